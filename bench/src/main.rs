@@ -1,0 +1,3 @@
+//! Kiln against its peers, in one run, as ratios.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! One instance's whole life, and the container runtimes it can use.

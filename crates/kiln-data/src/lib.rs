@@ -1,0 +1,1 @@
+//! The data plane: the object-store client, channels, and archives. It knows nothing of job status.

@@ -1,0 +1,1 @@
+//! Where instances run: this machine today, behind one small trait.

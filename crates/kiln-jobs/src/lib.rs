@@ -1,0 +1,1 @@
+//! The job kinds: semantic validation, state machines, and recovery after a crash. No sockets, no processes.

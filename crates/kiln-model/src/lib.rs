@@ -1,0 +1,1 @@
+//! AWS shapes generated from the service model, constraint validation, and parsed names such as ARNs. No I/O.

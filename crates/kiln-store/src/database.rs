@@ -1,0 +1,300 @@
+//! One SQLite file: many readers, one writer that commits in groups.
+//!
+//! A caller hands the writer a closure and waits; the writer thread runs every
+//! closure that is waiting inside one transaction, each in its own savepoint,
+//! commits once with `synchronous=FULL`, and only then answers them all. One
+//! disk flush thus serves as many callers as arrive while the last one ran, and
+//! an answer always means that the change is durable.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+
+/// How many changes one commit carries at most; bounds the latency of the first.
+const GROUP_LIMIT: usize = 256;
+/// Idle read connections kept open for reuse.
+const IDLE_READERS: usize = 16;
+/// Prepared statements each connection keeps; more than the queries Kiln has.
+const STATEMENT_CACHE: usize = 64;
+
+type Change = Box<dyn FnOnce(&mut Transaction<'_>) -> Answer + Send>;
+/// Called after the commit with the commit's outcome.
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// A handle to one SQLite file. Clones share the writer and the readers.
+#[derive(Clone)]
+pub struct Database {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    /// `None` only while the last handle is being dropped.
+    changes: Option<mpsc::Sender<Change>>,
+    readers: Mutex<Vec<Connection>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Database {
+    /// Opens or creates the file and brings its schema up to date.
+    ///
+    /// `migrations` is append-only: the file's `user_version` counts how many
+    /// of them it already holds, and the rest run now, each in a transaction.
+    ///
+    /// # Errors
+    /// When the file cannot be opened, is not a database, or was written by a
+    /// newer version than `migrations` describes.
+    pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
+        let mut connection = Connection::open(path)?;
+        configure(&connection)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        migrate(&mut connection, migrations)?;
+        let (changes, waiting) = mpsc::channel();
+        let writer = std::thread::Builder::new()
+            .name("kiln-store-writer".to_owned())
+            .spawn(move || write_loop(&mut connection, &waiting))?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                changes: Some(changes),
+                readers: Mutex::new(Vec::new()),
+                writer: Some(writer),
+            }),
+        })
+    }
+
+    /// Runs `change` in the writer's next transaction and returns its value once
+    /// that transaction is on disk. An `Err` from `change` undoes what it did
+    /// and nothing else.
+    ///
+    /// # Errors
+    /// What `change` returns, or the commit's own failure.
+    pub async fn write<T, E, F>(&self, change: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<rusqlite::Error> + Send + 'static,
+        F: FnOnce(&Transaction<'_>) -> Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let change: Change = Box::new(move |group| {
+            let outcome = in_savepoint(group, change);
+            Box::new(move |committed| {
+                let settled = match (outcome, committed) {
+                    (Ok(value), Ok(())) => Ok(value),
+                    (Err(error), _) => Err(error),
+                    (Ok(_), Err(error)) => Err(E::from(error)),
+                };
+                // The caller may have gone away; the change stands regardless.
+                let _ = reply.send(settled);
+            })
+        });
+        let sent = self
+            .shared
+            .changes
+            .as_ref()
+            .map(|changes| changes.send(change));
+        match sent {
+            Some(Ok(())) => answer
+                .await
+                .unwrap_or_else(|_| Err(E::from(StoreError::WriterGone))),
+            _ => Err(E::from(StoreError::WriterGone)),
+        }
+    }
+
+    /// Runs `query` on a read connection, on the calling thread. Meant for the
+    /// short indexed look-ups that Kiln makes; a reader never waits for the writer.
+    ///
+    /// # Errors
+    /// What `query` returns, or a failure to open a connection.
+    pub fn read<T, E>(&self, query: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<StoreError>,
+    {
+        let connection = self.reader().map_err(E::from)?;
+        let outcome = query(&connection);
+        let mut idle = self
+            .shared
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_READERS {
+            idle.push(connection);
+        }
+        outcome
+    }
+
+    fn reader(&self) -> Result<Connection, StoreError> {
+        let idle = self
+            .shared
+            .readers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop();
+        if let Some(connection) = idle {
+            return Ok(connection);
+        }
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.shared.path, flags)?;
+        configure(&connection)?;
+        Ok(connection)
+    }
+}
+
+impl std::fmt::Debug for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Database")
+            .field("path", &self.shared.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // Closing the channel ends the writer's loop after what is queued.
+        drop(self.changes.take());
+        if let Some(writer) = self.writer.take() {
+            let _ = writer.join();
+        }
+    }
+}
+
+fn configure(connection: &Connection) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_secs(10))?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    Ok(())
+}
+
+fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), StoreError> {
+    let done: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let done = done as usize;
+    if done > migrations.len() {
+        return Err(StoreError::NewerSchema {
+            found: done,
+            known: migrations.len(),
+        });
+    }
+    for (index, sql) in migrations.iter().enumerate().skip(done) {
+        let step = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        step.execute_batch(sql)?;
+        step.pragma_update(None, "user_version", (index + 1) as u32)?;
+        step.commit()?;
+    }
+    Ok(())
+}
+
+fn write_loop(connection: &mut Connection, waiting: &mpsc::Receiver<Change>) {
+    while let Ok(first) = waiting.recv() {
+        let mut group = vec![first];
+        while group.len() < GROUP_LIMIT {
+            let Ok(next) = waiting.try_recv() else { break };
+            group.push(next);
+        }
+        commit_group(connection, group);
+    }
+}
+
+fn commit_group(connection: &mut Connection, group: Vec<Change>) {
+    let mut answers = Vec::with_capacity(group.len());
+    let committed = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .and_then(|mut transaction| {
+            answers.extend(group.into_iter().map(|change| change(&mut transaction)));
+            transaction.commit()
+        });
+    let failure = committed.err().map(|error| error.to_string());
+    for answer in answers {
+        answer(
+            failure
+                .clone()
+                .map_or(Ok(()), |reason| Err(StoreError::Commit(reason))),
+        );
+    }
+}
+
+fn in_savepoint<T, E>(
+    group: &mut Transaction<'_>,
+    change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<rusqlite::Error>,
+{
+    group.execute_batch("SAVEPOINT change").map_err(E::from)?;
+    match change(group) {
+        Ok(value) => {
+            group.execute_batch("RELEASE change").map_err(E::from)?;
+            Ok(value)
+        }
+        Err(error) => {
+            group
+                .execute_batch("ROLLBACK TO change; RELEASE change")
+                .map_err(E::from)?;
+            Err(error)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &[&str] = &["CREATE TABLE kiln (name TEXT PRIMARY KEY)"];
+
+    async fn insert(database: &Database, name: &str) -> Result<(), StoreError> {
+        let name = name.to_owned();
+        database
+            .write(move |tx| {
+                tx.execute("INSERT INTO kiln VALUES (?1)", [name])?;
+                Ok(())
+            })
+            .await
+    }
+
+    fn count(database: &Database) -> i64 {
+        database
+            .read(|c| {
+                Ok::<_, StoreError>(c.query_row("SELECT count(*) FROM kiln", [], |r| r.get(0))?)
+            })
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_failed_change_undoes_itself_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::open(&directory.path().join("t.db"), SCHEMA).unwrap();
+        let (a, b, c) = tokio::join!(
+            insert(&database, "a"),
+            insert(&database, "a"),
+            insert(&database, "b")
+        );
+        assert!(a.is_ok() && b.is_err() && c.is_ok(), "{a:?} {b:?} {c:?}");
+        assert_eq!(count(&database), 2);
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_reopening() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        let database = Database::open(&path, SCHEMA).unwrap();
+        insert(&database, "kept").await.unwrap();
+        drop(database);
+        assert_eq!(count(&Database::open(&path, SCHEMA).unwrap()), 1);
+    }
+
+    #[test]
+    fn a_file_from_a_newer_version_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("t.db");
+        drop(Database::open(&path, &[SCHEMA[0], "CREATE TABLE later (x)"]).unwrap());
+        let error = Database::open(&path, SCHEMA).unwrap_err();
+        assert!(error.to_string().contains("newer"), "{error}");
+    }
+}

@@ -1,0 +1,1 @@
+//! The index of the embedded S3: buckets, objects, multipart uploads.

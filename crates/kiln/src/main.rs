@@ -1,0 +1,3 @@
+//! The kiln binary: commands, configuration, composition.
+
+fn main() {}
