@@ -1,3 +1,43 @@
 //! One instance's whole life, and the container runtimes it can use.
+//!
+//! An agent is a process of its own. It reads a plan, fetches the inputs, runs
+//! the work in a container, stores the outputs, and reports every step to the
+//! control plane, which it outlives and finds again.
 
+pub mod agent;
+mod capture;
+mod courier;
+pub mod failure;
+pub mod image;
+mod life;
+mod opt_ml;
+pub mod plan;
+pub mod report;
 pub mod runtime;
+pub mod spool;
+
+/// Why an agent could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The control plane no longer knows the instance; its job was decided
+    /// without it.
+    #[error("the control plane does not know this instance")]
+    Disowned,
+    /// No HTTP client could be made.
+    #[error("no HTTP client could be made: {0}")]
+    Http(String),
+    /// Input or output failed.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done, as a sentence fragment.
+        doing: &'static str,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+impl AgentError {
+    fn io(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+}

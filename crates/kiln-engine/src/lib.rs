@@ -1,1 +1,76 @@
 //! Where instances run: this machine today, behind one small trait.
+//!
+//! An engine admits what fits, places agents, and says when one is gone. What
+//! the work is, it does not know.
+
+mod capacity;
+mod local;
+
+use async_trait::async_trait;
+use kiln_agent::plan::InstancePlan;
+use kiln_agent::report::Numbered;
+use kiln_agent::runtime::Limits;
+
+pub use capacity::{Machine, Size};
+pub use local::{LocalEngine, LocalSettings};
+
+/// Whether an instance's agent is at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is.
+    Alive,
+    /// It was placed but has not begun.
+    NotBegun,
+    /// It has been, and is not any more.
+    Gone,
+}
+
+/// Somewhere instances can run.
+#[async_trait]
+pub trait Engine: Send + Sync {
+    /// What an instance of this type gets here.
+    fn limits(&self, instance_type: &str) -> Limits;
+
+    /// Sets room aside for an instance, or answers that there is none now.
+    fn admit(&self, instance: &str, limits: Limits) -> bool;
+
+    /// Takes room for an instance that runs already, whether or not it fits.
+    fn adopt(&self, instance: &str, limits: Limits);
+
+    /// Gives an instance's room back.
+    fn release(&self, instance: &str);
+
+    /// Starts the agent of an instance. Repeating it is harmless.
+    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError>;
+
+    /// Whether the instance's agent is at work.
+    fn presence(&self, instance: &str) -> Presence;
+
+    /// Returns when the instance's agent is gone.
+    async fn departed(&self, instance: &str);
+
+    /// Reports that an agent wrote down before it was gone, numbered above `after`.
+    fn leftovers(&self, instance: &str, after: u64) -> Result<Vec<Numbered>, EngineError>;
+
+    /// Removes every trace of an instance whose agent is gone.
+    async fn clear(&self, instance: &str) -> Result<(), EngineError>;
+}
+
+/// Why an engine could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// Input or output failed.
+    #[error("{doing}: {source}")]
+    Io {
+        /// What was being done, as a sentence fragment.
+        doing: &'static str,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+impl EngineError {
+    fn io(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+}

@@ -1,1 +1,27 @@
-//! The embedded S3 server: the protocol from the s3s crate over our durable disk layout.
+//! The embedded S3 server: the protocol from the s3s crate over a durable
+//! layout on disk of our own.
+//!
+//! An object's bytes are one plain file with a generated name; what the object
+//! is called and described as stands in the index of `kiln-store`. An object
+//! appears, changes and vanishes with one commit of that index, after its file
+//! is on disk.
+
+mod authority;
+mod bodies;
+mod conditions;
+mod digest;
+mod error;
+mod ingest;
+mod ops;
+mod ranges;
+mod reader;
+mod refusals;
+mod service;
+mod store;
+mod tags;
+mod wire;
+
+pub use authority::{Access, AccessKey, Authority, KeyRefusal};
+pub use error::S3Error;
+pub use service::{Site, service};
+pub use store::ObjectStore;

@@ -1,1 +1,30 @@
-//! The front door: SigV4, routing by service, one module per AWS service, error wire formats.
+//! The front door: one port, every service.
+//!
+//! A request says in its signature which service it is for. The front door
+//! checks who signs it, hands it to that service's module, and writes the answer
+//! or the error in the service's own protocol.
+
+mod door;
+mod internal;
+mod keyring;
+mod objects;
+mod reply;
+mod services;
+mod sigv4;
+
+pub use door::FrontDoor;
+pub use keyring::{AccessKey, Keyring, Principal};
+pub use objects::StoredBuckets;
+
+/// Why the server could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The file with the root key cannot be used.
+    #[error("the root key in {path} cannot be used: {source}")]
+    RootKey {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}

@@ -2,9 +2,56 @@
 //! index. All of Kiln's SQL is in this crate; nobody above it sees a row.
 
 mod database;
+mod instances;
+mod jobs;
+mod logs;
 pub mod objects;
+mod tags;
+
+use std::path::Path;
 
 pub use database::Database;
+pub use instances::{Instance, InstanceStore};
+pub use jobs::{
+    JobChange, JobIndex, JobStore, JobSummary, ListQuery, NewJob, Place, SortKey, StoredJob,
+};
+pub use logs::{Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Window};
+/// What a caller's own change returns when SQLite refuses it.
+pub use rusqlite::Error as SqliteError;
+pub use tags::{TAG_LIMIT, Tag, TagStore};
+
+const JOB_MIGRATIONS: &[&str] = &[jobs::SCHEMA, tags::SCHEMA, instances::SCHEMA];
+
+/// What a control plane remembers, under one data directory. Logs have a file
+/// and a writer of their own, so that a chatty job does not hold up the others'
+/// transitions.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Jobs of every kind.
+    pub jobs: JobStore,
+    /// Tags of jobs.
+    pub tags: TagStore,
+    /// The instances that jobs run on.
+    pub instances: InstanceStore,
+    /// Log groups, streams and events.
+    pub logs: LogStore,
+}
+
+impl Store {
+    /// Opens or creates `jobs.db` and `logs.db` in the directory.
+    ///
+    /// # Errors
+    /// See [`Database::open`].
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let database = Database::open(&directory.join("jobs.db"), JOB_MIGRATIONS)?;
+        Ok(Self {
+            jobs: JobStore::new(database.clone()),
+            tags: TagStore::new(database.clone()),
+            instances: InstanceStore::new(database),
+            logs: LogStore::open(&directory.join("logs.db"))?,
+        })
+    }
+}
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +67,8 @@ pub enum StoreError {
     WriterGone,
     /// The file comes from a later version of Kiln.
     #[error(
-        "the database was written by a newer Kiln (schema {found}, this one knows {known}); upgrade Kiln or use another data directory"
+        "the database was written by a newer Kiln (schema {found}, this one knows {known}); \
+         upgrade Kiln or use another data directory"
     )]
     NewerSchema {
         /// The file's schema version.
@@ -31,7 +79,13 @@ pub enum StoreError {
     /// The writer thread could not be started.
     #[error("could not start the database writer: {0}")]
     Thread(#[from] std::io::Error),
-    /// A stored document does not read back as what was written.
-    #[error("a stored document is damaged: {0}")]
-    Document(#[from] serde_json::Error),
+    /// The job's name, or one that differs only in case, is in use.
+    #[error("a job with this name exists already")]
+    NameTaken,
+    /// There is no job or instance by that name.
+    #[error("there is no such resource")]
+    NoSuchResource,
+    /// A resource would have more tags than AWS allows.
+    #[error("a resource has at most {TAG_LIMIT} tags")]
+    TooManyTags,
 }

@@ -1,0 +1,119 @@
+//! The agent process: one instance of one attempt, from its plan to its end.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kiln_data::{Credentials, Objects};
+use tokio::sync::watch;
+
+use crate::AgentError;
+use crate::courier::Courier;
+use crate::image::Images;
+use crate::life::Life;
+use crate::plan::InstancePlan;
+use crate::report::{Command, Report};
+use crate::spool::Spool;
+
+/// The file an agent holds locked as long as it lives.
+pub const LOCK_FILE: &str = "agent.lock";
+
+/// A watcher that looks at the lock holds it for an instant, so an agent tries
+/// this often, this long apart, before it believes that another one is there.
+const LOCK_TRIES: u32 = 50;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Takes the lock that says this instance's agent is alive; `None` when it is
+/// held already.
+///
+/// # Errors
+/// When the file cannot be made.
+pub fn lock(directory: &Path) -> std::io::Result<Option<File>> {
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(directory.join(LOCK_FILE))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Lives the instance whose directory this is, reports all of it, and removes
+/// the directory. Does nothing when another agent is at it.
+///
+/// # Errors
+/// When there is no usable plan, or the control plane disowns the instance.
+pub async fn run(directory: &Path) -> Result<(), AgentError> {
+    let Some(_alive) = lock_patiently(directory).await? else {
+        return Ok(());
+    };
+    let plan = InstancePlan::read(directory).map_err(AgentError::io("reading the plan"))?;
+    let spool = Spool::create(directory).map_err(AgentError::io("creating the spool"))?;
+    let spool = Arc::new(spool);
+    let http = http_client()?;
+    let courier = Courier::new(http.clone(), &plan);
+    let (stop, stopped) = watch::channel(false);
+    let life = Life {
+        objects: objects(http, &plan),
+        images: Images::open(&plan),
+        directory: directory.to_owned(),
+        spool: spool.clone(),
+        stop: stopped,
+        plan,
+    };
+    let listener = tokio::spawn(listen(courier.clone(), stop));
+    let watched = spool.watch();
+    let living = async move {
+        let ending = life.live().await;
+        spool
+            .append([Report::Ended(ending)])
+            .map_err(AgentError::io("writing down the end"))
+    };
+    // A failed delivery drops the life, and with it the container.
+    let lived = tokio::try_join!(courier.deliver_all(directory, watched), living);
+    listener.abort();
+    let removed = std::fs::remove_dir_all(directory);
+    lived?;
+    removed.map_err(AgentError::io("removing the instance's directory"))
+}
+
+async fn lock_patiently(directory: &Path) -> Result<Option<File>, AgentError> {
+    for _ in 0..LOCK_TRIES {
+        let locked = lock(directory).map_err(AgentError::io("locking the instance"))?;
+        if locked.is_some() {
+            return Ok(locked);
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+    Ok(None)
+}
+
+async fn listen(courier: Courier, stop: watch::Sender<bool>) {
+    match courier.next_command().await {
+        Command::Stop => stop.send_replace(true),
+    };
+    // The sender must outlive the life, which would take its end for a stop.
+    stop.closed().await;
+}
+
+fn http_client() -> Result<reqwest::Client, AgentError> {
+    // A second call finds the provider installed, which is what is wanted.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().build();
+    client.map_err(|error| AgentError::Http(error.to_string()))
+}
+
+fn objects(http: reqwest::Client, plan: &InstancePlan) -> Objects {
+    let control = plan.control.clone();
+    let location = Arc::new(move || control.current().map(|at| format!("http://{at}")));
+    let keys = Credentials {
+        access_key: plan.keys.access_key.clone(),
+        secret_key: plan.keys.secret_key.clone(),
+        session_token: Some(plan.keys.session_token.clone()),
+    };
+    Objects::new(http, location, &plan.region, &keys)
+}

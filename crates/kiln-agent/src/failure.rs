@@ -1,0 +1,167 @@
+//! Why an instance failed, in the cloud's words.
+
+use std::io::Read;
+use std::path::Path;
+
+use kiln_data::DataError;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+
+use crate::runtime::{Exit, RuntimeError};
+
+/// The API's limit on a failure reason, and how much of the failure file counts.
+pub const LONGEST_REASON: usize = 1024;
+
+const OUT_OF_MEMORY: &str = "ClientError: Please use an instance type with more memory, or \
+    reduce the size of job data processed on an instance.";
+const NO_IMAGE: &str = "ClientError: Cannot pull algorithm container. Either the image does not \
+    exist or its permissions are incorrect.";
+const INTERNAL: &str = "InternalServerError: We encountered an internal error.  Please try again.";
+
+/// The reason for a container's end; `None` when it ended well. `message` is
+/// what the work left in `/opt/ml/output/failure`.
+#[must_use]
+pub fn of_exit(exit: Exit, message: Option<&str>) -> Option<String> {
+    let code = match exit {
+        Exit::Code(0) => return None,
+        Exit::Code(code) => code,
+        Exit::Signal(signal) => 128 + signal,
+        Exit::OutOfMemory => return Some(OUT_OF_MEMORY.to_owned()),
+    };
+    let ending = format!(", exit code: {code}");
+    let beginning = "AlgorithmError: ";
+    let room = LONGEST_REASON - ending.len() - beginning.len();
+    let message: String = message.unwrap_or_default().chars().take(room).collect();
+    Some(format!("{beginning}{message}{ending}"))
+}
+
+/// The reason when a container could not be run.
+#[must_use]
+pub fn of_runtime(error: &RuntimeError) -> String {
+    let reason = match error {
+        RuntimeError::Image(detail) => format!("{NO_IMAGE} ({detail})"),
+        RuntimeError::Command { message, code } => {
+            format!("AlgorithmError: {message}, exit code: {code}")
+        }
+        RuntimeError::Machine(_) | RuntimeError::Io { .. } => format!("{INTERNAL} ({error})"),
+    };
+    shortened(&reason)
+}
+
+/// The reason when inputs could not be fetched.
+#[must_use]
+pub fn of_download(error: &DataError) -> String {
+    let reason = match error {
+        DataError::Refused { code, message, .. } => {
+            format!("ClientError: Data download failed:{message} ({code})")
+        }
+        DataError::IllegalKey(..) | DataError::Clash(_) => {
+            format!("ClientError: Data download failed:Failed to download data. {error}")
+        }
+        DataError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            format!(
+                "ClientError: Data download failed:Failed to download data. Please ensure that \
+                 there is enough disk space and use a larger volume. ({error})"
+            )
+        }
+        other => format!("{INTERNAL} ({other})"),
+    };
+    shortened(&reason)
+}
+
+/// The reason when outputs could not be stored.
+#[must_use]
+pub fn of_upload(error: &DataError) -> String {
+    let reason = match error {
+        DataError::Refused { .. } => format!("ClientError: Artifact upload failed:{error}"),
+        other => format!("{INTERNAL} ({other})"),
+    };
+    shortened(&reason)
+}
+
+/// The reason when the agent itself could not go on.
+#[must_use]
+pub fn internal(detail: &dyn std::fmt::Display) -> String {
+    shortened(&format!("{INTERNAL} ({detail})"))
+}
+
+fn shortened(reason: &str) -> String {
+    reason.chars().take(LONGEST_REASON).collect()
+}
+
+/// Reads the failure file under the job's output directory. The work wrote what
+/// is there, so no symbolic link is followed: one could point at anything on
+/// the host.
+#[must_use]
+pub fn read_message(output: &Path) -> Option<String> {
+    let directory = std::fs::File::open(output).ok()?;
+    let how = OpenHow::new()
+        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
+        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
+    let file = std::fs::File::from(openat2(&directory, "failure", how).ok()?);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    // A character takes four bytes at most.
+    file.take(4 * LONGEST_REASON as u64)
+        .read_to_end(&mut bytes)
+        .ok()?;
+    Some(
+        String::from_utf8_lossy(&bytes)
+            .chars()
+            .take(LONGEST_REASON)
+            .collect(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exits_read_as_the_cloud_s() {
+        let cases = [
+            (Exit::Code(0), None, None),
+            (Exit::Code(1), None, Some("AlgorithmError: , exit code: 1")),
+            (
+                Exit::Code(2),
+                Some("bad data"),
+                Some("AlgorithmError: bad data, exit code: 2"),
+            ),
+            (
+                Exit::Signal(9),
+                None,
+                Some("AlgorithmError: , exit code: 137"),
+            ),
+            (Exit::OutOfMemory, Some("x"), Some(OUT_OF_MEMORY)),
+        ];
+        for (exit, message, expected) in cases {
+            assert_eq!(of_exit(exit, message).as_deref(), expected, "{exit:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_message_keeps_the_exit_code() {
+        let reason = of_exit(Exit::Code(3), Some(&"é".repeat(2000))).unwrap();
+        assert_eq!(reason.chars().count(), LONGEST_REASON);
+        assert!(reason.ends_with(", exit code: 3"));
+    }
+
+    #[test]
+    fn the_failure_file_is_read_but_no_link_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("failure");
+        assert_eq!(read_message(directory.path()), None);
+        std::fs::write(&path, "x".repeat(2000)).unwrap();
+        assert_eq!(
+            read_message(directory.path()).unwrap().len(),
+            LONGEST_REASON
+        );
+        std::fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert_eq!(read_message(directory.path()), None);
+        std::fs::remove_file(&path).unwrap();
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert_eq!(read_message(directory.path()), None);
+    }
+}

@@ -1,0 +1,105 @@
+//! The job's `/opt/ml`: directories on the data volume, bound into the container.
+//!
+//! Sub-directories are bound, not `/opt/ml` as a whole, so that an image keeps
+//! what it brings there itself, such as `/opt/ml/code`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::plan::InstancePlan;
+use crate::runtime::Mount;
+
+/// Where the container sees it all.
+const INSIDE: &str = "/opt/ml";
+/// The directories that exist when the work starts, as the cloud makes them.
+const DIRECTORIES: [&str; 8] = [
+    "input/config",
+    "input/data",
+    "model",
+    "output/data",
+    "output/metrics/sagemaker",
+    "output/profiler",
+    "output/tensorboard",
+    "checkpoints",
+];
+const BOUND: [&str; 4] = ["input", "model", "output", "checkpoints"];
+
+/// The host's side of an instance's `/opt/ml`.
+#[derive(Debug, Clone)]
+pub struct OptMl {
+    root: PathBuf,
+}
+
+impl OptMl {
+    /// Makes the directories inside the instance's directory.
+    ///
+    /// # Errors
+    /// When one cannot be made.
+    pub fn create(instance: &Path) -> io::Result<Self> {
+        let root = instance.join("ml");
+        for directory in DIRECTORIES {
+            std::fs::create_dir_all(root.join(directory))?;
+        }
+        Ok(Self { root })
+    }
+
+    /// Writes the configuration files. `interface` is the network interface's
+    /// true name, which only the container's network knows.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn write_config(&self, plan: &InstancePlan, interface: &str) -> io::Result<()> {
+        for (name, content) in &plan.config {
+            let mut content = content.clone();
+            if let Some(known) = content.get_mut("network_interface_name") {
+                *known = interface.into();
+            }
+            let path = self.root.join("input/config").join(name);
+            std::fs::write(path, serde_json::to_vec(&content)?)?;
+        }
+        Ok(())
+    }
+
+    /// A channel's directory, and the manifest beside it.
+    #[must_use]
+    pub fn channel(&self, name: &str) -> (PathBuf, PathBuf) {
+        let data = self.root.join("input/data");
+        (data.join(name), data.join(format!("{name}-manifest")))
+    }
+
+    /// What becomes `model.tar.gz`.
+    #[must_use]
+    pub fn model(&self) -> PathBuf {
+        self.root.join("model")
+    }
+
+    /// What becomes `output.tar.gz`.
+    #[must_use]
+    pub fn output_data(&self) -> PathBuf {
+        self.root.join("output/data")
+    }
+
+    /// Where the work may leave its reason for failing.
+    #[must_use]
+    pub fn output(&self) -> PathBuf {
+        self.root.join("output")
+    }
+
+    /// The binds that show it to the container.
+    #[must_use]
+    pub fn mounts(&self) -> Vec<Mount> {
+        let mount = |name: &str| Mount {
+            source: self.root.join(name),
+            target: Path::new(INSIDE).join(name),
+            read_only: false,
+        };
+        BOUND.iter().map(|name| mount(name)).collect()
+    }
+}
+
+/// Whether a directory is still a directory of the job's own, and not a link
+/// that its code put in its place.
+#[must_use]
+pub fn is_own_directory(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}

@@ -1,0 +1,173 @@
+//! Carries a container's connections to the control plane.
+//!
+//! The control plane listens on the host's loopback interface, which no
+//! container can reach, and may come back on another port after a restart.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::super::{ControlAddress, RuntimeError};
+
+/// How long a connection waits for a server that is restarting.
+const PATIENCE: Duration = Duration::from_secs(30);
+const RETRY_AFTER: Duration = Duration::from_millis(100);
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A listening address whose connections end at the control plane. Dropping it
+/// closes them all.
+pub(super) struct Forwarder {
+    address: SocketAddr,
+    accepting: JoinHandle<()>,
+}
+
+impl Forwarder {
+    /// Listens on a free port of `host`.
+    pub(super) async fn listen(
+        host: Ipv4Addr,
+        control: ControlAddress,
+    ) -> Result<Self, RuntimeError> {
+        let bound = async {
+            let listener = TcpListener::bind((host, 0)).await?;
+            let address = listener.local_addr()?;
+            Ok((listener, address))
+        };
+        let (listener, address) = bound.await.map_err(|error| refused(host, error))?;
+        Ok(Self {
+            address,
+            accepting: tokio::spawn(accept(listener, control)),
+        })
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Forwarder {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+fn refused(host: Ipv4Addr, source: io::Error) -> RuntimeError {
+    if source.kind() == io::ErrorKind::AddrNotAvailable {
+        return RuntimeError::Machine(format!(
+            "the engine's bridge address {host} is not on this machine, as with a rootless or a \
+             remote engine, so containers could not reach the server"
+        ));
+    }
+    RuntimeError::Io {
+        doing: format!("listening on the engine's bridge address {host}"),
+        source,
+    }
+}
+
+async fn accept(listener: TcpListener, control: ControlAddress) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((inside, _)) => {
+                    connections.spawn(forward(inside, control.clone()));
+                }
+                // Out of file descriptors, most likely; some will be closed.
+                Err(error) => {
+                    tracing::warn!(%error, "a container's connection could not be accepted");
+                    tokio::time::sleep(RETRY_AFTER).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn forward(mut inside: TcpStream, control: ControlAddress) {
+    let mut outside = match reach(&control).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::warn!(%error, "the server cannot be reached for a container");
+            return;
+        }
+    };
+    let _ = inside.set_nodelay(true);
+    let _ = outside.set_nodelay(true);
+    // An error here is one side hanging up, which the other side learns from
+    // its own connection.
+    let _ = tokio::io::copy_bidirectional_with_sizes(
+        &mut inside,
+        &mut outside,
+        BUFFER_BYTES,
+        BUFFER_BYTES,
+    )
+    .await;
+}
+
+async fn reach(control: &ControlAddress) -> io::Result<TcpStream> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let attempt = match control.current() {
+            Ok(address) => TcpStream::connect(address).await,
+            Err(error) => Err(error),
+        };
+        match attempt {
+            Err(_) if Instant::now() < deadline => tokio::time::sleep(RETRY_AFTER).await,
+            settled => return settled,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn answer_one(listener: TcpListener) {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 4];
+        stream.read_exact(&mut asked).await.unwrap();
+        stream.write_all(&asked).await.unwrap();
+    }
+
+    async fn ask(address: SocketAddr) -> Vec<u8> {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(b"ping").await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        answer
+    }
+
+    #[tokio::test]
+    async fn a_server_that_moves_is_found_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("address");
+        let control = ControlAddress::File(file.clone());
+        let forwarder = Forwarder::listen(Ipv4Addr::LOCALHOST, control)
+            .await
+            .unwrap();
+        for _ in 0..2 {
+            let asking = tokio::spawn(ask(forwarder.address()));
+            tokio::time::sleep(RETRY_AFTER).await;
+            let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            std::fs::write(&file, server.local_addr().unwrap().to_string()).unwrap();
+            answer_one(server).await;
+            assert_eq!(asking.await.unwrap(), b"ping");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_of_another_machine_is_refused_in_words() {
+        let control = ControlAddress::Fixed(([127, 0, 0, 1], 1).into());
+        let foreign = Ipv4Addr::new(192, 0, 2, 1);
+        let refusal = Forwarder::listen(foreign, control).await.err().unwrap();
+        assert!(
+            refusal.to_string().contains("not on this machine"),
+            "{refusal}"
+        );
+    }
+}

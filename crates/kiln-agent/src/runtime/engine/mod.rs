@@ -1,0 +1,268 @@
+//! Running containers through Docker's or Podman's socket.
+//!
+//! The engine keeps the images and runs the containers; this room says what to
+//! run, brings the output over, and reports the end. One monitor task per
+//! container learns how it ended, however often the connection to the engine is
+//! lost on the way, and one copier task reads its log.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use bollard::Docker;
+use bollard::models::NetworkInspect;
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, InspectNetworkOptions, StartContainerOptions,
+};
+use tokio::net::unix::pipe;
+
+use super::{
+    Container, ControlAddress, Network, NetworkPolicy, Root, Running, Runtime, RuntimeError,
+};
+use forwarder::Forwarder;
+use running::EngineContainer;
+
+mod creation;
+mod failure;
+mod forwarder;
+mod image;
+mod leftovers;
+mod output;
+mod processes;
+mod running;
+mod socket;
+
+/// A container engine that answered, ready to run containers.
+#[derive(Debug, Clone)]
+pub struct EngineRuntime {
+    docker: Docker,
+    engine: Engine,
+}
+
+/// What must be known about the engine to ask it for a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Engine {
+    flavour: Flavour,
+    /// Docker refuses a container that may use more processors than there are.
+    processors: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flavour {
+    Docker,
+    Podman,
+}
+
+/// How a container is connected; what [`Network`] holds for this runtime.
+enum Wiring {
+    Bridge { _forwarder: Forwarder },
+    Isolated,
+}
+
+impl EngineRuntime {
+    /// Connects to the engine behind `socket`, or else behind `DOCKER_HOST`, or
+    /// else behind the first of the well-known sockets that answers.
+    ///
+    /// # Errors
+    /// When no engine answers there, with what each address said.
+    pub async fn connect(socket: Option<PathBuf>) -> Result<Self, RuntimeError> {
+        let mut refusals = Vec::new();
+        for address in socket::addresses_now(socket.as_deref()) {
+            match socket::open(&address).await {
+                Ok((docker, engine)) => return Ok(Self { docker, engine }),
+                Err(refusal) => refusals.push(format!("{address}: {refusal}")),
+            }
+        }
+        Err(RuntimeError::Machine(format!(
+            "no container engine answers ({})",
+            refusals.join("; ")
+        )))
+    }
+
+    /// Whether the engine has the image already.
+    ///
+    /// # Errors
+    /// When the engine cannot say.
+    pub async fn has_image(&self, name: &str) -> Result<bool, RuntimeError> {
+        image::is_present(&self.docker, name).await
+    }
+
+    /// Pulls the image from its registry. An image that is present is used as
+    /// it is, so call this only after [`Self::has_image`] said no.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Image`] when it does not exist or may not be pulled.
+    pub async fn pull(&self, name: &str) -> Result<(), RuntimeError> {
+        image::pull(&self.docker, name).await
+    }
+
+    /// Removes the containers that agents left behind when they crashed: those
+    /// whose scratch directory is under `data_dir` and whose id is not among
+    /// `alive`. Containers of another data directory are left alone. Returns
+    /// the ids that were removed.
+    ///
+    /// # Errors
+    /// When the engine cannot list or remove them.
+    pub async fn sweep(
+        &self,
+        data_dir: &Path,
+        alive: &[String],
+    ) -> Result<Vec<String>, RuntimeError> {
+        leftovers::sweep(&self.docker, data_dir, alive).await
+    }
+
+    /// The host's own address on the engine's default bridge network.
+    async fn gateway(&self) -> Result<Ipv4Addr, RuntimeError> {
+        let network = self
+            .docker
+            .inspect_network("bridge", None::<InspectNetworkOptions>)
+            .await
+            .map_err(|error| failure::machine("inspecting the engine's bridge network", &error))?;
+        gateway_of(&network).ok_or_else(|| {
+            RuntimeError::Machine("the engine's bridge network has no IPv4 gateway".to_owned())
+        })
+    }
+
+    async fn create(&self, container: &Container, wiring: &Wiring) -> Result<String, RuntimeError> {
+        let Root::Engine(image) = &container.image.root else {
+            return Err(RuntimeError::Image(
+                "it is not an image of the container engine".to_owned(),
+            ));
+        };
+        if !self.has_image(image).await? {
+            self.pull(image).await?;
+        }
+        let options = CreateContainerOptionsBuilder::default()
+            .name(&container.id)
+            .build();
+        let body = creation::body(container, image, wiring, self.engine);
+        self.docker
+            .create_container(Some(options), body)
+            .await
+            .map(|created| created.id)
+            .map_err(|error| failure::of_creation(image, &error))
+    }
+}
+
+#[async_trait]
+impl Runtime for EngineRuntime {
+    /// The agent itself listens on the bridge's gateway address and forwards to
+    /// the control plane. Where it cannot, as with a rootless or a remote
+    /// engine, no container is run: the host's network in place of the bridge
+    /// would open the host's loopback interface to the job.
+    async fn open_network(
+        &self,
+        _id: &str,
+        policy: NetworkPolicy,
+        control: &ControlAddress,
+    ) -> Result<Network, RuntimeError> {
+        let (endpoint, interface, wiring) = match policy {
+            NetworkPolicy::Open => {
+                let gateway = self.gateway().await?;
+                let forwarder = Forwarder::listen(gateway, control.clone()).await?;
+                let endpoint = format!("http://{}", forwarder.address());
+                let wiring = Wiring::Bridge {
+                    _forwarder: forwarder,
+                };
+                (Some(endpoint), "eth0", wiring)
+            }
+            NetworkPolicy::Isolated => (None, "lo", Wiring::Isolated),
+        };
+        Ok(Network {
+            endpoint,
+            interface: interface.to_owned(),
+            // The engine chooses the bridge address only when the container
+            // starts, too late for the names that are to resolve to it.
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            held: Box::new(wiring),
+        })
+    }
+
+    async fn start(
+        &self,
+        container: &Container,
+        network: &Network,
+        output: OwnedFd,
+    ) -> Result<Box<dyn Running>, RuntimeError> {
+        let wiring = network.held.downcast_ref::<Wiring>().ok_or_else(|| {
+            RuntimeError::Machine("its network belongs to another runtime".to_owned())
+        })?;
+        let output = pipe::Sender::from_owned_fd(output).map_err(|source| RuntimeError::Io {
+            doing: "preparing the pipe for the container's output".to_owned(),
+            source,
+        })?;
+        let id = self.create(container, wiring).await?;
+        let started = self
+            .docker
+            .start_container(&id, None::<StartContainerOptions>)
+            .await;
+        if let Err(error) = started {
+            running::remove_by_force(&self.docker, &id).await?;
+            return Err(failure::of_start(&error));
+        }
+        let running = EngineContainer::watch(self.docker.clone(), id, output);
+        Ok(Box::new(running))
+    }
+}
+
+/// The gateway that the network names, or else the first address of its subnet,
+/// which is what Docker gives its bridge while it names none.
+fn gateway_of(network: &NetworkInspect) -> Option<Ipv4Addr> {
+    let pools = network.ipam.as_ref()?.config.as_ref()?;
+    pools.iter().find_map(|pool| {
+        let named = pool.gateway.as_deref().and_then(|text| text.parse().ok());
+        named.or_else(|| first_address(pool.subnet.as_deref()?))
+    })
+}
+
+fn first_address(subnet: &str) -> Option<Ipv4Addr> {
+    let (base, bits) = subnet.split_once('/')?;
+    let base: Ipv4Addr = base.parse().ok()?;
+    let bits: u32 = bits.parse().ok().filter(|bits| (1..=30).contains(bits))?;
+    let mask = u32::MAX << (32 - bits);
+    Some(Ipv4Addr::from_bits((base.to_bits() & mask) + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::models::{Ipam, IpamConfig};
+
+    use super::*;
+
+    /// A subnet and its gateway, where they are named.
+    type Pool = (Option<&'static str>, Option<&'static str>);
+
+    #[test]
+    fn the_gateway_is_named_or_the_subnets_first_address() {
+        let v4 = "172.17.0.0/16";
+        let cases: [(&[Pool], Option<&str>); 7] = [
+            (&[(Some(v4), None)], Some("172.17.0.1")),
+            (&[(Some(v4), Some("172.17.9.9"))], Some("172.17.9.9")),
+            (&[(Some("10.1.2.130/25"), None)], Some("10.1.2.129")),
+            (
+                &[(Some("fd00::/64"), Some("fd00::1")), (Some(v4), None)],
+                Some("172.17.0.1"),
+            ),
+            (&[(Some("10.0.0.0/31"), None)], None),
+            (&[(Some("nonsense"), None)], None),
+            (&[], None),
+        ];
+        for (pools, expected) in cases {
+            let config = pools.iter().map(|(subnet, gateway)| IpamConfig {
+                subnet: subnet.map(str::to_owned),
+                gateway: gateway.map(str::to_owned),
+                ..Default::default()
+            });
+            let network = NetworkInspect {
+                ipam: Some(Ipam {
+                    config: Some(config.collect()),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            let expected = expected.map(|text| text.parse().unwrap());
+            assert_eq!(gateway_of(&network), expected, "{pools:?}");
+        }
+    }
+}

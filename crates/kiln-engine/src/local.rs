@@ -1,0 +1,189 @@
+//! Instances on this machine: each agent is a process of its own, in a session
+//! of its own, that does not end with the server.
+//!
+//! An agent holds a lock on its instance's directory as long as it lives. That
+//! lock, and nothing remembered, says whether it is there: it cannot be wrong
+//! after a crash, and no process id can be mistaken for another's.
+
+use std::fs::File;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use kiln_agent::agent;
+use kiln_agent::plan::{InstancePlan, PLAN_FILE};
+use kiln_agent::report::Numbered;
+use kiln_agent::runtime::Limits;
+use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
+
+use crate::capacity::{Machine, Size};
+use crate::{Engine, EngineError, Presence};
+
+/// How often an agent's lock is looked at.
+const WATCH: Duration = Duration::from_millis(300);
+/// The agent's own diagnostics, in the instance's directory.
+const AGENT_LOG: &str = "agent.log";
+
+/// How a local engine is set up.
+#[derive(Debug, Clone)]
+pub struct LocalSettings {
+    /// The program whose `agent DIRECTORY` command is an agent.
+    pub program: PathBuf,
+    /// Where instances have their directories.
+    pub instances: PathBuf,
+    /// The machine.
+    pub machine: Machine,
+}
+
+/// This machine.
+#[derive(Debug)]
+pub struct LocalEngine {
+    program: PathBuf,
+    instances: PathBuf,
+    machine: Mutex<Machine>,
+}
+
+impl LocalEngine {
+    /// Makes the instances' directory, which only this user may enter.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn open(settings: LocalSettings) -> Result<Self, EngineError> {
+        let LocalSettings {
+            program,
+            instances,
+            machine,
+        } = settings;
+        make_private(&instances).map_err(EngineError::io("making the instances' directory"))?;
+        Ok(Self {
+            program,
+            instances,
+            machine: Mutex::new(machine),
+        })
+    }
+
+    fn directory(&self, instance: &str) -> PathBuf {
+        self.instances.join(instance)
+    }
+
+    fn machine(&self) -> MutexGuard<'_, Machine> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn(&self, directory: &Path) -> std::io::Result<()> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(directory.join(AGENT_LOG))?;
+        let mut command = Command::new(&self.program);
+        command
+            .arg("agent")
+            .arg(directory)
+            .current_dir(directory)
+            .stdin(Stdio::null());
+        command.stdout(log.try_clone()?).stderr(log);
+        // SAFETY: setsid is async-signal-safe and touches no memory.
+        unsafe {
+            command.pre_exec(|| {
+                nix::unistd::setsid()
+                    .map(drop)
+                    .map_err(std::io::Error::from)
+            });
+        }
+        let mut child = command.spawn()?;
+        // While this server lives it is the parent, and must take the exit status.
+        std::thread::Builder::new()
+            .name("kiln-agent-wait".to_owned())
+            .spawn(move || child.wait())?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Engine for LocalEngine {
+    fn limits(&self, instance_type: &str) -> Limits {
+        self.machine().limits(Size::of(instance_type))
+    }
+
+    fn admit(&self, instance: &str, limits: Limits) -> bool {
+        self.machine().admit(instance, limits)
+    }
+
+    fn adopt(&self, instance: &str, limits: Limits) {
+        self.machine().adopt(instance, limits);
+    }
+
+    fn release(&self, instance: &str) {
+        self.machine().release(instance);
+    }
+
+    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError> {
+        let directory = self.directory(&plan.instance);
+        make_private(&directory).map_err(EngineError::io("making the instance's directory"))?;
+        plan.write(&directory)
+            .map_err(EngineError::io("writing the plan"))?;
+        self.spawn(&directory)
+            .map_err(EngineError::io("starting the agent"))
+    }
+
+    fn presence(&self, instance: &str) -> Presence {
+        let directory = self.directory(instance);
+        if !directory.exists() {
+            return Presence::Gone;
+        }
+        match agent::lock(&directory) {
+            Ok(None) => Presence::Alive,
+            _ if directory.join(SPOOL_FILE).exists() => Presence::Gone,
+            _ => Presence::NotBegun,
+        }
+    }
+
+    async fn departed(&self, instance: &str) {
+        // An agent that was only just spawned gets a moment to take its lock.
+        let mut patience = 10;
+        loop {
+            tokio::time::sleep(WATCH).await;
+            match self.presence(instance) {
+                Presence::Alive => {}
+                Presence::NotBegun if patience > 0 => patience -= 1,
+                Presence::NotBegun | Presence::Gone => return,
+            }
+        }
+    }
+
+    fn leftovers(&self, instance: &str, after: u64) -> Result<Vec<Numbered>, EngineError> {
+        let directory = self.directory(instance);
+        if !directory.join(SPOOL_FILE).exists() {
+            return Ok(Vec::new());
+        }
+        let read = |mut reader: SpoolReader| reader.read(usize::MAX, usize::MAX);
+        let reports = SpoolReader::open(&directory).and_then(read);
+        let reports = reports.map_err(EngineError::io("reading what an agent left"))?;
+        Ok(reports
+            .into_iter()
+            .filter(|report| report.n > after)
+            .collect())
+    }
+
+    async fn clear(&self, instance: &str) -> Result<(), EngineError> {
+        let directory = self.directory(instance);
+        kiln_agent::image::clear(&directory.join(PLAN_FILE), instance).await;
+        match std::fs::remove_dir_all(&directory) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(EngineError::io("removing an instance's directory")(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn make_private(directory: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+}

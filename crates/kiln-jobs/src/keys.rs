@@ -1,0 +1,160 @@
+//! A job's own keys: short-lived, derived, and never stored.
+//!
+//! The session token carries the claim (which job, which instance) under an
+//! HMAC; key id and secret follow from the claim. So the keys survive a restart
+//! of the server without being written anywhere, and whoever checks them asks
+//! the job's own status whether they still count.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use kiln_agent::plan::Keys;
+use ring::hmac;
+use serde::{Deserialize, Serialize};
+
+/// Whom a session token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSession {
+    /// The job's kind, as in ARNs.
+    pub kind: String,
+    /// The job's name.
+    pub job: String,
+    /// The instance.
+    pub instance: String,
+}
+
+/// Issues and recognises job keys.
+#[derive(Clone)]
+pub struct SessionKeys {
+    key: hmac::Key,
+}
+
+impl std::fmt::Debug for SessionKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionKeys").finish_non_exhaustive()
+    }
+}
+
+impl SessionKeys {
+    /// Keys that follow from a secret of the data directory.
+    #[must_use]
+    pub fn new(secret: &[u8]) -> Self {
+        Self {
+            key: hmac::Key::new(hmac::HMAC_SHA256, secret),
+        }
+    }
+
+    /// The keys of an instance.
+    #[must_use]
+    pub fn issue(&self, session: &JobSession) -> Keys {
+        // Three strings always serialise.
+        let claim = serde_json::to_vec(session).unwrap_or_default();
+        Keys {
+            access_key: self.access_key(&claim),
+            secret_key: self.secret(&claim),
+            session_token: self.seal(&claim),
+        }
+    }
+
+    /// Whom a key id and token belong to, and the secret that must have signed;
+    /// `None` when they were not issued here or do not go together.
+    #[must_use]
+    pub fn recognise(&self, access_key: &str, token: &str) -> Option<(JobSession, String)> {
+        let claim = self.unseal(token)?;
+        let session = serde_json::from_slice(&claim).ok()?;
+        (self.access_key(&claim) == access_key).then(|| (session, self.secret(&claim)))
+    }
+
+    /// The token by which an instance's agent is known.
+    #[must_use]
+    pub fn agent_token(&self, instance: &str) -> String {
+        hex::encode(self.derive(b"agent:", instance.as_bytes()))
+    }
+
+    /// Whether a token is that of the instance's agent.
+    #[must_use]
+    pub fn is_agent_token(&self, instance: &str, token: &str) -> bool {
+        let Ok(token) = hex::decode(token) else {
+            return false;
+        };
+        let claim = [b"agent:", instance.as_bytes()].concat();
+        hmac::verify(&self.key, &claim, &token).is_ok()
+    }
+
+    /// Text that only we could have written: `content` under a seal, safe in a URL.
+    #[must_use]
+    pub fn seal(&self, content: &[u8]) -> String {
+        let seal = hmac::sign(&self.key, content);
+        format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(content),
+            URL_SAFE_NO_PAD.encode(seal)
+        )
+    }
+
+    /// The content of a sealed text; `None` when we did not write it.
+    #[must_use]
+    pub fn unseal(&self, sealed: &str) -> Option<Vec<u8>> {
+        let (content, seal) = sealed.split_once('.')?;
+        let content = URL_SAFE_NO_PAD.decode(content).ok()?;
+        let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
+        hmac::verify(&self.key, &content, &seal).ok()?;
+        Some(content)
+    }
+
+    /// `ASIA` and 16 characters, as temporary key ids are.
+    fn access_key(&self, claim: &[u8]) -> String {
+        const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let digest = self.derive(b"id:", claim);
+        let letters = digest.as_ref()[..16].iter();
+        let id: String = letters
+            .map(|byte| char::from(LETTERS[usize::from(byte % 32)]))
+            .collect();
+        format!("ASIA{id}")
+    }
+
+    fn secret(&self, claim: &[u8]) -> String {
+        STANDARD.encode(&self.derive(b"secret:", claim).as_ref()[..30])
+    }
+
+    fn derive(&self, purpose: &[u8], claim: &[u8]) -> hmac::Tag {
+        hmac::sign(&self.key, &[purpose, claim].concat())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(job: &str) -> JobSession {
+        let text = str::to_owned;
+        JobSession {
+            kind: text("training-job"),
+            job: text(job),
+            instance: text("i"),
+        }
+    }
+
+    #[test]
+    fn issued_keys_are_recognised_after_a_restart() {
+        let keys = SessionKeys::new(b"secret").issue(&session("a"));
+        let again = SessionKeys::new(b"secret");
+        let (found, secret) = again
+            .recognise(&keys.access_key, &keys.session_token)
+            .unwrap();
+        assert_eq!((found, secret), (session("a"), keys.secret_key));
+    }
+
+    #[test]
+    fn forged_or_mixed_keys_are_not() {
+        let ours = SessionKeys::new(b"secret");
+        let (a, b) = (ours.issue(&session("a")), ours.issue(&session("b")));
+        let theirs = SessionKeys::new(b"other").issue(&session("a"));
+        for (key, token) in [
+            (&a.access_key, &b.session_token),
+            (&theirs.access_key, &theirs.session_token),
+            (&a.access_key, &String::new()),
+        ] {
+            assert!(ours.recognise(key, token).is_none());
+        }
+    }
+}

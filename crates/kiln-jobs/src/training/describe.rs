@@ -1,0 +1,144 @@
+//! What `DescribeTrainingJob` answers: the request as it was made, with the
+//! cloud's normalisations, and what has happened since.
+
+use kiln_model::api::{
+    Channel, CompressionType, CreateTrainingJobRequest, DescribeTrainingJobResponse, MetricData,
+    ModelArtifacts, OutputDataConfig, ProfilingStatus, RecordWrapper, TrainingJobStatus,
+};
+use kiln_model::{Arn, Timestamp};
+
+use super::state::TrainingState;
+
+/// Renders the description of a job.
+#[must_use]
+pub fn describe(
+    arn: &Arn,
+    request: &CreateTrainingJobRequest,
+    state: &TrainingState,
+) -> DescribeTrainingJobResponse {
+    let request = request.clone();
+    let training_time = training_seconds(state);
+    let profiled = request.profiler_config.is_some();
+    DescribeTrainingJobResponse {
+        training_job_name: request.training_job_name.clone(),
+        training_job_arn: arn.to_string(),
+        tuning_job_arn: None,
+        labeling_job_arn: None,
+        auto_ml_job_arn: None,
+        model_artifacts: artifacts(&request, state),
+        training_job_status: state.status,
+        secondary_status: state.secondary(),
+        failure_reason: state.failure_reason.clone(),
+        hyper_parameters: request.hyper_parameters,
+        algorithm_specification: request.algorithm_specification.map(|mut algorithm| {
+            algorithm
+                .enable_sage_maker_metrics_time_series
+                .get_or_insert(false);
+            algorithm
+        }),
+        role_arn: Some(request.role_arn),
+        input_data_config: request.input_data_config.map(normalised_channels),
+        output_data_config: Some(normalised_output(request.output_data_config)),
+        resource_config: request.resource_config,
+        warm_pool_status: None,
+        vpc_config: request.vpc_config,
+        stopping_condition: request.stopping_condition.unwrap_or_default(),
+        creation_time: state.created,
+        training_start_time: state.started,
+        training_end_time: state.ended,
+        last_modified_time: Some(state.modified),
+        secondary_status_transitions: Some(state.transitions.clone()),
+        final_metric_data_list: final_metrics(state),
+        enable_network_isolation: Some(request.enable_network_isolation.unwrap_or(false)),
+        enable_inter_container_traffic_encryption: Some(
+            request
+                .enable_inter_container_traffic_encryption
+                .unwrap_or(false),
+        ),
+        enable_managed_spot_training: Some(request.enable_managed_spot_training.unwrap_or(false)),
+        checkpoint_config: request.checkpoint_config,
+        training_time_in_seconds: training_time,
+        billable_time_in_seconds: training_time,
+        billable_token_count: None,
+        debug_hook_config: request.debug_hook_config,
+        experiment_config: request.experiment_config,
+        debug_rule_configurations: request.debug_rule_configurations,
+        tensor_board_output_config: request.tensor_board_output_config,
+        debug_rule_evaluation_statuses: None,
+        profiler_config: request.profiler_config,
+        profiler_rule_configurations: request.profiler_rule_configurations,
+        profiler_rule_evaluation_statuses: None,
+        profiling_status: profiled.then_some(ProfilingStatus::Disabled),
+        environment: request.environment,
+        retry_strategy: request.retry_strategy,
+        remote_debug_config: request.remote_debug_config,
+        infra_check_config: request.infra_check_config,
+        serverless_job_config: request.serverless_job_config,
+        mlflow_config: request.mlflow_config,
+        model_package_config: request.model_package_config,
+        mlflow_details: None,
+        progress_info: None,
+        output_model_package_arn: None,
+    }
+}
+
+/// The prefix of a job's outputs: `<S3OutputPath>/<name>/output/`, with one
+/// slash wherever the path ends.
+#[must_use]
+pub fn output_prefix(request: &CreateTrainingJobRequest) -> String {
+    let path = request
+        .output_data_config
+        .s3_output_path
+        .trim_end_matches('/');
+    format!("{path}/{}/output/", request.training_job_name)
+}
+
+fn artifacts(request: &CreateTrainingJobRequest, state: &TrainingState) -> Option<ModelArtifacts> {
+    let uri = || format!("{}model.tar.gz", output_prefix(request));
+    state.stored.then(|| ModelArtifacts {
+        s3_model_artifacts: uri(),
+    })
+}
+
+fn normalised_channels(channels: Vec<Channel>) -> Vec<Channel> {
+    let normalised = |mut channel: Channel| {
+        channel
+            .compression_type
+            .get_or_insert(CompressionType::None);
+        channel
+            .record_wrapper_type
+            .get_or_insert(RecordWrapper::None);
+        channel
+    };
+    channels.into_iter().map(normalised).collect()
+}
+
+fn normalised_output(mut output: OutputDataConfig) -> OutputDataConfig {
+    output.kms_key_id.get_or_insert_default();
+    output
+}
+
+/// Whole seconds from the first download to the end, as the cloud counts them;
+/// known once a job that got that far has ended.
+fn training_seconds(state: &TrainingState) -> Option<i32> {
+    let whole = |time: Timestamp| time.millis().div_euclid(1000);
+    let seconds = whole(state.ended?) - whole(state.started?);
+    Some(i32::try_from(seconds).unwrap_or(i32::MAX))
+}
+
+fn final_metrics(state: &TrainingState) -> Option<Vec<MetricData>> {
+    let ended = !matches!(
+        state.status,
+        TrainingJobStatus::InProgress | TrainingJobStatus::Stopping
+    );
+    let metrics = state.metrics.iter().map(|(name, last)| MetricData {
+        metric_name: Some(name.clone()),
+        value: Some(f64::from(last.value)),
+        timestamp: whole_second(last.at),
+    });
+    (ended && !state.metrics.is_empty()).then(|| metrics.collect())
+}
+
+fn whole_second(at: Timestamp) -> Option<Timestamp> {
+    Timestamp::from_millis(at.millis().div_euclid(1000) * 1000).ok()
+}

@@ -1,0 +1,223 @@
+//! From the queue to running instances, and back after a crash.
+//!
+//! Jobs leave the queue in the order they were accepted: the first that does
+//! not fit holds up those behind it, so none is overtaken for ever. An instance
+//! is written down in the same transaction that says the job is placed, before
+//! its agent is started; at start-up that list says which agents to look for.
+
+use futures::future::join_all;
+use kiln_engine::Presence;
+use kiln_store::Instance;
+
+use super::plan::{HOST, Placement, build};
+use super::{Event, Job, KIND, TrainingJobs, now};
+use crate::{JobError, JobSession};
+
+/// What became of the first job in the queue.
+enum Launch {
+    /// It runs, or will never.
+    Settled,
+    /// There is no room for it.
+    NoRoom,
+}
+
+impl TrainingJobs {
+    /// Finds what an earlier server left running, and begins to run jobs.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn start(&self) -> Result<(), JobError> {
+        for instance in self.shared.store.instances.all()? {
+            if instance.kind == KIND {
+                self.recover(instance).await?;
+            }
+        }
+        for stored in self.shared.store.jobs.open_jobs(KIND)? {
+            let name = stored.name.clone();
+            if self.read(stored)?.state.attempts == 0 {
+                self.queue().push_back(name);
+            }
+        }
+        tokio::spawn(self.clone().dispatch());
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    async fn recover(&self, instance: Instance) -> Result<(), JobError> {
+        let engine = &self.shared.engine;
+        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        let open = job.filter(|job| !job.state.is_terminal());
+        if let Some(job) = open {
+            engine.adopt(&instance.id, engine.limits(&instance_type(&job)));
+            if engine.presence(&instance.id) == Presence::NotBegun {
+                self.begin(&job, &instance.id).await?;
+            }
+        }
+        tokio::spawn(self.clone().attend(instance.id));
+        Ok(())
+    }
+
+    async fn dispatch(self) {
+        loop {
+            self.shared.wake.notified().await;
+            while let Some(name) = self.first() {
+                match self.launch(&name).await {
+                    Ok(Launch::Settled) => self.queue().retain(|queued| *queued != name),
+                    Ok(Launch::NoRoom) => {
+                        self.mark_waiting().await;
+                        break;
+                    }
+                    Err(error) => {
+                        tracing::error!(job = name, %error, "a job could not be launched");
+                        self.queue().retain(|queued| *queued != name);
+                    }
+                }
+            }
+        }
+    }
+
+    fn first(&self) -> Option<String> {
+        self.queue().front().cloned()
+    }
+
+    async fn launch(&self, name: &str) -> Result<Launch, JobError> {
+        let Some(stored) = self.shared.store.jobs.find(KIND, name)? else {
+            return Ok(Launch::Settled);
+        };
+        let job = self.read(stored)?;
+        if job.state.is_terminal() {
+            return Ok(Launch::Settled);
+        }
+        let id = format!("kiln-{}", uuid::Uuid::new_v4().simple());
+        let engine = &self.shared.engine;
+        if !engine.admit(&id, engine.limits(&instance_type(&job))) {
+            return Ok(Launch::NoRoom);
+        }
+        if let Err(error) = self.place(&job, &id).await {
+            engine.release(&id);
+            return Err(error);
+        }
+        if let Err(error) = self.begin(&job, &id).await {
+            self.lose(&id, &error.to_string()).await?;
+        }
+        tokio::spawn(self.clone().attend(id));
+        Ok(Launch::Settled)
+    }
+
+    /// Writes down that the job is placed on this instance.
+    async fn place(&self, job: &Job, id: &str) -> Result<(), JobError> {
+        let name = &job.request.training_job_name;
+        let at = now();
+        let instance = Instance {
+            id: id.to_owned(),
+            kind: KIND.to_owned(),
+            job: name.clone(),
+            attempt: job.state.attempts + 1,
+            host: HOST.to_owned(),
+            log_stream: format!("{name}/{HOST}-{}", at.millis().div_euclid(1000)),
+            delivered: 0,
+        };
+        let this = self.clone();
+        let placed = move |stored| {
+            let mut job = this.read(stored)?;
+            if job.state.is_terminal() {
+                return Err(JobError::Internal(
+                    "the job ended before it was placed".to_owned(),
+                ));
+            }
+            job.state.step(Event::Placed, at);
+            job.change()
+        };
+        self.shared.store.instances.place(instance, placed).await
+    }
+
+    /// Starts the agent of a placed instance.
+    async fn begin(&self, job: &Job, id: &str) -> Result<(), JobError> {
+        let session = JobSession {
+            kind: KIND.to_owned(),
+            job: job.request.training_job_name.clone(),
+            instance: id.to_owned(),
+        };
+        let placement = Placement {
+            settings: &self.shared.settings,
+            arn: &job.arn,
+            instance: id,
+            token: &self.shared.keys.agent_token(id),
+            keys: self.shared.keys.issue(&session),
+            limits: self.shared.engine.limits(&instance_type(job)),
+        };
+        let plan = build(&job.request, placement).map_err(JobError::Internal)?;
+        Ok(self.shared.engine.place(&plan).await?)
+    }
+
+    async fn mark_waiting(&self) {
+        let names: Vec<String> = self.queue().iter().cloned().collect();
+        let marks = names.iter().map(|name| async move {
+            let waiting = self.shared.store.jobs.find(KIND, name).ok().flatten();
+            let job = waiting.and_then(|stored| self.read(stored).ok());
+            if job.is_some_and(|job| job.state.transitions.len() == 1) {
+                let at = now();
+                self.change(name, move |job| Ok(job.state.step(Event::Waiting, at)))
+                    .await?;
+            }
+            Ok::<_, JobError>(())
+        });
+        for error in join_all(marks).await.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "a waiting job could not be marked as such");
+        }
+    }
+
+    /// Waits until an instance's agent is gone, and clears up behind it.
+    async fn attend(self, id: String) {
+        self.shared.engine.departed(&id).await;
+        if let Err(error) = self.settle(&id).await {
+            tracing::error!(instance = id, %error, "an instance could not be cleared up");
+        }
+        self.shared.engine.release(&id);
+        self.shared.wake.notify_one();
+    }
+
+    async fn settle(&self, id: &str) -> Result<(), JobError> {
+        let left = self.shared.engine.leftovers(id, 0)?;
+        if !left.is_empty() {
+            self.take_in(id, left).await?;
+        }
+        self.lose(id, "the agent of the instance is gone").await?;
+        self.shared.engine.clear(id).await?;
+        self.shared.store.instances.forget(id).await?;
+        self.shared.store.logs.forget_instance(id).await?;
+        Ok(())
+    }
+
+    /// Ends the instance's job as failed by the platform, unless it has ended.
+    async fn lose(&self, id: &str, detail: &str) -> Result<(), JobError> {
+        let Some(instance) = self.shared.store.instances.find(id)? else {
+            return Ok(());
+        };
+        let reason = kiln_agent::failure::internal(&detail);
+        let at = now();
+        let lost = self
+            .change(&instance.job, move |job| {
+                if job.state.attempts == instance.attempt {
+                    job.state.step(Event::Lost(reason), at);
+                }
+                Ok(())
+            })
+            .await;
+        match lost {
+            // A job that was deleted meanwhile needs no end.
+            Err(JobError::Validation(_)) => Ok(()),
+            settled => settled,
+        }
+    }
+}
+
+fn instance_type(job: &Job) -> String {
+    let kind = job
+        .request
+        .resource_config
+        .as_ref()
+        .and_then(|resources| resources.instance_type);
+    kind.map_or_else(String::new, |kind| kind.to_string())
+}

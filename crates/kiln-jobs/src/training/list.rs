@@ -1,0 +1,99 @@
+//! `ListTrainingJobs`: filters, order and pages.
+
+use kiln_model::Timestamp;
+use kiln_model::api::{
+    ListTrainingJobsRequest, ListTrainingJobsResponse, SecondaryStatus, SortBy, SortOrder,
+    TrainingJobStatus, TrainingJobSummary,
+};
+use kiln_store::{JobSummary, ListQuery, Place, SortKey};
+
+use super::{KIND, TrainingJobs, instant};
+use crate::JobError;
+
+/// The answer to a list request.
+pub type TrainingJobList = ListTrainingJobsResponse;
+
+/// Jobs on a page when the request does not say.
+const DEFAULT_PAGE: i32 = 10;
+
+impl TrainingJobs {
+    /// `ListTrainingJobs`.
+    ///
+    /// # Errors
+    /// When the page token is not one of ours.
+    pub fn list(&self, request: &ListTrainingJobsRequest) -> Result<TrainingJobList, JobError> {
+        if request.warm_pool_status_equals.is_some() || request.training_plan_arn_equals.is_some() {
+            // No job has a warm pool or a training plan yet.
+            return Ok(ListTrainingJobsResponse::new(Vec::new()));
+        }
+        let after = request
+            .next_token
+            .as_deref()
+            .map(|token| self.place_of(token))
+            .transpose()?;
+        let size = request.max_results.unwrap_or(DEFAULT_PAGE).unsigned_abs();
+        let query = ListQuery {
+            after,
+            limit: size + 1,
+            ..query(request)
+        };
+        let mut found = self.shared.store.jobs.list(KIND, &query)?;
+        let more = found.len() > size as usize;
+        found.truncate(size as usize);
+        let next = found
+            .last()
+            .filter(|_| more)
+            .map(|last| self.token_of(&last.place));
+        let summaries = found.into_iter().map(summary).collect::<Result<_, _>>()?;
+        let mut answer = ListTrainingJobsResponse::new(summaries);
+        answer.next_token = next.transpose()?;
+        Ok(answer)
+    }
+
+    fn token_of(&self, place: &Place) -> Result<String, JobError> {
+        Ok(self.shared.keys.seal(&serde_json::to_vec(place)?))
+    }
+
+    fn place_of(&self, token: &str) -> Result<Place, JobError> {
+        let place = self.shared.keys.unseal(token);
+        place
+            .and_then(|place| serde_json::from_slice(&place).ok())
+            .ok_or_else(|| JobError::Validation("The given NextToken is not valid.".to_owned()))
+    }
+}
+
+fn query(request: &ListTrainingJobsRequest) -> ListQuery {
+    let millis = |time: Option<Timestamp>| time.map(Timestamp::millis);
+    ListQuery {
+        name_contains: request.name_contains.clone(),
+        status: request.status_equals.map(|status| status.to_string()),
+        created_after: millis(request.creation_time_after),
+        created_before: millis(request.creation_time_before),
+        modified_after: millis(request.last_modified_time_after),
+        modified_before: millis(request.last_modified_time_before),
+        sort: match request.sort_by {
+            None | Some(SortBy::CreationTime) => SortKey::Created,
+            Some(SortBy::Name) => SortKey::Name,
+            Some(SortBy::Status) => SortKey::Status,
+        },
+        // The cloud shows the newest first unless it is told otherwise.
+        descending: match request.sort_order {
+            Some(order) => order == SortOrder::Descending,
+            None => true,
+        },
+        after: None,
+        limit: 0,
+    }
+}
+
+fn summary(job: JobSummary) -> Result<TrainingJobSummary, JobError> {
+    let unknown = |error| JobError::Internal(format!("a stored status is damaged: {error}"));
+    let status: TrainingJobStatus = job.index.status.parse().map_err(unknown)?;
+    let secondary: SecondaryStatus = job.index.secondary.parse().map_err(unknown)?;
+    let mut summary =
+        TrainingJobSummary::new(job.name, job.arn, instant(job.index.created), status);
+    summary.training_end_time = job.index.ended.map(instant);
+    summary.last_modified_time = Some(instant(job.index.modified));
+    summary.secondary_status = Some(secondary);
+    Ok(summary)
+}

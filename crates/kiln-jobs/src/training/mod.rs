@@ -1,0 +1,348 @@
+//! Training jobs: the operations of the API, on top of the state machine.
+
+mod describe;
+mod dispatch;
+mod list;
+mod plan;
+mod reports;
+pub mod request;
+mod scope;
+mod state;
+mod update;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kiln_engine::Engine;
+use kiln_model::api::CreateTrainingJobRequest;
+use kiln_model::{Arn, JobKind, JobName, Timestamp};
+use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
+use tokio::sync::{Notify, watch};
+
+use crate::{Buckets, JobError, SessionKeys, Settings};
+
+pub use list::TrainingJobList;
+pub use reports::ReportError;
+pub use scope::{Access, Scope};
+pub use state::{Action, AlreadyEnded, Event, LastMetric, TrainingState};
+
+/// The kind, as the store and ARNs name it.
+pub const KIND: &str = "training-job";
+/// The log group of every training job.
+pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+/// Seconds a job may run when its request names no limit: one day.
+pub const DEFAULT_MAX_RUNTIME: i32 = 86_400;
+
+/// The training jobs of a control plane. Clones are handles to the same.
+#[derive(Clone)]
+pub struct TrainingJobs {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    store: Store,
+    engine: Arc<dyn Engine>,
+    buckets: Arc<dyn Buckets>,
+    keys: SessionKeys,
+    /// Names of accepted jobs that have no instance yet, oldest first.
+    queue: Mutex<VecDeque<String>>,
+    /// Rung when the queue or the room changes.
+    wake: Notify,
+    /// Changes whenever a running job is told something.
+    told: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for TrainingJobs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TrainingJobs")
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A job's documents, read.
+struct Job {
+    arn: Arn,
+    request: CreateTrainingJobRequest,
+    state: TrainingState,
+}
+
+impl TrainingJobs {
+    /// The training jobs in a store, run by an engine. Nothing runs before
+    /// [`TrainingJobs::start`].
+    #[must_use]
+    pub fn new(
+        settings: Settings,
+        store: Store,
+        engine: Arc<dyn Engine>,
+        buckets: Arc<dyn Buckets>,
+        keys: SessionKeys,
+    ) -> Self {
+        let shared = Shared {
+            settings,
+            store,
+            engine,
+            buckets,
+            keys,
+            queue: Mutex::default(),
+            wake: Notify::new(),
+            told: watch::Sender::new(0),
+        };
+        Self {
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// `CreateTrainingJob`: accepts a job whose shapes are right, durably.
+    ///
+    /// # Errors
+    /// When a rule or the world speaks against it, or the name is taken.
+    pub async fn create(&self, request: CreateTrainingJobRequest) -> Result<Arn, JobError> {
+        let request = request::accept(request).map_err(JobError::Validation)?;
+        self.check_locations(&request).await?;
+        let job = Job {
+            arn: self.arn(&request.training_job_name)?,
+            state: TrainingState::new(now()),
+            request,
+        };
+        let tags = job.request.tags.iter().flatten();
+        let new = NewJob {
+            kind: KIND,
+            name: job.request.training_job_name.clone(),
+            arn: job.arn.to_string(),
+            request: serde_json::to_string(&job.request)?,
+            change: job.change()?,
+            tags: tags
+                .map(|tag| (tag.key.clone(), tag.value.clone()))
+                .collect(),
+        };
+        let name = new.name.clone();
+        match self.shared.store.jobs.create(new).await {
+            Ok(()) => {}
+            Err(StoreError::NameTaken) => return Err(name_taken(&job.arn)),
+            Err(error) => return Err(error.into()),
+        }
+        self.queue().push_back(name);
+        self.shared.wake.notify_one();
+        Ok(job.arn)
+    }
+
+    /// `DescribeTrainingJob`: the answer, as JSON.
+    ///
+    /// # Errors
+    /// When there is no such job.
+    pub fn describe(&self, name: &str) -> Result<String, JobError> {
+        self.shared
+            .store
+            .jobs
+            .description(KIND, name)?
+            .ok_or_else(JobError::missing)
+    }
+
+    /// `StopTrainingJob`.
+    ///
+    /// # Errors
+    /// When there is no such job, or it has ended.
+    pub async fn stop(&self, name: &str) -> Result<(), JobError> {
+        let at = now();
+        let action = self
+            .change(name, move |job| {
+                if job.state.is_terminal() {
+                    return Err(JobError::Validation(
+                        AlreadyEnded(job.state.status).to_string(),
+                    ));
+                }
+                Ok(job.state.step(Event::StopRequested, at))
+            })
+            .await?;
+        match action {
+            Action::TellToStop => self.shared.told.send_modify(|count| *count += 1),
+            Action::Nothing => self.queue().retain(|queued| queued != name),
+        }
+        Ok(())
+    }
+
+    /// `DeleteTrainingJob`: forgets an ended job; its artifacts and logs stay.
+    ///
+    /// # Errors
+    /// When there is no such job, or it has not ended.
+    pub async fn delete(&self, name: &str) -> Result<(), JobError> {
+        let missing = || JobError::NotFound("Requested resource not found.".to_owned());
+        let stored = self
+            .shared
+            .store
+            .jobs
+            .find(KIND, name)?
+            .ok_or_else(missing)?;
+        let job = self.read(stored)?;
+        if !job.state.is_terminal() {
+            return Err(JobError::InUse(format!(
+                "The training job {} is in status {} and cannot be deleted. Stop it, or wait until \
+                 it has ended.",
+                job.arn, job.state.status
+            )));
+        }
+        if self.shared.store.jobs.delete(KIND, name).await? {
+            Ok(())
+        } else {
+            Err(missing())
+        }
+    }
+
+    /// What the job that holds a session's keys may do in S3; `None` once it
+    /// has ended, when its keys count no more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn scope(&self, name: &str) -> Result<Option<Scope>, JobError> {
+        let Some(stored) = self.shared.store.jobs.find(KIND, name)? else {
+            return Ok(None);
+        };
+        let job = self.read(stored)?;
+        Ok((!job.state.is_terminal()).then(|| Scope::of(&job.request)))
+    }
+
+    async fn check_locations(&self, request: &CreateTrainingJobRequest) -> Result<(), JobError> {
+        let buckets = &self.shared.buckets;
+        for (_, uri) in request::inputs(request).map_err(JobError::Validation)? {
+            let found = buckets.any_object(uri.bucket(), uri.key()).await;
+            if !found.map_err(JobError::Internal)? {
+                return Err(JobError::Validation(
+                    self.no_objects(&uri, &request.role_arn),
+                ));
+            }
+        }
+        let output = request::output(request).map_err(JobError::Validation)?;
+        if !buckets
+            .exists(output.bucket())
+            .await
+            .map_err(JobError::Internal)?
+        {
+            return Err(JobError::Validation(format!(
+                "The OutputDataConfig S3 bucket \"{}\" does not exist. Please create the bucket \
+                 before the training job.",
+                output.bucket()
+            )));
+        }
+        Ok(())
+    }
+
+    fn no_objects(&self, uri: &kiln_model::S3Uri, role: &str) -> String {
+        format!(
+            "No S3 objects found under S3 URL \"{uri}\" given in input data source. Please ensure \
+             that the bucket exists in the selected region ({}), that objects exist under that S3 \
+             prefix, and that the role \"{role}\" has \"s3:ListBucket\" permissions on bucket \
+             \"{}\".",
+            self.shared.settings.identity.region,
+            uri.bucket()
+        )
+    }
+
+    /// Reads a job, lets `decide` alter it, and writes it back, in one
+    /// transaction.
+    async fn change<T, F>(&self, name: &str, decide: F) -> Result<T, JobError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Job) -> Result<T, JobError> + Send + 'static,
+    {
+        let this = self.clone();
+        self.shared
+            .store
+            .jobs
+            .change(KIND, name, move |stored| {
+                let mut job = this.read(stored.ok_or_else(JobError::missing)?)?;
+                let value = decide(&mut job)?;
+                let change = JobChange {
+                    request: Some(serde_json::to_string(&job.request)?),
+                    ..job.change()?
+                };
+                Ok((Some(change), value))
+            })
+            .await
+    }
+
+    fn arn(&self, name: &str) -> Result<Arn, JobError> {
+        let identity = &self.shared.settings.identity;
+        let name: JobName = name
+            .parse()
+            .map_err(|error| JobError::Validation(format!("{error}")))?;
+        Ok(Arn::new(
+            JobKind::Training,
+            identity.region.clone(),
+            identity.account.clone(),
+            &name,
+        ))
+    }
+
+    fn read(&self, stored: StoredJob) -> Result<Job, JobError> {
+        Ok(Job {
+            arn: self.arn(&stored.name)?,
+            request: serde_json::from_str(&stored.request)?,
+            state: serde_json::from_str(&stored.state)?,
+        })
+    }
+
+    fn queue(&self) -> MutexGuard<'_, VecDeque<String>> {
+        self.shared
+            .queue
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Job {
+    fn change(&self) -> Result<JobChange, JobError> {
+        let state = &self.state;
+        let description = describe::describe(&self.arn, &self.request, state);
+        Ok(JobChange {
+            request: None,
+            state: serde_json::to_string(state)?,
+            description: serde_json::to_string(&description)?,
+            index: JobIndex {
+                status: state.status.to_string(),
+                secondary: state.secondary().to_string(),
+                created: state.created.millis(),
+                modified: state.modified.millis(),
+                ended: state.ended.map(Timestamp::millis),
+            },
+        })
+    }
+}
+
+fn name_taken(arn: &Arn) -> JobError {
+    JobError::InUse(format!(
+        "Training job names must be unique within an AWS account and region, and a training job \
+         with this name already exists ({arn})"
+    ))
+}
+
+/// Refuses tag keys that are AWS's own.
+///
+/// # Errors
+/// The message for the first such key.
+pub fn check_tag_keys(keys: &[&str]) -> Result<(), String> {
+    match keys
+        .iter()
+        .find(|key| key.to_lowercase().starts_with("aws:"))
+    {
+        Some(key) => Err(format!(
+            "Tag keys that start with 'aws:' are reserved for AWS use, and cannot be given: '{key}'."
+        )),
+        None => Ok(()),
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    instant(since.as_millis() as i64)
+}
+
+/// An instant that a clock has shown; one before 1970 or after 9999 is taken
+/// for 1970.
+fn instant(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis).unwrap_or_else(|_| UNIX_EPOCH.into())
+}

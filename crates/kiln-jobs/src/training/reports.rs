@@ -1,0 +1,171 @@
+//! What agents report, taken in exactly once.
+//!
+//! Log lines become durable before anything else a delivery says, so that who
+//! sees a job's end can read its whole log. Both steps know which numbers they
+//! have taken in, so a delivery that was cut short between them is simply
+//! repeated.
+
+use std::time::Duration;
+
+use kiln_agent::report::{Command, Numbered, Receipt, Report};
+use kiln_model::api::TrainingJobStatus;
+use kiln_store::{Instance, NewEvent, StoreError};
+
+use super::{Event, LOG_GROUP, TrainingJobs, instant, now};
+use crate::JobError;
+
+/// How long an agent's question for a command is held open.
+const COMMAND_WAIT: Duration = Duration::from_secs(20);
+
+/// Why an agent is not heard.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The instance is unknown, or the token is not its own.
+    #[error("there is no such instance")]
+    Unknown,
+    /// The control plane failed; the agent tries again.
+    #[error(transparent)]
+    Failed(#[from] JobError),
+}
+
+impl TrainingJobs {
+    /// Takes in a delivery of reports from the instance's agent.
+    ///
+    /// # Errors
+    /// See [`ReportError`].
+    pub async fn report(
+        &self,
+        id: &str,
+        token: &str,
+        reports: Vec<Numbered>,
+    ) -> Result<Receipt, ReportError> {
+        self.authenticate(id, token)?;
+        let delivered = reports.last().map_or(0, |report| report.n);
+        self.take_in(id, reports).await?;
+        Ok(Receipt { delivered })
+    }
+
+    /// Waits a while for something to tell the instance's agent.
+    ///
+    /// # Errors
+    /// See [`ReportError`].
+    pub async fn command(&self, id: &str, token: &str) -> Result<Option<Command>, ReportError> {
+        let instance = self.authenticate(id, token)?;
+        let mut told = self.shared.told.subscribe();
+        let waited = tokio::time::timeout(COMMAND_WAIT, async {
+            while !self.is_stopping(&instance)? {
+                // The sender lives as long as we do.
+                let _ = told.changed().await;
+            }
+            Ok(Command::Stop)
+        });
+        waited.await.ok().transpose()
+    }
+
+    fn is_stopping(&self, instance: &Instance) -> Result<bool, JobError> {
+        let stored = self.shared.store.jobs.find(&instance.kind, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        Ok(job.is_none_or(|job| job.state.status == TrainingJobStatus::Stopping))
+    }
+
+    fn authenticate(&self, id: &str, token: &str) -> Result<Instance, ReportError> {
+        let instance = self
+            .shared
+            .store
+            .instances
+            .find(id)
+            .map_err(JobError::from)?;
+        let genuine = self.shared.keys.is_agent_token(id, token);
+        instance.filter(|_| genuine).ok_or(ReportError::Unknown)
+    }
+
+    /// Takes in reports, those that were taken in before included.
+    pub(super) async fn take_in(&self, id: &str, reports: Vec<Numbered>) -> Result<(), JobError> {
+        let Some(instance) = self.shared.store.instances.find(id)? else {
+            return Ok(());
+        };
+        let Some(last) = reports.last().map(|report| report.n) else {
+            return Ok(());
+        };
+        let mut lines = Vec::new();
+        let mut events = Vec::new();
+        for Numbered { n, at, report } in reports {
+            match report {
+                Report::Log(message) => lines.push((n, NewEvent { at, message })),
+                Report::Stage(stage) => events.push((n, at, Event::Stage(stage))),
+                Report::Metric { name, value } => {
+                    events.push((n, at, Event::Metric { name, value }));
+                }
+                Report::Ended(ending) => events.push((n, at, Event::Ended(ending))),
+            }
+        }
+        let logs = &self.shared.store.logs;
+        logs.deliver(id, LOG_GROUP, &instance.log_stream, lines, now().millis())
+            .await?;
+        if events.is_empty() {
+            return Ok(());
+        }
+        if self.follow(&instance, last, events).await? {
+            self.shared.engine.release(id);
+            self.shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Steps the instance's job through what happened; answers whether it has
+    /// ended.
+    async fn follow(
+        &self,
+        instance: &Instance,
+        last: u64,
+        events: Vec<(u64, i64, Event)>,
+    ) -> Result<bool, JobError> {
+        let this = self.clone();
+        let attempt = instance.attempt;
+        let stepped = self
+            .shared
+            .store
+            .instances
+            .deliver(&instance.id, last, move |before, stored| {
+                let mut job = this.read(stored)?;
+                if job.state.attempts != attempt {
+                    return Ok((None, false));
+                }
+                for (_, at, event) in events.into_iter().filter(|(n, ..)| *n > before) {
+                    job.state.step(event, instant(at));
+                }
+                Ok((Some(job.change()?), job.state.is_terminal()))
+            })
+            .await;
+        match stepped {
+            // The job was deleted after it ended: nothing is left to step.
+            Err(Stepping(JobError::NotFound(_))) => Ok(false),
+            Err(Stepping(error)) => Err(error),
+            Ok(ended) => Ok(ended),
+        }
+    }
+}
+
+/// A [`JobError`] that keeps a missing job apart from a failing store.
+struct Stepping(JobError);
+
+impl From<JobError> for Stepping {
+    fn from(error: JobError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<StoreError> for Stepping {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::NoSuchResource => Self(JobError::NotFound(error.to_string())),
+            other => Self(other.into()),
+        }
+    }
+}
+
+impl From<kiln_store::SqliteError> for Stepping {
+    fn from(error: kiln_store::SqliteError) -> Self {
+        Self(error.into())
+    }
+}

@@ -1,0 +1,119 @@
+//! What a job's own keys open: its inputs to read, its outputs to write.
+
+use kiln_model::S3Uri;
+use kiln_model::api::CreateTrainingJobRequest;
+
+use super::describe::output_prefix;
+use super::request;
+
+/// Kinds of access to S3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read an object, or list keys under a prefix.
+    Read,
+    /// Write, or delete, an object.
+    Write,
+}
+
+/// The places in S3 that a job may touch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    readable: Vec<S3Uri>,
+    writable: Vec<S3Uri>,
+}
+
+impl Scope {
+    /// The scope that follows from a job's request: its channels and its source
+    /// archive to read, its output prefix to read and write.
+    #[must_use]
+    pub fn of(job: &CreateTrainingJobRequest) -> Self {
+        let inputs = request::inputs(job)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, uri)| uri);
+        let output: Option<S3Uri> = job_output(job);
+        Self {
+            readable: inputs
+                .chain(source_archive(job))
+                .chain(output.clone())
+                .collect(),
+            writable: output.into_iter().collect(),
+        }
+    }
+
+    /// Whether a key, or the keys under a prefix, may be touched.
+    #[must_use]
+    pub fn allows(&self, access: Access, bucket: &str, key: &str) -> bool {
+        let places = match access {
+            Access::Read => &self.readable,
+            Access::Write => &self.writable,
+        };
+        places
+            .iter()
+            .any(|place| place.bucket() == bucket && key.starts_with(place.key()))
+    }
+}
+
+/// `<S3OutputPath>/<name>/`, under which everything a job stores lies.
+fn job_output(job: &CreateTrainingJobRequest) -> Option<S3Uri> {
+    output_prefix(job).strip_suffix("output/")?.parse().ok()
+}
+
+/// Script mode's source archive, whose location the SDK writes as JSON text.
+fn source_archive(job: &CreateTrainingJobRequest) -> Option<S3Uri> {
+    let text = job
+        .hyper_parameters
+        .as_ref()?
+        .get("sagemaker_submit_directory")?;
+    let text = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.clone());
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn scope() -> Scope {
+        let request = json!({
+            "TrainingJobName": "job",
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "HyperParameters": {"sagemaker_submit_directory": "\"s3://code/src.tar.gz\""},
+            "OutputDataConfig": {"S3OutputPath": "s3://outputs/models/"},
+            "InputDataConfig": [{
+                "ChannelName": "train",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://inputs/tr"}}
+            }],
+        });
+        Scope::of(&serde_json::from_value(request).unwrap())
+    }
+
+    #[test]
+    fn a_job_reads_its_inputs_and_writes_its_outputs_and_no_more() {
+        let cases = [
+            (Access::Read, "inputs", "train/a.csv", true),
+            (Access::Read, "inputs", "other", false),
+            (Access::Read, "other", "train/a.csv", false),
+            (Access::Write, "inputs", "train/a.csv", false),
+            (Access::Read, "code", "src.tar.gz", true),
+            (Access::Write, "code", "src.tar.gz", false),
+            (Access::Write, "outputs", "models/job/output/model.tar.gz", true),
+            (Access::Read, "outputs", "models/job/output/model.tar.gz", true),
+            (
+                Access::Write,
+                "out",
+                "models/job2/output/model.tar.gz",
+                false,
+            ),
+            (Access::Read, "inputs", "", false),
+        ];
+        for (access, bucket, key, expected) in cases {
+            assert_eq!(
+                scope().allows(access, bucket, key),
+                expected,
+                "{access:?} {bucket}/{key}"
+            );
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Who may do what: the server's keys and rules, asked once for every request.
+//!
+//! s3s verifies the signature with the secret that the [`Authority`] hands out;
+//! what it does not check is checked here: that the signature is of version 4,
+//! that a temporary key comes with its session token, and that the caller may
+//! do what the request does to each object that it names.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use s3s::access::{S3Access, S3AccessContext};
+use s3s::auth::{Credentials, S3Auth, SecretKey};
+use s3s::dto::{
+    CopyObjectInput, CopySource, DeleteObjectsInput, ListMultipartUploadsInput, ListObjectsInput,
+    ListObjectsV2Input, UploadPartCopyInput,
+};
+use s3s::path::S3Path;
+use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
+
+use crate::refusals::{self, query_value};
+
+/// What the server knows of access keys and of what they allow.
+pub trait Authority: Send + Sync + 'static {
+    /// The key with this identity.
+    ///
+    /// # Errors
+    /// When there is none or it is no longer valid.
+    fn key(&self, access_key: &str) -> Result<AccessKey, KeyRefusal>;
+
+    /// Whether the holder of the key may do this.
+    fn allows(&self, access_key: &str, access: &Access<'_>) -> bool;
+}
+
+/// The secret parts of an access key.
+#[derive(Clone)]
+pub struct AccessKey {
+    /// What requests are signed with.
+    pub secret: String,
+    /// What requests must carry besides, if the key is a temporary one.
+    pub session_token: Option<String>,
+}
+
+/// Why a key is not good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// There is no such key.
+    Unknown,
+    /// The key was a temporary one and its time is over.
+    Expired,
+}
+
+/// One thing that a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access<'a> {
+    /// The action in IAM's words, such as `s3:GetObject`.
+    pub action: &'static str,
+    /// The bucket, unless the action is about all buckets.
+    pub bucket: Option<&'a str>,
+    /// The object's key; for lists, the prefix that is listed.
+    pub key: Option<&'a str>,
+}
+
+/// The keys that a `DeleteObjects` named and that its caller may not delete.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DeniedKeys(pub(crate) Vec<String>);
+
+/// The [`Authority`] as s3s asks it.
+pub(crate) struct Gate<A> {
+    pub(crate) authority: Arc<A>,
+    /// The account that owns every bucket.
+    pub(crate) account: String,
+}
+
+impl<A> Clone for Gate<A> {
+    fn clone(&self) -> Self {
+        Self {
+            authority: Arc::clone(&self.authority),
+            account: self.account.clone(),
+        }
+    }
+}
+
+#[async_trait]
+impl<A: Authority> S3Auth for Gate<A> {
+    async fn get_secret_key(&self, access_key: &str) -> S3Result<SecretKey> {
+        let key = self.authority.key(access_key).map_err(key_error)?;
+        Ok(SecretKey::from(key.secret))
+    }
+}
+
+#[async_trait]
+impl<A: Authority> S3Access for Gate<A> {
+    async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
+        let Some(credentials) = cx.credentials() else {
+            return Err(denied());
+        };
+        require_v4(cx)?;
+        self.require_token(cx, &credentials.access_key)?;
+        self.require_owner(cx)?;
+        refusals::check(cx.headers(), cx.uri().query())?;
+        let (bucket, key) = match cx.s3_path() {
+            S3Path::Root => (None, None),
+            S3Path::Bucket { bucket } => (Some(&**bucket), None),
+            S3Path::Object { bucket, key } => (Some(&**bucket), Some(&**key)),
+        };
+        match rule(cx.s3_op().name()) {
+            Rule::Path(action) => self.require(
+                Some(credentials),
+                Access {
+                    action,
+                    bucket,
+                    key,
+                },
+            ),
+            Rule::Input => Ok(()),
+            Rule::NotImplemented => {
+                Err(crate::S3Error::not_implemented(cx.s3_op().name()).into())
+            }
+        }
+    }
+
+    async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
+        let input = &req.input;
+        self.require_list(req.credentials.as_ref(), &input.bucket, input.prefix.as_deref())
+    }
+
+    async fn list_objects_v2(&self, req: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
+        let input = &req.input;
+        self.require_list(req.credentials.as_ref(), &input.bucket, input.prefix.as_deref())
+    }
+
+    async fn list_multipart_uploads(
+        &self,
+        req: &mut S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<()> {
+        self.require(
+            req.credentials.as_ref(),
+            Access {
+                action: "s3:ListBucketMultipartUploads",
+                bucket: Some(&req.input.bucket),
+                key: Some(req.input.prefix.as_deref().unwrap_or_default()),
+            },
+        )
+    }
+
+    async fn delete_objects(&self, req: &mut S3Request<DeleteObjectsInput>) -> S3Result<()> {
+        let denied: Vec<String> = req
+            .input
+            .delete
+            .objects
+            .iter()
+            .map(|object| &object.key)
+            .filter(|key| {
+                let access = Access {
+                    action: "s3:DeleteObject",
+                    bucket: Some(&req.input.bucket),
+                    key: Some(key),
+                };
+                self.require(req.credentials.as_ref(), access).is_err()
+            })
+            .cloned()
+            .collect();
+        let names: HashSet<&str> = denied.iter().map(String::as_str).collect();
+        let objects = &mut req.input.delete.objects;
+        objects.retain(|object| !names.contains(object.key.as_str()));
+        req.extensions.insert(DeniedKeys(denied));
+        Ok(())
+    }
+
+    async fn copy_object(&self, req: &mut S3Request<CopyObjectInput>) -> S3Result<()> {
+        self.require_source(req.credentials.as_ref(), &req.input.copy_source)
+    }
+
+    async fn upload_part_copy(&self, req: &mut S3Request<UploadPartCopyInput>) -> S3Result<()> {
+        self.require_source(req.credentials.as_ref(), &req.input.copy_source)
+    }
+}
+
+impl<A: Authority> Gate<A> {
+    fn require(&self, caller: Option<&Credentials>, access: Access<'_>) -> S3Result<()> {
+        let allowed =
+            caller.is_some_and(|caller| self.authority.allows(&caller.access_key, &access));
+        if allowed { Ok(()) } else { Err(denied()) }
+    }
+
+    fn require_list(
+        &self,
+        caller: Option<&Credentials>,
+        bucket: &str,
+        prefix: Option<&str>,
+    ) -> S3Result<()> {
+        self.require(
+            caller,
+            Access {
+                action: "s3:ListBucket",
+                bucket: Some(bucket),
+                key: Some(prefix.unwrap_or_default()),
+            },
+        )
+    }
+
+    fn require_source(&self, caller: Option<&Credentials>, source: &CopySource) -> S3Result<()> {
+        let CopySource::Bucket { bucket, key, .. } = source else {
+            return Err(crate::S3Error::not_implemented("access points").into());
+        };
+        self.require(
+            caller,
+            Access {
+                action: "s3:GetObject",
+                bucket: Some(bucket),
+                key: Some(key),
+            },
+        )
+    }
+
+    /// A temporary key is only good with its token, and a lasting one has none.
+    fn require_token(&self, cx: &S3AccessContext<'_>, access_key: &str) -> S3Result<()> {
+        let header = cx.headers().get("x-amz-security-token");
+        let sent = header
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+            .or_else(|| query_value(cx.uri().query(), "X-Amz-Security-Token"));
+        let key = self.authority.key(access_key).map_err(key_error)?;
+        match (key.session_token, sent) {
+            (None, None) => Ok(()),
+            (Some(expected), Some(sent)) if expected == sent => Ok(()),
+            (Some(_), None) => Err(key_error(KeyRefusal::Unknown)),
+            _ => Err(S3Error::with_message(
+                S3ErrorCode::InvalidToken,
+                "The provided token is malformed or otherwise invalid.",
+            )),
+        }
+    }
+
+    /// `x-amz-expected-bucket-owner` and its twin for the source of a copy.
+    fn require_owner(&self, cx: &S3AccessContext<'_>) -> S3Result<()> {
+        let owners = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
+        let expected = owners.iter().filter_map(|name| cx.headers().get(*name));
+        for owner in expected {
+            if owner.as_bytes() != self.account.as_bytes() {
+                return Err(denied());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// s3s also accepts signatures of version 2, which protect no body and carry
+/// no session token.
+fn require_v4(cx: &S3AccessContext<'_>) -> S3Result<()> {
+    let header = cx.headers().get(http::header::AUTHORIZATION);
+    let in_header = header.is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
+    if in_header || query_value(cx.uri().query(), "X-Amz-Signature").is_some() {
+        return Ok(());
+    }
+    Err(S3Error::with_message(
+        S3ErrorCode::InvalidRequest,
+        "The authorization mechanism you have provided is not supported. \
+         Please use AWS4-HMAC-SHA256.",
+    ))
+}
+
+fn key_error(refusal: KeyRefusal) -> S3Error {
+    match refusal {
+        KeyRefusal::Unknown => S3Error::with_message(
+            S3ErrorCode::InvalidAccessKeyId,
+            "The AWS Access Key Id you provided does not exist in our records.",
+        ),
+        KeyRefusal::Expired => S3Error::with_message(
+            S3ErrorCode::ExpiredToken,
+            "The provided token has expired.",
+        ),
+    }
+}
+
+fn denied() -> S3Error {
+    S3Error::with_message(S3ErrorCode::AccessDenied, "Access Denied")
+}
+
+/// How an operation is judged.
+#[derive(Debug, PartialEq, Eq)]
+enum Rule {
+    /// By this action on what the request's path names.
+    Path(&'static str),
+    /// By its own check, when the input has been read.
+    Input,
+    /// Kiln does not have the operation.
+    NotImplemented,
+}
+
+fn rule(operation: &str) -> Rule {
+    Rule::Path(match operation {
+        "ListBuckets" => "s3:ListAllMyBuckets",
+        "CreateBucket" => "s3:CreateBucket",
+        "DeleteBucket" => "s3:DeleteBucket",
+        "HeadBucket" => "s3:ListBucket",
+        "GetBucketLocation" => "s3:GetBucketLocation",
+        "GetObject" | "HeadObject" | "GetObjectAttributes" => "s3:GetObject",
+        "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy"
+        | "CompleteMultipartUpload" => "s3:PutObject",
+        "AbortMultipartUpload" => "s3:AbortMultipartUpload",
+        "ListParts" => "s3:ListMultipartUploadParts",
+        "DeleteObject" => "s3:DeleteObject",
+        "GetObjectTagging" => "s3:GetObjectTagging",
+        "PutObjectTagging" => "s3:PutObjectTagging",
+        "DeleteObjectTagging" => "s3:DeleteObjectTagging",
+        "ListObjects" | "ListObjectsV2" | "ListMultipartUploads" | "DeleteObjects" => {
+            return Rule::Input;
+        }
+        _ => return Rule::NotImplemented,
+    })
+}

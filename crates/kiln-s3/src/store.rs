@@ -1,0 +1,299 @@
+//! The object store itself: bodies on disk under one index, changed so that a
+//! reader sees an object either wholly or not at all.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use kiln_store::objects::{
+    Bucket, ListQuery, Listed, Listing, Object, ObjectIndex, ObjectIndexError, Part, Precondition,
+};
+
+use crate::S3Error;
+use crate::bodies::{Bodies, Draft};
+use crate::ingest::blocking;
+
+/// How often a read starts over when the object is replaced under it.
+const READ_ATTEMPTS: usize = 8;
+
+/// A handle to the objects under one data directory. Clones share it.
+#[derive(Clone, Debug)]
+pub struct ObjectStore {
+    pub(crate) index: ObjectIndex,
+    pub(crate) bodies: Bodies,
+    /// Held for as long as the store is open, so that no second process sweeps
+    /// away the bodies that this one is writing.
+    _lock: Arc<File>,
+}
+
+impl ObjectStore {
+    /// Opens or creates the store: `objects.db` and the directory `objects`.
+    /// Bodies that a crash has left without an object are deleted.
+    ///
+    /// # Errors
+    /// When another process has it open, or the files cannot be used.
+    pub fn open(data_dir: &Path) -> Result<Self, S3Error> {
+        std::fs::create_dir_all(data_dir).map_err(S3Error::file("create", data_dir))?;
+        let lock = lock(data_dir)?;
+        let index = ObjectIndex::open(&data_dir.join("objects.db"))?;
+        let bodies = Bodies::open(data_dir.join("objects"))?;
+        let swept = bodies.sweep(|name| Ok(index.holds_body(name)?))?;
+        if swept > 0 {
+            tracing::info!(swept, "deleted bodies without an object");
+        }
+        Ok(Self {
+            index,
+            bodies,
+            _lock: Arc::new(lock),
+        })
+    }
+
+    /// Makes a bucket; returns whether it is new.
+    ///
+    /// # Errors
+    /// A failure of the index.
+    pub async fn create_bucket(&self, name: &str) -> Result<bool, S3Error> {
+        let bucket = Bucket {
+            name: name.to_owned(),
+            created_ms: now_ms(),
+        };
+        match self.index.create_bucket(bucket).await {
+            Ok(()) => Ok(true),
+            Err(ObjectIndexError::BucketExists) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether there is a bucket of this name.
+    ///
+    /// # Errors
+    /// A failure of the index.
+    pub fn bucket_exists(&self, name: &str) -> Result<bool, S3Error> {
+        Ok(self.index.bucket_exists(name)?)
+    }
+
+    /// Whether the bucket holds an object whose key starts with `prefix`.
+    ///
+    /// # Errors
+    /// When there is no such bucket, or the index fails.
+    pub fn any_object_under(&self, bucket: &str, prefix: &str) -> Result<bool, S3Error> {
+        Ok(self.index.any_under(bucket, prefix)?)
+    }
+
+    /// The keys that start with `prefix` with their sizes, in order: at most
+    /// `limit` of them, from behind `after` on.
+    ///
+    /// # Errors
+    /// When there is no such bucket, or the index fails.
+    pub fn objects_under(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, u64)>, S3Error> {
+        let listing = self.list(
+            bucket,
+            &ListQuery {
+                prefix: prefix.to_owned(),
+                delimiter: None,
+                after: after.map(str::to_owned),
+                limit,
+            },
+        )?;
+        let sized = listing.entries.into_iter().filter_map(|entry| match entry {
+            Listed::Object(key, object) => Some((key, object.size)),
+            Listed::CommonPrefix(_) => None,
+        });
+        Ok(sized.collect())
+    }
+
+    /// The size of an object, if there is one by this key.
+    ///
+    /// # Errors
+    /// When there is no such bucket, or the index fails.
+    pub fn object_size(&self, bucket: &str, key: &str) -> Result<Option<u64>, S3Error> {
+        Ok(self.index.object(bucket, key)?.map(|object| object.size))
+    }
+
+    /// The file that holds an object's bytes. It never changes, and is deleted
+    /// when the object is replaced: open it, and what is open stays readable.
+    ///
+    /// # Errors
+    /// When there is no such bucket or object, or the index fails.
+    pub fn body_path(&self, bucket: &str, key: &str) -> Result<PathBuf, S3Error> {
+        Ok(self.bodies.path(&self.object(bucket, key)?.body))
+    }
+
+    pub(crate) fn list(&self, bucket: &str, query: &ListQuery) -> Result<Listing, S3Error> {
+        Ok(self.index.list(bucket, query)?)
+    }
+
+    pub(crate) fn object(&self, bucket: &str, key: &str) -> Result<Object, S3Error> {
+        let object = self.index.object(bucket, key)?;
+        Ok(object.ok_or(ObjectIndexError::NoSuchKey)?)
+    }
+
+    /// An object with its body open. The two belong together even when the
+    /// object is being replaced.
+    pub(crate) async fn open_object(
+        &self,
+        bucket: &str,
+        key: &str,
+    ) -> Result<(Object, File), S3Error> {
+        let (store, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
+        blocking(move || {
+            let mut object = store.object(&bucket, &key)?;
+            for _ in 0..READ_ATTEMPTS {
+                match store.bodies.read(&object.body, 0) {
+                    Err(error) if error.is_missing_file() => {
+                        object = store.object(&bucket, &key)?;
+                    }
+                    opened => return Ok((object, opened?)),
+                }
+            }
+            let file = store.bodies.read(&object.body, 0)?;
+            Ok((object, file))
+        })
+        .await
+    }
+
+    /// Gives `draft` to the object that `describe` makes of its name, and
+    /// deletes the body of the object that it replaces.
+    pub(crate) async fn commit(
+        &self,
+        bucket: &str,
+        key: &str,
+        draft: Draft,
+        describe: impl FnOnce(String) -> Object,
+        precondition: Precondition,
+    ) -> Result<(), S3Error> {
+        let object = describe(draft.keep());
+        let body = object.body.clone();
+        let (store, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
+        settle(async move {
+            let outcome = store.index.put(&bucket, &key, object, precondition).await;
+            store.release(outcome.map(Vec::from_iter), body).await
+        })
+        .await
+    }
+
+    /// Gives `draft` to a part of an upload.
+    pub(crate) async fn commit_part(
+        &self,
+        upload: &str,
+        draft: Draft,
+        describe: impl FnOnce(String) -> Part,
+    ) -> Result<(), S3Error> {
+        let part = describe(draft.keep());
+        let body = part.body.clone();
+        let (store, upload) = (self.clone(), upload.to_owned());
+        settle(async move {
+            let outcome = store.index.put_part(&upload, part).await;
+            store.release(outcome.map(Vec::from_iter), body).await
+        })
+        .await
+    }
+
+    /// Ends an upload with the object that `describe` makes of the draft's name.
+    pub(crate) async fn commit_upload(
+        &self,
+        (bucket, key, upload): (&str, &str, &str),
+        draft: Draft,
+        describe: impl FnOnce(String) -> Object,
+        precondition: Precondition,
+    ) -> Result<(), S3Error> {
+        let object = describe(draft.keep());
+        let body = object.body.clone();
+        let store = self.clone();
+        let [bucket, key, upload] = [bucket, key, upload].map(str::to_owned);
+        settle(async move {
+            let outcome = store
+                .index
+                .complete_upload(&bucket, &key, &upload, object, precondition)
+                .await;
+            store.release(outcome, body).await
+        })
+        .await
+    }
+
+    /// Deletes bodies that the index has let go of, without holding up an
+    /// answer that is already true.
+    pub(crate) fn discard(&self, names: Vec<String>) {
+        if !names.is_empty() {
+            let bodies = self.bodies.clone();
+            tokio::task::spawn_blocking(move || bodies.remove(&names));
+        }
+    }
+
+    /// Deletes the bodies that a commit has let go of or, when it failed, the
+    /// one that it was to take in.
+    async fn release(
+        &self,
+        outcome: Result<Vec<String>, ObjectIndexError>,
+        offered: String,
+    ) -> Result<(), S3Error> {
+        match outcome {
+            Ok(replaced) => {
+                self.discard(replaced);
+                Ok(())
+            }
+            Err(error) => {
+                self.discard(vec![offered]);
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// Runs work to its end even when the request that wants it is dropped: a
+/// commit must not be separated from what has to follow it.
+async fn settle<T: Send + 'static>(
+    work: impl Future<Output = Result<T, S3Error>> + Send + 'static,
+) -> Result<T, S3Error> {
+    tokio::spawn(work).await.map_err(|_| S3Error::WorkerGone)?
+}
+
+fn lock(data_dir: &Path) -> Result<File, S3Error> {
+    let path = data_dir.join("objects.lock");
+    let file = File::create(&path).map_err(S3Error::file("create", &path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(S3Error::InUse(data_dir.to_owned())),
+        Err(std::fs::TryLockError::Error(error)) => Err(S3Error::file("lock", &path)(error)),
+    }
+}
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_directory_has_one_store() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ObjectStore::open(directory.path()).unwrap();
+        let second = ObjectStore::open(directory.path());
+        assert!(matches!(second, Err(S3Error::InUse(_))));
+        drop(store);
+        ObjectStore::open(directory.path()).unwrap();
+    }
+
+    #[test]
+    fn opening_deletes_what_a_crash_has_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ObjectStore::open(directory.path()).unwrap();
+        let orphan = store.bodies.create().unwrap().0.keep();
+        let path = store.bodies.path(&orphan);
+        drop(store);
+        assert!(path.exists());
+        ObjectStore::open(directory.path()).unwrap();
+        assert!(!path.exists());
+    }
+}

@@ -1,0 +1,146 @@
+//! Who may call: the root key of the data directory, and the keys of running jobs.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use kiln_jobs::training::TrainingJobs;
+use kiln_jobs::{JobSession, SessionKeys};
+use ring::rand::{SecureRandom, SystemRandom};
+use serde::{Deserialize, Serialize};
+
+use crate::ServerError;
+
+/// The root key's file in the data directory.
+const ROOT_KEY_FILE: &str = "root-key.json";
+/// The file with the secret that job keys are derived from.
+const SESSION_SECRET_FILE: &str = "session.key";
+
+/// An access key as its owner holds it.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// The key's id, which requests show.
+    pub access_key_id: String,
+    /// The secret, which signs.
+    pub secret_access_key: String,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessKey").field("id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl AccessKey {
+    /// Reads the data directory's root key, making it on first use.
+    ///
+    /// # Errors
+    /// When the file cannot be read or written.
+    pub fn root(data_dir: &Path) -> Result<Self, ServerError> {
+        let path = data_dir.join(ROOT_KEY_FILE);
+        let made = || {
+            let key = Self { access_key_id: new_key_id()?, secret_access_key: new_secret()? };
+            Ok(serde_json::to_vec_pretty(&key)?)
+        };
+        let read = read_or_make(&path, made)
+            .and_then(|text| serde_json::from_slice(&text).map_err(io::Error::from));
+        read.map_err(|source| ServerError::RootKey { path, source })
+    }
+}
+
+/// Reads the secret that job keys are derived from, making it on first use.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn session_keys(data_dir: &Path) -> Result<SessionKeys, ServerError> {
+    let path = data_dir.join(SESSION_SECRET_FILE);
+    let secret = read_or_make(&path, || random(32));
+    let secret = secret.map_err(|source| ServerError::RootKey { path, source })?;
+    Ok(SessionKeys::new(&secret))
+}
+
+fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        settled => return settled,
+    }
+    let content = make()?;
+    // Written aside and renamed, so that a crash leaves no half a key.
+    let aside = path.with_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    file.write_all(&content)?;
+    file.sync_all()?;
+    std::fs::rename(&aside, path)?;
+    Ok(content)
+}
+
+fn random(bytes: usize) -> io::Result<Vec<u8>> {
+    let mut random = vec![0; bytes];
+    SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    Ok(random)
+}
+
+/// `AKIA` and 16 characters, as AWS's long-lived key ids are.
+fn new_key_id() -> io::Result<String> {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let letters = random(16)?.into_iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    Ok(std::iter::once("AKIA".to_owned()).chain(letters.map(String::from)).collect())
+}
+
+/// 40 characters, as AWS's secrets are.
+fn new_secret() -> io::Result<String> {
+    Ok(hex::encode(random(20)?))
+}
+
+/// Who signed a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// The owner of the data directory.
+    Root,
+    /// A running job.
+    Job(JobSession),
+}
+
+/// Why a key is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyRefusal {
+    /// Nobody has it.
+    Unknown,
+    /// It was a job's, and the job has ended.
+    Expired,
+}
+
+/// Everyone's keys.
+#[derive(Debug, Clone)]
+pub struct Keyring {
+    root: AccessKey,
+    sessions: SessionKeys,
+    jobs: TrainingJobs,
+}
+
+impl Keyring {
+    /// The keyring of a data directory.
+    #[must_use]
+    pub fn new(root: AccessKey, sessions: SessionKeys, jobs: TrainingJobs) -> Self {
+        Self { root, sessions, jobs }
+    }
+
+    /// The holder of a key, and the secret that must have signed.
+    pub(crate) fn find(
+        &self,
+        access_key: &str,
+        token: Option<&str>,
+    ) -> Result<(Principal, String), KeyRefusal> {
+        if access_key == self.root.access_key_id {
+            return Ok((Principal::Root, self.root.secret_access_key.clone()));
+        }
+        let recognised = token.and_then(|token| self.sessions.recognise(access_key, token));
+        let (session, secret) = recognised.ok_or(KeyRefusal::Unknown)?;
+        match self.jobs.scope(&session.job) {
+            Ok(Some(_)) => Ok((Principal::Job(session), secret)),
+            _ => Err(KeyRefusal::Expired),
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Jobs of every kind: what was asked, what became of it, and how to list it.
+//!
+//! A job is three documents and a few indexed columns. The *request* is what
+//! the create call said, the *state* is the state machine's own document, and
+//! the *description* is what a describe call answers, rendered whenever either
+//! changes so that reading a job costs one look-up. Every change reads, decides
+//! and writes inside the single writer's transaction, so two deciders never
+//! race.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::{Database, StoreError, tags};
+
+/// A job as its decider sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredJob {
+    /// The job's name, in the case it was created with.
+    pub name: String,
+    /// The create request, as JSON.
+    pub request: String,
+    /// The state machine's document, as JSON.
+    pub state: String,
+}
+
+/// The columns that lists filter and sort by. Times are epoch milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobIndex {
+    /// The kind's main status, such as `InProgress`.
+    pub status: String,
+    /// The kind's finer status; empty for kinds without one.
+    pub secondary: String,
+    /// When it was created.
+    pub created: i64,
+    /// When anything about it last changed.
+    pub modified: i64,
+    /// When it reached its last status.
+    pub ended: Option<i64>,
+}
+
+/// A decider's answer: the job as it is from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobChange {
+    /// The new request, for the few updates that alter it.
+    pub request: Option<String>,
+    /// The new state document.
+    pub state: String,
+    /// The new description.
+    pub description: String,
+    /// The new columns.
+    pub index: JobIndex,
+}
+
+/// A job about to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    /// The resource type in its ARN, such as `training-job`.
+    pub kind: &'static str,
+    /// The name as given.
+    pub name: String,
+    /// The ARN, which ignores the name's case and is unique.
+    pub arn: String,
+    /// The create request, as JSON.
+    pub request: String,
+    /// The first state and description.
+    pub change: JobChange,
+    /// Tags given with the request.
+    pub tags: Vec<(String, String)>,
+}
+
+/// How a list is narrowed, ordered and paged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListQuery {
+    /// Only names that contain this, in any case.
+    pub name_contains: Option<String>,
+    /// Only this main status.
+    pub status: Option<String>,
+    /// Created at or after, epoch milliseconds.
+    pub created_after: Option<i64>,
+    /// Created at or before.
+    pub created_before: Option<i64>,
+    /// Changed at or after.
+    pub modified_after: Option<i64>,
+    /// Changed at or before.
+    pub modified_before: Option<i64>,
+    /// The order.
+    pub sort: SortKey,
+    /// Whether the order is reversed.
+    pub descending: bool,
+    /// Continue after this place.
+    pub after: Option<Place>,
+    /// How many jobs at most.
+    pub limit: u32,
+}
+
+/// What a list is ordered by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SortKey {
+    /// Creation time, then age.
+    #[default]
+    Created,
+    /// Name, then age.
+    Name,
+    /// Status, then age.
+    Status,
+}
+
+impl SortKey {
+    fn column(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Name => "name",
+            Self::Status => "status",
+        }
+    }
+}
+
+/// A place in an ordered list: the sort column's value and the row behind it.
+/// It stays valid whatever is inserted around it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Place {
+    /// The sort column's value; a number for times, else text.
+    pub value: serde_json::Value,
+    /// The row, which breaks ties.
+    pub row: i64,
+}
+
+/// One line of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSummary {
+    /// The name.
+    pub name: String,
+    /// The ARN.
+    pub arn: String,
+    /// The indexed columns.
+    pub index: JobIndex,
+    /// Where a following page starts.
+    pub place: Place,
+}
+
+/// The jobs in one SQLite file.
+#[derive(Debug, Clone)]
+pub struct JobStore {
+    database: Database,
+}
+
+pub(crate) const SCHEMA: &str = "
+CREATE TABLE jobs (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL,
+  name TEXT NOT NULL,
+  arn TEXT NOT NULL UNIQUE,
+  request TEXT NOT NULL,
+  state TEXT NOT NULL,
+  description TEXT NOT NULL,
+  status TEXT NOT NULL,
+  secondary TEXT NOT NULL,
+  created INTEGER NOT NULL,
+  modified INTEGER NOT NULL,
+  ended INTEGER,
+  UNIQUE (kind, name)
+);
+CREATE INDEX jobs_by_creation ON jobs (kind, created, id);
+CREATE INDEX jobs_by_status ON jobs (kind, status, id);
+CREATE INDEX jobs_open ON jobs (kind, id) WHERE ended IS NULL;
+";
+
+const COLUMNS: &str = "name, request, state";
+
+impl JobStore {
+    pub(crate) fn new(database: Database) -> Self {
+        Self { database }
+    }
+
+    /// Creates a job, unless its ARN is taken.
+    ///
+    /// # Errors
+    /// [`StoreError::NameTaken`], or the database's failure.
+    pub async fn create(&self, job: NewJob) -> Result<(), StoreError> {
+        self.database.write(move |tx| insert(tx, &job)).await
+    }
+
+    /// The description of a job, as it was last rendered.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn description(&self, kind: &str, name: &str) -> Result<Option<String>, StoreError> {
+        self.database.read(|connection| {
+            let mut query = connection
+                .prepare_cached("SELECT description FROM jobs WHERE kind = ?1 AND name = ?2")?;
+            Ok(query.query_row([kind, name], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// A job's documents.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn find(&self, kind: &str, name: &str) -> Result<Option<StoredJob>, StoreError> {
+        self.database
+            .read(|connection| find(connection, kind, name))
+    }
+
+    /// Reads a job, lets `decide` say what it becomes, and writes that, all in
+    /// one transaction. `decide` sees `None` when there is no such job, and
+    /// changes nothing by answering no change.
+    ///
+    /// # Errors
+    /// What `decide` returns, or the database's failure.
+    pub async fn change<T, E, F>(&self, kind: &'static str, name: &str, decide: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<rusqlite::Error> + Send + 'static,
+        F: FnOnce(Option<StoredJob>) -> Result<(Option<JobChange>, T), E> + Send + 'static,
+    {
+        let name = name.to_owned();
+        self.database
+            .write(move |tx| {
+                let (change, value) = decide(find(tx, kind, &name)?)?;
+                if let Some(change) = change {
+                    apply(tx, kind, &name, &change)?;
+                }
+                Ok(value)
+            })
+            .await
+    }
+
+    /// Every job that has not ended, oldest first.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn open_jobs(&self, kind: &str) -> Result<Vec<StoredJob>, StoreError> {
+        self.database.read(|connection| {
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM jobs WHERE kind = ?1 AND ended IS NULL ORDER BY id"
+            ))?;
+            let rows = query.query_map([kind], stored)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Forgets a job and its tags. Answers whether there was one.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn delete(&self, kind: &'static str, name: &str) -> Result<bool, StoreError> {
+        let name = name.to_owned();
+        self.database
+            .write(move |tx| {
+                let arn: Option<String> = tx
+                    .prepare_cached("DELETE FROM jobs WHERE kind = ?1 AND name = ?2 RETURNING arn")?
+                    .query_row(params![kind, name], |row| row.get(0))
+                    .optional()?;
+                if let Some(arn) = &arn {
+                    tags::forget(tx, arn)?;
+                }
+                Ok(arn.is_some())
+            })
+            .await
+    }
+
+    /// One page of jobs.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn list(&self, kind: &str, query: &ListQuery) -> Result<Vec<JobSummary>, StoreError> {
+        self.database
+            .read(|connection| list(connection, kind, query))
+    }
+}
+
+fn insert(tx: &Transaction<'_>, job: &NewJob) -> Result<(), StoreError> {
+    let NewJob {
+        kind,
+        name,
+        arn,
+        request,
+        change,
+        tags,
+    } = job;
+    let index = &change.index;
+    let inserted = tx
+        .prepare_cached(
+            "INSERT INTO jobs (kind, name, arn, request, state, description,
+               status, secondary, created, modified, ended)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            kind,
+            name,
+            arn,
+            request,
+            change.state,
+            change.description,
+            index.status,
+            index.secondary,
+            index.created,
+            index.modified,
+            index.ended
+        ])?;
+    if inserted == 0 {
+        return Err(StoreError::NameTaken);
+    }
+    for (key, value) in tags {
+        tags::put(tx, arn, key, value)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn find(
+    connection: &Connection,
+    kind: &str,
+    name: &str,
+) -> Result<Option<StoredJob>, StoreError> {
+    let mut query = connection.prepare_cached(&format!(
+        "SELECT {COLUMNS} FROM jobs WHERE kind = ?1 AND name = ?2"
+    ))?;
+    Ok(query.query_row([kind, name], stored).optional()?)
+}
+
+pub(crate) fn apply(
+    tx: &Transaction<'_>,
+    kind: &str,
+    name: &str,
+    change: &JobChange,
+) -> Result<(), rusqlite::Error> {
+    let JobChange {
+        request,
+        state,
+        description,
+        index,
+    } = change;
+    tx.prepare_cached(
+        "UPDATE jobs SET request = coalesce(?3, request), state = ?4, description = ?5,
+           status = ?6, secondary = ?7, modified = ?8, ended = ?9
+         WHERE kind = ?1 AND name = ?2",
+    )?
+    .execute(params![
+        kind,
+        name,
+        request,
+        state,
+        description,
+        index.status,
+        index.secondary,
+        index.modified,
+        index.ended
+    ])?;
+    Ok(())
+}
+
+fn stored(row: &rusqlite::Row<'_>) -> Result<StoredJob, rusqlite::Error> {
+    Ok(StoredJob {
+        name: row.get(0)?,
+        request: row.get(1)?,
+        state: row.get(2)?,
+    })
+}
+
+fn list(
+    connection: &Connection,
+    kind: &str,
+    query: &ListQuery,
+) -> Result<Vec<JobSummary>, StoreError> {
+    let (sql, values) = list_sql(kind, query);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let column = query.sort.column();
+    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
+        let value = match row.get_ref(column)? {
+            rusqlite::types::ValueRef::Integer(number) => number.into(),
+            _ => row.get::<_, String>(column)?.into(),
+        };
+        Ok(JobSummary {
+            name: row.get("name")?,
+            arn: row.get("arn")?,
+            index: JobIndex {
+                status: row.get("status")?,
+                secondary: row.get("secondary")?,
+                created: row.get("created")?,
+                modified: row.get("modified")?,
+                ended: row.get("ended")?,
+            },
+            place: Place {
+                value,
+                row: row.get("id")?,
+            },
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// Builds the statement of a list: only the conditions that are asked for, so
+/// that SQLite walks the index of the sort key and stops at the limit.
+fn list_sql(kind: &str, query: &ListQuery) -> (String, Vec<rusqlite::types::Value>) {
+    use rusqlite::types::Value;
+    let mut sql = String::from(
+        "SELECT id, name, arn, status, secondary, created, modified, ended FROM jobs WHERE kind = ?",
+    );
+    let mut values = vec![Value::from(kind.to_owned())];
+    let mut condition = |text: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            sql.push_str(" AND ");
+            sql.push_str(text);
+            values.push(value);
+        }
+    };
+    let time = |time: Option<i64>| time.map(Value::from);
+    let contained = query.name_contains.as_ref().map(|text| text.to_lowercase());
+    condition("instr(lower(name), ?) > 0", contained.map(Value::from));
+    condition("status = ?", query.status.clone().map(Value::from));
+    condition("created >= ?", time(query.created_after));
+    condition("created <= ?", time(query.created_before));
+    condition("modified >= ?", time(query.modified_after));
+    condition("modified <= ?", time(query.modified_before));
+    let (column, order, beyond) = match query.descending {
+        true => (query.sort.column(), "DESC", '<'),
+        false => (query.sort.column(), "ASC", '>'),
+    };
+    if let Some(place) = &query.after {
+        sql.push_str(&format!(" AND ({column}, id) {beyond} (?, ?)"));
+        values.push(match &place.value {
+            serde_json::Value::Number(number) => Value::from(number.as_i64().unwrap_or_default()),
+            other => Value::from(other.as_str().unwrap_or_default().to_owned()),
+        });
+        values.push(Value::from(place.row));
+    }
+    sql.push_str(&format!(" ORDER BY {column} {order}, id {order} LIMIT ?"));
+    values.push(Value::from(query.limit));
+    (sql, values)
+}
+
+#[cfg(test)]
+#[path = "jobs_tests.rs"]
+mod tests;

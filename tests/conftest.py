@@ -1,0 +1,79 @@
+"""Fixtures: one server that most tests share, and fresh ones for those that break it."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from harness.jobs import Jobs
+from harness.rootfs import make_busybox_rootfs
+from harness.server import Server
+
+_buckets = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--torch", action="store_true", help="also run what needs PyTorch")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--torch"):
+        return
+    skip = pytest.mark.skip(reason="needs PyTorch; run with --torch")
+    for item in items:
+        if "torch" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def busybox(tmp_path_factory) -> Path:
+    """A root file system with a shell and little else."""
+    return make_busybox_rootfs(tmp_path_factory.mktemp("rootfs") / "busybox")
+
+
+@pytest.fixture(scope="session")
+def server(busybox):
+    """The server that tests share. They use names of their own and leave it running."""
+    server = Server(images={"busybox": busybox}).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def jobs(server) -> Jobs:
+    """Jobs on the shared server."""
+    return Jobs(server)
+
+
+@pytest.fixture
+def own_server(busybox):
+    """A server that belongs to one test, which may kill it."""
+    server = Server(images={"busybox": busybox}).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def own_jobs(own_server) -> Jobs:
+    """Jobs on the test's own server."""
+    return Jobs(own_server)
+
+
+@pytest.fixture(scope="session")
+def s3(server):
+    """An S3 client of the shared server."""
+    return server.client("s3")
+
+
+@pytest.fixture(scope="session")
+def sagemaker(server):
+    """A SageMaker client of the shared server."""
+    return server.client("sagemaker")
+
+
+@pytest.fixture
+def bucket(s3) -> str:
+    """An empty bucket of the test's own."""
+    name = f"bucket-{next(_buckets)}"
+    s3.create_bucket(Bucket=name)
+    return name

@@ -1,0 +1,191 @@
+"""Training jobs to give to a server, and ways to follow them to their end."""
+
+import itertools
+import os
+import time
+from urllib.parse import urlsplit
+
+from harness import archives
+from harness.server import ENDED, Server
+
+ROLE = "arn:aws:iam::123456789012:role/KilnExecutionRole"
+GROUP = "/aws/sagemaker/TrainingJobs"
+INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
+POLL = 0.02
+
+_numbers = itertools.count(1)
+
+
+def fresh_name(stem: str = "job") -> str:
+    """A job name that no other test uses."""
+    return f"{stem}-{os.getpid()}-{next(_numbers)}"
+
+
+def s3_channel(name: str, uri: str, **more) -> dict:
+    """A File-mode channel over a prefix."""
+    source = {"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"}
+    return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
+
+
+class Jobs:
+    """Makes jobs on one server. Everything they need lies in one bucket."""
+
+    def __init__(self, server: Server, bucket: str = "kiln-tests"):
+        self.server = server
+        self.bucket = bucket
+        self.reconnect()
+        self.s3.create_bucket(Bucket=bucket)
+
+    def reconnect(self) -> None:
+        """New clients, for a server that came back at another address."""
+        self.sagemaker = self.server.client("sagemaker")
+        self.s3 = self.server.client("s3")
+        self.logs = self.server.client("logs")
+
+    # Making
+
+    def put(self, key: str, body: bytes | str) -> str:
+        """Stores an object and returns its URI."""
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+        return f"s3://{self.bucket}/{key}"
+
+    def request(self, script: str, name: str | None = None, **more) -> dict:
+        """A request for a job that runs a shell script in the busybox image.
+
+        Entrypoint items hold 256 characters and no line breaks; a longer script
+        travels in an environment variable, and the longest in a channel.
+        """
+        name = name or fresh_name()
+        environment = dict(more.pop("Environment", {}))
+        channels = list(more.pop("InputDataConfig", []))
+        command = script.strip()
+        if len(command) > 256 or "\n" in command:
+            if len(command) <= 512:
+                environment["TEST_SCRIPT"] = command
+                command = 'eval "$TEST_SCRIPT"'
+            else:
+                channels.append(s3_channel("script", self.put(f"scripts/{name}/run.sh", command)))
+                command = "exec sh /opt/ml/input/data/script/run.sh"
+        request = {
+            "TrainingJobName": name,
+            "RoleArn": ROLE,
+            "AlgorithmSpecification": {
+                "TrainingImage": "busybox",
+                "TrainingInputMode": "File",
+                "ContainerEntrypoint": ["/bin/sh", "-c", command],
+                **more.pop("AlgorithmSpecification", {}),
+            },
+            "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/out"},
+            "ResourceConfig": dict(INSTANCE),
+            "StoppingCondition": {"MaxRuntimeInSeconds": 120},
+        }
+        if channels:
+            request["InputDataConfig"] = channels
+        if environment:
+            request["Environment"] = environment
+        request.update(more)
+        return request
+
+    def create(self, script: str, name: str | None = None, **more) -> str:
+        """Creates the job and returns its name at once."""
+        request = self.request(script, name, **more)
+        self.sagemaker.create_training_job(**request)
+        return request["TrainingJobName"]
+
+    def run(self, script: str, name: str | None = None, within: float = 60, **more) -> dict:
+        """Creates the job, follows it to its end and returns its description."""
+        return self.wait(self.create(script, name, **more), within)
+
+    # Following
+
+    def describe(self, name: str) -> dict:
+        """DescribeTrainingJob."""
+        return self.sagemaker.describe_training_job(TrainingJobName=name)
+
+    def wait_until(self, name: str, holds, within: float = 60) -> dict:
+        """Polls until `holds(description)`; says what the job was doing if never."""
+        until = time.monotonic() + within
+        while True:
+            job = self.describe(name)
+            if holds(job):
+                return job
+            if time.monotonic() > until:
+                raise AssertionError(
+                    f"{name} is {job['TrainingJobStatus']}/{job['SecondaryStatus']} after "
+                    f"{within} s: {job.get('FailureReason')}; log {self.lines(name)[-20:]}; "
+                    f"the server said:\n{self.server.said()}"
+                )
+            time.sleep(POLL)
+
+    def wait(self, name: str, within: float = 60) -> dict:
+        """Waits for a terminal status."""
+        return self.wait_until(name, lambda job: job["TrainingJobStatus"] in ENDED, within)
+
+    def wait_for_phase(self, name: str, *phases: str, within: float = 60) -> dict:
+        """Waits for one of these secondary statuses; an ended job is an error."""
+        job = self.wait_until(
+            name,
+            lambda job: job["SecondaryStatus"] in phases or job["TrainingJobStatus"] in ENDED,
+            within,
+        )
+        assert job["SecondaryStatus"] in phases, (
+            f"{name} went to {job['SecondaryStatus']} and was never seen in {phases}: "
+            f"{job.get('FailureReason')}"
+        )
+        return job
+
+    def wait_for_line(self, name: str, text: str, within: float = 30) -> None:
+        """Waits until the job's log holds a line with the text."""
+        until = time.monotonic() + within
+        while not any(text in line for line in self.lines(name)):
+            job = self.describe(name)
+            assert time.monotonic() < until and job["TrainingJobStatus"] not in ENDED, (
+                f"no line {text!r} in {self.lines(name)}: {job['SecondaryStatus']}, "
+                f"{job.get('FailureReason')}"
+            )
+            time.sleep(POLL)
+
+    # Results
+
+    def events(self, name: str) -> list[dict]:
+        """Every log event of the job, in the log's order."""
+        try:
+            streams = self.logs.describe_log_streams(
+                logGroupName=GROUP, logStreamNamePrefix=f"{name}/"
+            )["logStreams"]
+        except self.logs.exceptions.ResourceNotFoundException:
+            return []
+        found = []
+        for stream in streams:
+            position = {"startFromHead": True}
+            while True:
+                page = self.logs.get_log_events(
+                    logGroupName=GROUP, logStreamName=stream["logStreamName"], **position
+                )
+                if not page["events"]:
+                    break
+                found += page["events"]
+                position = {"startFromHead": True, "nextToken": page["nextForwardToken"]}
+        return found
+
+    def lines(self, name: str) -> list[str]:
+        """The messages of the job's log."""
+        return [event["message"] for event in self.events(name)]
+
+    def object(self, uri: str) -> bytes:
+        """The bytes of an object, by URI."""
+        parts = urlsplit(uri)
+        found = self.s3.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
+        return found["Body"].read()
+
+    def model(self, job: dict) -> dict[str, bytes]:
+        """The files in the job's model.tar.gz."""
+        return archives.files(self.object(job["ModelArtifacts"]["S3ModelArtifacts"]))
+
+
+def completed(job: dict) -> dict:
+    """The job, which must have completed."""
+    assert job["TrainingJobStatus"] == "Completed", (
+        f"{job['TrainingJobStatus']}: {job.get('FailureReason')}"
+    )
+    return job

@@ -1,0 +1,60 @@
+"""More jobs than the machine can run at once: all of them finish, in order."""
+
+import itertools
+from concurrent.futures import ThreadPoolExecutor
+
+from harness.jobs import completed
+
+JOBS = 200
+
+
+def test_two_hundred_jobs_at_once_all_finish_in_order(own_jobs):
+    scripts = [f"echo {number} > /opt/ml/model/n; echo job {number}" for number in range(JOBS)]
+    with ThreadPoolExecutor(16) as pool:
+        names = list(pool.map(own_jobs.create, scripts))
+    jobs = [completed(own_jobs.wait(name, within=170)) for name in names]
+    for number, job in enumerate(jobs):
+        assert own_jobs.lines(job["TrainingJobName"]) == [f"job {number}"]
+    assert own_jobs.model(jobs[123]) == {"n": b"123\n"}
+
+    queued = sorted(jobs, key=lambda job: job["CreationTime"])
+    started = [job["TrainingStartTime"].timestamp() for job in queued]
+    assert all(two > one - 1.0 for one, two in itertools.pairwise(started)), (
+        "first come, first served"
+    )
+
+    pages = own_jobs.sagemaker.get_paginator("list_training_jobs").paginate(
+        StatusEquals="Completed", PaginationConfig={"PageSize": 17}
+    )
+    listed = [s["TrainingJobName"] for page in pages for s in page["TrainingJobSummaries"]]
+    assert len(listed) == JOBS and set(listed) == set(names)
+
+
+def test_a_waiting_job_says_so_and_stops_at_once(own_jobs):
+    names = [own_jobs.create("sleep 20") for _ in range(12)]
+    own_jobs.wait_for_phase(names[0], "Training")
+    last = own_jobs.describe(names[-1])
+    assert (last["TrainingJobStatus"], last["SecondaryStatus"]) == ("InProgress", "Pending")
+    message = last["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    assert message == "Training job waiting for capacity"
+    own_jobs.sagemaker.stop_training_job(TrainingJobName=names[-1])
+    job = own_jobs.wait(names[-1], within=3)
+    assert job["TrainingJobStatus"] == "Stopped"
+    assert "TrainingStartTime" not in job
+    assert "ModelArtifacts" not in job
+    for name in reversed(names[:-1]):
+        own_jobs.sagemaker.stop_training_job(TrainingJobName=name)
+    for name in names[:-1]:
+        assert own_jobs.wait(name)["TrainingJobStatus"] == "Stopped"
+
+
+def test_a_job_too_big_for_the_machine_is_refused_or_fails_and_blocks_nobody(own_jobs):
+    huge = {"InstanceType": "ml.m5.24xlarge", "InstanceCount": 64, "VolumeSizeInGB": 5}
+    try:
+        name = own_jobs.create("true", ResourceConfig=huge)
+    except own_jobs.sagemaker.exceptions.ClientError as refused:
+        assert refused.response["Error"]["Code"] in ("ValidationException", "ResourceLimitExceeded")
+        name = None
+    completed(own_jobs.run("true", within=20))
+    if name:
+        assert own_jobs.wait(name, within=20)["TrainingJobStatus"] == "Failed"
