@@ -88,22 +88,6 @@ def test_there_is_one_slash_after_the_output_path(jobs, path):
     jobs.object(job["ModelArtifacts"]["S3ModelArtifacts"])
 
 
-def test_uncompressed_output_is_uploaded_file_by_file(jobs):
-    job = completed(
-        jobs.run(
-            SCRIPT,
-            OutputDataConfig={
-                "S3OutputPath": f"s3://{jobs.bucket}/plain",
-                "CompressionType": "NONE",
-            },
-        )
-    )
-    base = f"s3://{jobs.bucket}/plain/{job['TrainingJobName']}/output"
-    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"{base}/model/"
-    assert jobs.object(f"{base}/model/code/lib/a.py") == b"x=1\n"
-    assert jobs.object(f"{base}/data/result.txt") == b"result\n"
-
-
 def test_long_and_odd_names_survive_the_archive(jobs):
     deep = "/".join(["directory-with-a-long-name"] * 9)
     job = completed(

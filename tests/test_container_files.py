@@ -139,24 +139,9 @@ def test_the_three_certain_files_exist_even_with_nothing_to_say(jobs):
     "feature, file, expected",
     [
         (
-            {"CheckpointConfig": {"S3Uri": "s3://kiln-tests/state"}},
-            "checkpointconfig.json",
-            {"LocalPath": "/opt/ml/checkpoints"},
-        ),
-        (
-            {
-                "DebugHookConfig": {
-                    "S3OutputPath": "s3://kiln-tests/",
-                    "CollectionConfigurations": [],
-                }
-            },
+            {"DebugHookConfig": {"S3OutputPath": "s3://kiln-tests/"}},
             "debughookconfig.json",
             {"LocalPath": "/opt/ml/output/tensors"},
-        ),
-        (
-            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://kiln-tests/tb"}},
-            "tensorboardoutputconfig.json",
-            {"LocalPath": "/opt/ml/output/tensorboard/"},
         ),
         (
             {"ProfilerConfig": {"S3OutputPath": "s3://kiln-tests/", "DisableProfiler": False}},

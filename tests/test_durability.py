@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import processes
-from harness.jobs import completed, fresh_name, s3_channel
+from harness.jobs import LINGER, completed, fresh_name, s3_channel
 
 COUNT = "i=0; while [ $i -lt 150 ]; do echo line $i; i=$((i+1)); usleep 20000; done"
 COUNTED = [f"line {i}" for i in range(150)]
@@ -119,7 +119,7 @@ def test_the_job_ends_while_the_server_is_away(own_jobs):
 
 
 def test_a_stop_asked_for_just_before_the_kill_is_carried_out(own_jobs):
-    name = own_jobs.create("echo up; sleep 60")
+    name = own_jobs.create(f"echo up; {LINGER}")
     own_jobs.wait_for_line(name, "up")
     own_jobs.sagemaker.stop_training_job(TrainingJobName=name)
     come_back(own_jobs)

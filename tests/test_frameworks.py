@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import time
 
 import pytest
 
@@ -197,8 +196,6 @@ def test_two_jobs_at_once_wait_for_one_creation(tmp_path):
         jobs = Jobs(server)
         hyperparameters = script_mode(jobs, {"a.py": "print('here')\n"}, "a.py")
         names = [framework(jobs, SKLEARN, hyperparameters) for _ in range(2)]
-        time.sleep(0.5)
-        completed(jobs.run("true", within=30))
         for name in names:
             completed(jobs.wait(name, CREATION))
             assert "here" in jobs.lines(name)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.jobs import GROUP, Jobs, completed, fresh_name, s3_channel
+from harness.jobs import GROUP, LINGER, Jobs, completed, fresh_name, s3_channel
 from harness.wire import call
 
 NEVER_IN_AN_ORDINARY_JOB = (
@@ -151,7 +151,7 @@ def test_times_are_numbers_of_seconds_on_the_wire(server, job):
 
 
 def test_while_it_runs_nothing_is_claimed_that_is_not_known(jobs):
-    name = jobs.create("echo up; sleep 20")
+    name = jobs.create(f"echo up; {LINGER}")
     jobs.wait_for_line(name, "up")
     job = jobs.describe(name)
     assert (job["TrainingJobStatus"], job["SecondaryStatus"]) == ("InProgress", "Training")

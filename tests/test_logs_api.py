@@ -5,7 +5,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.jobs import GROUP, Jobs, completed, fresh_name
+from harness.jobs import GROUP, LINGER, Jobs, completed, fresh_name
 
 
 def messages(page: dict) -> list[str]:
@@ -80,7 +80,7 @@ def test_metric_definitions_see_the_escaped_line(jobs):
 
 
 def test_lines_are_visible_while_the_job_runs(jobs):
-    name = jobs.create("echo early; sleep 30; echo never")
+    name = jobs.create(f"echo early; {LINGER}; echo never")
     jobs.wait_for_line(name, "early", within=15)
     assert jobs.describe(name)["TrainingJobStatus"] == "InProgress"
     jobs.sagemaker.stop_training_job(TrainingJobName=name)

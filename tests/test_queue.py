@@ -3,7 +3,7 @@
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
-from harness.jobs import completed
+from harness.jobs import LINGER, completed
 
 JOBS = 200
 
@@ -31,7 +31,7 @@ def test_two_hundred_jobs_at_once_all_finish_in_order(own_jobs):
 
 
 def test_a_waiting_job_says_so_and_stops_at_once(own_jobs):
-    names = [own_jobs.create("sleep 20") for _ in range(12)]
+    names = [own_jobs.create(LINGER) for _ in range(12)]
     own_jobs.wait_for_phase(names[0], "Training")
     last = own_jobs.describe(names[-1])
     assert (last["TrainingJobStatus"], last["SecondaryStatus"]) == ("InProgress", "Pending")

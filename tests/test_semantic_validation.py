@@ -122,6 +122,37 @@ def test_a_channel_that_cannot_be(server, jobs, change):
     assert len(refused(server, jobs.request("true", InputDataConfig=[channel]))) > 20
 
 
+@pytest.mark.parametrize(
+    "change, name",
+    [
+        ({"CheckpointConfig": {"S3Uri": "s3://kiln-tests/state"}}, "CheckpointConfig"),
+        ({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy"),
+        (
+            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://kiln-tests/tb"}},
+            "TensorBoardOutputConfig",
+        ),
+        (
+            {"OutputDataConfig": {"S3OutputPath": "s3://kiln-tests/o", "CompressionType": "NONE"}},
+            "OutputDataConfig.CompressionType NONE",
+        ),
+        (
+            {
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxWaitTimeInSeconds": 90000},
+            },
+            "EnableManagedSpotTraining",
+        ),
+        (
+            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}},
+            "ResourceConfig.InstanceCount above 1",
+        ),
+    ],
+)
+def test_what_kiln_cannot_do_yet_is_refused_by_name(server, jobs, change, name):
+    text = f"{name} is not available in this version of Kiln."
+    assert refused(server, jobs.request("true", **change)) == text
+
+
 def test_two_channels_of_one_name(server, jobs):
     channel = s3_channel("train", jobs.put("semantic/a", "x"))
     assert "train" in refused(server, jobs.request("true", InputDataConfig=[channel, channel]))

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from harness.jobs import GROUP, INSTANCE, ROLE, fresh_name
+from harness.jobs import GROUP, INSTANCE, LINGER, ROLE, fresh_name
 from harness.server import ENDED
 
 SCRIPT = (
@@ -183,7 +183,7 @@ def test_list_search_and_tags(tour):
 
 def test_stop_and_delete(tour, server):
     name = fresh_name("stop")
-    tour.create(name, "sleep 60")
+    tour.create(name, LINGER)
     tour.wait(name, "Training")
     tour.sagemaker("stop-training-job", "--training-job-name", name)
     job = tour.wait(name, "Stopped")

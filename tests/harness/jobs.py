@@ -12,6 +12,9 @@ ROLE = "arn:aws:iam::123456789012:role/KilnExecutionRole"
 GROUP = "/aws/sagemaker/TrainingJobs"
 INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
 POLL = 0.02
+# A minute of doing nothing that ends at once on SIGTERM. A shell that is process 1
+# and has no handler ignores the signal, here as under Docker.
+LINGER = "trap 'exit 0' TERM; sleep 60 & wait"
 
 _numbers = itertools.count(1)
 

@@ -5,6 +5,7 @@ the server, and its answer comes back unparsed.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import requests
@@ -22,7 +23,7 @@ class Answer:
     """What came back: status, headers and body."""
 
     status: int
-    headers: dict
+    headers: Mapping[str, str]
     body: bytes
 
     @property
@@ -66,7 +67,7 @@ def send(request: AWSRequest, body: bytes | None = None) -> Answer:
     answer = requests.request(
         request.method, request.url, headers=dict(request.headers), data=data, timeout=30
     )
-    return Answer(answer.status_code, dict(answer.headers), answer.content)
+    return Answer(answer.status_code, answer.headers, answer.content)
 
 
 def target_headers(operation: str) -> dict:

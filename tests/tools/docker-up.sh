@@ -20,8 +20,9 @@ answers() {
         >/dev/null 2>&1
 }
 
+# A zombie has no program any more.
 running() {
-    [ -f "$pidfile" ] && kill -0 "$(cat "$pidfile")" 2>/dev/null
+    [ -f "$pidfile" ] && readlink "/proc/$(cat "$pidfile")/exe" >/dev/null
 }
 
 install() {
@@ -47,23 +48,26 @@ install() {
     return "$status"
 }
 
+start() {
+    install
+    mkdir -p "$directory/data" "$directory/exec"
+    rm -f "$pidfile"
+    nohup dockerd --data-root "$directory/data" --exec-root "$directory/exec" \
+        --pidfile "$pidfile" -H "unix://$socket" >"$log" 2>&1 </dev/null &
+}
+
 up() {
-    if ! answers; then
-        install
-        mkdir -p "$directory/data" "$directory/exec"
-        nohup dockerd --data-root "$directory/data" --exec-root "$directory/exec" \
-            --pidfile "$pidfile" -H "unix://$socket" >"$log" 2>&1 </dev/null &
-        attempts=0
-        until answers; do
-            attempts=$((attempts + 1))
-            if [ "$attempts" -ge 300 ]; then
-                echo "dockerd does not answer after 60 s; the end of $log:" >&2
-                tail -n 20 "$log" >&2
-                exit 1
-            fi
-            sleep 0.2
-        done
-    fi
+    answers || running || start
+    attempts=0
+    until answers; do
+        attempts=$((attempts + 1))
+        if [ "$attempts" -ge 300 ]; then
+            echo "dockerd does not answer after 60 s; the end of $log:" >&2
+            tail -n 20 "$log" >&2
+            exit 1
+        fi
+        sleep 0.2
+    done
     echo "unix://$socket"
 }
 
@@ -77,6 +81,9 @@ down() {
             sleep 0.2
         done
     fi
+    # A daemon that was killed leaves its mounts.
+    awk -v below="$directory/" 'index($2, below) == 1 { print $2 }' /proc/mounts |
+        sort -r | xargs -r umount --lazy
     rm -rf "$directory"
 }
 

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use crate::capture::{Matcher, capture};
 use crate::image::Images;
 use crate::opt_ml::{OptMl, is_own_directory};
-use crate::plan::InstancePlan;
+use crate::plan::{InstancePlan, SCRATCH};
 use crate::report::{Ending, Outcome, Report, Stage};
 use crate::runtime::{Container, Exit, Network, ResolvedImage, Running, RuntimeError};
 use crate::spool::Spool;
@@ -216,7 +216,7 @@ impl Life {
         image: ResolvedImage,
         network: &Network,
     ) -> std::io::Result<Container> {
-        let scratch = self.directory.join("sandbox");
+        let scratch = self.directory.join(SCRATCH);
         std::fs::create_dir_all(&scratch)?;
         Ok(Container {
             id: self.plan.instance.clone(),

@@ -14,6 +14,9 @@ use crate::runtime::{ControlAddress, Limits, NetworkPolicy, Start};
 /// The plan's name in the instance's directory.
 pub const PLAN_FILE: &str = "plan.json";
 
+/// The container's own files, in the instance's directory.
+pub const SCRATCH: &str = "sandbox";
+
 /// One instance's part in one attempt of a training job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstancePlan {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kiln_agent::agent;
-use kiln_agent::plan::{InstancePlan, PLAN_FILE};
+use kiln_agent::plan::InstancePlan;
 use kiln_agent::report::Numbered;
 use kiln_agent::runtime::Limits;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
@@ -171,7 +171,7 @@ impl Engine for LocalEngine {
 
     async fn clear(&self, instance: &str) -> Result<(), EngineError> {
         let directory = self.directory(instance);
-        kiln_agent::image::clear(&directory.join(PLAN_FILE), instance).await;
+        kiln_agent::image::clear(&directory, instance).await;
         match std::fs::remove_dir_all(&directory) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(EngineError::io("removing an instance's directory")(error))

@@ -1,7 +1,7 @@
 //! Who may do what: the server's keys and rules, asked once for every request.
 //!
 //! s3s verifies the signature with the secret that the [`Authority`] hands out;
-//! what it does not check is checked here: that the signature is of version 4,
+//! what it does not check is checked here: that headers are signed by version 4,
 //! that a temporary key comes with its session token, and that the caller may
 //! do what the request does to each object that it names.
 
@@ -19,6 +19,9 @@ use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 
 use crate::refusals::{self, query_value};
+
+/// Where a presigned URL of version 4 or 2 carries the session token.
+const TOKEN_QUERY: [&str; 2] = ["X-Amz-Security-Token", "x-amz-security-token"];
 
 /// What the server knows of access keys and of what they allow.
 pub trait Authority: Send + Sync + 'static {
@@ -95,7 +98,7 @@ impl<A: Authority> S3Access for Gate<A> {
         let Some(credentials) = cx.credentials() else {
             return Err(denied());
         };
-        require_v4(cx)?;
+        refuse_v2_headers(cx)?;
         self.require_token(cx, &credentials.access_key)?;
         self.require_owner(cx)?;
         refusals::check(cx.headers(), cx.uri().query())?;
@@ -114,20 +117,26 @@ impl<A: Authority> S3Access for Gate<A> {
                 },
             ),
             Rule::Input => Ok(()),
-            Rule::NotImplemented => {
-                Err(crate::S3Error::not_implemented(cx.s3_op().name()).into())
-            }
+            Rule::NotImplemented => Err(crate::S3Error::not_implemented(cx.s3_op().name()).into()),
         }
     }
 
     async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
         let input = &req.input;
-        self.require_list(req.credentials.as_ref(), &input.bucket, input.prefix.as_deref())
+        self.require_list(
+            req.credentials.as_ref(),
+            &input.bucket,
+            input.prefix.as_deref(),
+        )
     }
 
     async fn list_objects_v2(&self, req: &mut S3Request<ListObjectsV2Input>) -> S3Result<()> {
         let input = &req.input;
-        self.require_list(req.credentials.as_ref(), &input.bucket, input.prefix.as_deref())
+        self.require_list(
+            req.credentials.as_ref(),
+            &input.bucket,
+            input.prefix.as_deref(),
+        )
     }
 
     async fn list_multipart_uploads(
@@ -220,7 +229,11 @@ impl<A: Authority> Gate<A> {
         let sent = header
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
-            .or_else(|| query_value(cx.uri().query(), "X-Amz-Security-Token"));
+            .or_else(|| {
+                TOKEN_QUERY
+                    .iter()
+                    .find_map(|name| query_value(cx.uri().query(), name))
+            });
         let key = self.authority.key(access_key).map_err(key_error)?;
         match (key.session_token, sent) {
             (None, None) => Ok(()),
@@ -235,7 +248,10 @@ impl<A: Authority> Gate<A> {
 
     /// `x-amz-expected-bucket-owner` and its twin for the source of a copy.
     fn require_owner(&self, cx: &S3AccessContext<'_>) -> S3Result<()> {
-        let owners = ["x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"];
+        let owners = [
+            "x-amz-expected-bucket-owner",
+            "x-amz-source-expected-bucket-owner",
+        ];
         let expected = owners.iter().filter_map(|name| cx.headers().get(*name));
         for owner in expected {
             if owner.as_bytes() != self.account.as_bytes() {
@@ -246,19 +262,20 @@ impl<A: Authority> Gate<A> {
     }
 }
 
-/// s3s also accepts signatures of version 2, which protect no body and carry
-/// no session token.
-fn require_v4(cx: &S3AccessContext<'_>) -> S3Result<()> {
+/// s3s also accepts headers signed by version 2, which protect no body. URLs
+/// signed by version 2 stay: some clients presign so by default, and a URL
+/// protects no body in version 4 either.
+fn refuse_v2_headers(cx: &S3AccessContext<'_>) -> S3Result<()> {
     let header = cx.headers().get(http::header::AUTHORIZATION);
-    let in_header = header.is_some_and(|value| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
-    if in_header || query_value(cx.uri().query(), "X-Amz-Signature").is_some() {
-        return Ok(());
+    let other = header.is_some_and(|value| !value.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
+    if other && query_value(cx.uri().query(), "Signature").is_none() {
+        return Err(S3Error::with_message(
+            S3ErrorCode::InvalidRequest,
+            "The authorization mechanism you have provided is not supported. \
+             Please use AWS4-HMAC-SHA256.",
+        ));
     }
-    Err(S3Error::with_message(
-        S3ErrorCode::InvalidRequest,
-        "The authorization mechanism you have provided is not supported. \
-         Please use AWS4-HMAC-SHA256.",
-    ))
+    Ok(())
 }
 
 fn key_error(refusal: KeyRefusal) -> S3Error {
@@ -267,10 +284,9 @@ fn key_error(refusal: KeyRefusal) -> S3Error {
             S3ErrorCode::InvalidAccessKeyId,
             "The AWS Access Key Id you provided does not exist in our records.",
         ),
-        KeyRefusal::Expired => S3Error::with_message(
-            S3ErrorCode::ExpiredToken,
-            "The provided token has expired.",
-        ),
+        KeyRefusal::Expired => {
+            S3Error::with_message(S3ErrorCode::ExpiredToken, "The provided token has expired.")
+        }
     }
 }
 
@@ -297,7 +313,11 @@ fn rule(operation: &str) -> Rule {
         "HeadBucket" => "s3:ListBucket",
         "GetBucketLocation" => "s3:GetBucketLocation",
         "GetObject" | "HeadObject" | "GetObjectAttributes" => "s3:GetObject",
-        "PutObject" | "CopyObject" | "CreateMultipartUpload" | "UploadPart" | "UploadPartCopy"
+        "PutObject"
+        | "CopyObject"
+        | "CreateMultipartUpload"
+        | "UploadPart"
+        | "UploadPartCopy"
         | "CompleteMultipartUpload" => "s3:PutObject",
         "AbortMultipartUpload" => "s3:AbortMultipartUpload",
         "ListParts" => "s3:ListMultipartUploadParts",

@@ -61,8 +61,7 @@ impl Bodies {
     /// Begins a new body, empty and open for writing.
     pub(crate) fn create(&self) -> Result<(Draft, File), S3Error> {
         let draft = self.draft();
-        let file =
-            File::create_new(&draft.path).map_err(S3Error::file("create", &draft.path))?;
+        let file = File::create_new(&draft.path).map_err(S3Error::file("create", &draft.path))?;
         Ok((draft, file))
     }
 
@@ -131,7 +130,8 @@ impl Draft {
 
     /// Makes the file and its name durable.
     pub(crate) fn sync(&self, file: &File) -> Result<(), S3Error> {
-        file.sync_all().map_err(S3Error::file("flush", &self.path))?;
+        file.sync_all()
+            .map_err(S3Error::file("flush", &self.path))?;
         sync_parent(&self.path)
     }
 

@@ -50,16 +50,18 @@ impl Conditions {
             (None, Some(time)) => seconds > since(time),
             (None, None) => true,
         };
-        if new { Verdict::Holds } else { Verdict::NotModified }
+        if new {
+            Verdict::Holds
+        } else {
+            Verdict::NotModified
+        }
     }
 
     /// Refuses a read whose conditions do not hold.
     pub(crate) fn require(&self, object: &Object) -> Result<(), S3Error> {
         match self.judge(object) {
             Verdict::Holds => Ok(()),
-            Verdict::NotModified => {
-                Err(S3Error::refused(S3ErrorCode::NotModified, "Not Modified"))
-            }
+            Verdict::NotModified => Err(S3Error::refused(S3ErrorCode::NotModified, "Not Modified")),
             Verdict::Failed => Err(failed()),
         }
     }

@@ -183,7 +183,9 @@ fn combine_full(algorithm: ChecksumAlgorithm, parts: &[(u64, &Checksum)]) -> Opt
     let mut whole = crc_fast::checksum(crc, b"");
     for (length, part) in parts {
         let bytes = BASE64.decode(&part.value).ok()?;
-        let value = bytes.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+        let value = bytes
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
         whole = crc_fast::checksum_combine(crc, whole, value, *length);
     }
     Some(BASE64.encode(&whole.to_be_bytes()[8 - width..]))

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use http::StatusCode;
 use kiln_store::objects::ObjectIndexError;
 use s3s::S3ErrorCode;
 
@@ -127,11 +128,30 @@ fn index_message(error: &ObjectIndexError) -> &'static str {
 impl From<S3Error> for s3s::S3Error {
     fn from(error: S3Error) -> Self {
         let code = error.code();
-        if matches!(code, S3ErrorCode::InternalError | S3ErrorCode::ServiceUnavailable) {
+        if matches!(
+            code,
+            S3ErrorCode::InternalError | S3ErrorCode::ServiceUnavailable
+        ) {
             // The message may name paths of the server; it belongs in its log only.
             tracing::error!(%error, "the object store failed");
             return Self::with_source(code, Box::new(error));
         }
-        Self::with_message(code, error.message())
+        let status = status_of(&code);
+        let mut answer = Self::with_message(code, error.message());
+        if let Some(status) = status {
+            answer.set_status_code(status);
+        }
+        answer
+    }
+}
+
+/// The HTTP status of the codes that s3s does not know.
+fn status_of(code: &S3ErrorCode) -> Option<StatusCode> {
+    match code {
+        S3ErrorCode::Custom(name) if &**name == "InvalidPartNumber" => {
+            Some(StatusCode::RANGE_NOT_SATISFIABLE)
+        }
+        S3ErrorCode::Custom(_) => Some(StatusCode::BAD_REQUEST),
+        _ => None,
     }
 }

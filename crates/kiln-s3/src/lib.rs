@@ -8,6 +8,7 @@
 
 mod authority;
 mod bodies;
+mod completion;
 mod conditions;
 mod digest;
 mod error;

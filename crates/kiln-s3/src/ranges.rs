@@ -62,10 +62,10 @@ fn by_part(object: &Object, number: i32) -> Result<Selection, S3Error> {
         })
     };
     let bytes = bytes.ok_or_else(|| {
-        S3Error::Refused {
-            code: S3ErrorCode::InvalidPartNumber,
-            message: "The requested partnumber is not satisfiable".to_owned(),
-        }
+        S3Error::refused(
+            S3ErrorCode::Custom("InvalidPartNumber".into()),
+            "The requested partnumber is not satisfiable",
+        )
     })?;
     let partial = !bytes.is_empty();
     Ok(Selection { bytes, partial })
@@ -145,15 +145,35 @@ mod tests {
         );
         let cases: &[Case<'_>] = &[
             (&[10], None, None, Some((0..10, None))),
-            (&[10], Some("bytes=2-4"), None, Some((2..5, Some("bytes 2-4/10")))),
-            (&[10], Some("bytes=8-99"), None, Some((8..10, Some("bytes 8-9/10")))),
-            (&[10], Some("bytes=-3"), None, Some((7..10, Some("bytes 7-9/10")))),
+            (
+                &[10],
+                Some("bytes=2-4"),
+                None,
+                Some((2..5, Some("bytes 2-4/10"))),
+            ),
+            (
+                &[10],
+                Some("bytes=8-99"),
+                None,
+                Some((8..10, Some("bytes 8-9/10"))),
+            ),
+            (
+                &[10],
+                Some("bytes=-3"),
+                None,
+                Some((7..10, Some("bytes 7-9/10"))),
+            ),
             (&[10], Some("bytes=10-"), None, None),
             (&[0], Some("bytes=-3"), None, Some((0..0, None))),
             (&[10], None, Some(1), Some((0..10, Some("bytes 0-9/10")))),
             (&[10], None, Some(2), None),
             (&[10], None, Some(0), None),
-            (&[5, 6, 7], None, Some(2), Some((5..11, Some("bytes 5-10/18")))),
+            (
+                &[5, 6, 7],
+                None,
+                Some(2),
+                Some((5..11, Some("bytes 5-10/18"))),
+            ),
             (&[5, 6, 7], None, Some(4), None),
             (&[5], Some("bytes=0-1"), Some(1), None),
         ];

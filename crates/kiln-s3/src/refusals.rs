@@ -30,12 +30,10 @@ fn check_header(name: &str, value: &str) -> Result<(), S3Error> {
         "x-amz-acl" => Err(no_acls()),
         "x-amz-write-offset-bytes" => Err(S3Error::not_implemented("appending to objects")),
         _ if name.starts_with("x-amz-grant-") => Err(no_acls()),
-        _ if name.contains("-encryption-customer-") => {
-            Err(S3Error::not_implemented("encryption with the customer's keys"))
-        }
-        _ if name.starts_with("x-amz-object-lock-") => {
-            Err(S3Error::not_implemented("object lock"))
-        }
+        _ if name.contains("-encryption-customer-") => Err(S3Error::not_implemented(
+            "encryption with the customer's keys",
+        )),
+        _ if name.starts_with("x-amz-object-lock-") => Err(S3Error::not_implemented("object lock")),
         _ => Ok(()),
     }
 }
@@ -78,7 +76,12 @@ mod tests {
             ("x-amz-grant-read", "id=1", None, acl),
             ("x-amz-server-side-encryption", "AES256", None, "fine"),
             ("x-amz-server-side-encryption", "aws:kms", None, lacking),
-            ("x-amz-server-side-encryption-customer-key", "k", None, lacking),
+            (
+                "x-amz-server-side-encryption-customer-key",
+                "k",
+                None,
+                lacking,
+            ),
             ("x-amz-object-lock-mode", "GOVERNANCE", None, lacking),
             ("host", "h", Some("versionId=null"), "fine"),
             ("host", "h", Some("x=1&versionId=3"), lacking),

@@ -132,7 +132,10 @@ impl S3 for Front {
         req: S3Request<DeleteObjectInput>,
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let output = delete::one(&self.store, req.input).await?;
-        Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+        Ok(S3Response::with_status(
+            output,
+            http::StatusCode::NO_CONTENT,
+        ))
     }
 
     async fn delete_objects(
@@ -196,7 +199,10 @@ impl S3 for Front {
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         let output = multipart::abort(&self.store, &req.input).await?;
-        Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+        Ok(S3Response::with_status(
+            output,
+            http::StatusCode::NO_CONTENT,
+        ))
     }
 
     async fn list_multipart_uploads(
@@ -225,6 +231,9 @@ impl S3 for Front {
         req: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let output = tagging::delete(&self.store, &req.input).await?;
-        Ok(S3Response::with_status(output, http::StatusCode::NO_CONTENT))
+        Ok(S3Response::with_status(
+            output,
+            http::StatusCode::NO_CONTENT,
+        ))
     }
 }

@@ -40,7 +40,10 @@ macro_rules! declared_checksums {
         [
             (ChecksumAlgorithm::Crc32, $input.checksum_crc32.clone()),
             (ChecksumAlgorithm::Crc32c, $input.checksum_crc32c.clone()),
-            (ChecksumAlgorithm::Crc64Nvme, $input.checksum_crc64nvme.clone()),
+            (
+                ChecksumAlgorithm::Crc64Nvme,
+                $input.checksum_crc64nvme.clone(),
+            ),
             (ChecksumAlgorithm::Sha1, $input.checksum_sha1.clone()),
             (ChecksumAlgorithm::Sha256, $input.checksum_sha256.clone()),
         ]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use kiln_jobs::training::TrainingJobs;
+use kiln_jobs::training::{Scope, TrainingJobs};
 use kiln_jobs::{JobSession, SessionKeys};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,9 @@ pub struct AccessKey {
 
 impl std::fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AccessKey").field("id", &self.access_key_id).finish_non_exhaustive()
+        f.debug_struct("AccessKey")
+            .field("id", &self.access_key_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -40,7 +42,10 @@ impl AccessKey {
     pub fn root(data_dir: &Path) -> Result<Self, ServerError> {
         let path = data_dir.join(ROOT_KEY_FILE);
         let made = || {
-            let key = Self { access_key_id: new_key_id()?, secret_access_key: new_secret()? };
+            let key = Self {
+                access_key_id: new_key_id()?,
+                secret_access_key: new_secret()?,
+            };
             Ok(serde_json::to_vec_pretty(&key)?)
         };
         let read = read_or_make(&path, made)
@@ -68,8 +73,12 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::
     let content = make()?;
     // Written aside and renamed, so that a crash leaves no half a key.
     let aside = path.with_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&aside)?;
     file.write_all(&content)?;
     file.sync_all()?;
     std::fs::rename(&aside, path)?;
@@ -78,15 +87,21 @@ fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::
 
 fn random(bytes: usize) -> io::Result<Vec<u8>> {
     let mut random = vec![0; bytes];
-    SystemRandom::new().fill(&mut random).map_err(|_| io::Error::other("no random numbers"))?;
+    SystemRandom::new()
+        .fill(&mut random)
+        .map_err(|_| io::Error::other("no random numbers"))?;
     Ok(random)
 }
 
 /// `AKIA` and 16 characters, as AWS's long-lived key ids are.
 fn new_key_id() -> io::Result<String> {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let letters = random(16)?.into_iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
-    Ok(std::iter::once("AKIA".to_owned()).chain(letters.map(String::from)).collect())
+    let letters = random(16)?
+        .into_iter()
+        .map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
+    Ok(std::iter::once("AKIA".to_owned())
+        .chain(letters.map(String::from))
+        .collect())
 }
 
 /// 40 characters, as AWS's secrets are.
@@ -116,15 +131,14 @@ pub(crate) enum KeyRefusal {
 #[derive(Debug, Clone)]
 pub struct Keyring {
     root: AccessKey,
-    sessions: SessionKeys,
     jobs: TrainingJobs,
 }
 
 impl Keyring {
     /// The keyring of a data directory.
     #[must_use]
-    pub fn new(root: AccessKey, sessions: SessionKeys, jobs: TrainingJobs) -> Self {
-        Self { root, sessions, jobs }
+    pub fn new(root: AccessKey, jobs: TrainingJobs) -> Self {
+        Self { root, jobs }
     }
 
     /// The holder of a key, and the secret that must have signed.
@@ -136,10 +150,48 @@ impl Keyring {
         if access_key == self.root.access_key_id {
             return Ok((Principal::Root, self.root.secret_access_key.clone()));
         }
-        let recognised = token.and_then(|token| self.sessions.recognise(access_key, token));
-        let (session, secret) = recognised.ok_or(KeyRefusal::Unknown)?;
-        match self.jobs.scope(&session.job) {
-            Ok(Some(_)) => Ok((Principal::Job(session), secret)),
+        let session = self.jobs.session(access_key).ok_or(KeyRefusal::Unknown)?;
+        if token != Some(&session.keys.session_token) {
+            return Err(KeyRefusal::Unknown);
+        }
+        match self.jobs.scope(&session.holder.job) {
+            Ok(Some(_)) => Ok((Principal::Job(session.holder), session.keys.secret_key)),
+            _ => Err(KeyRefusal::Expired),
+        }
+    }
+
+    /// What S3 must know of a key.
+    pub(crate) fn s3_key(
+        &self,
+        access_key: &str,
+    ) -> Result<kiln_s3::AccessKey, kiln_s3::KeyRefusal> {
+        if access_key == self.root.access_key_id {
+            let secret = self.root.secret_access_key.clone();
+            return Ok(kiln_s3::AccessKey {
+                secret,
+                session_token: None,
+            });
+        }
+        let keys = self
+            .jobs
+            .session(access_key)
+            .ok_or(kiln_s3::KeyRefusal::Unknown)?
+            .keys;
+        let (secret, session_token) = (keys.secret_key, Some(keys.session_token));
+        Ok(kiln_s3::AccessKey {
+            secret,
+            session_token,
+        })
+    }
+
+    /// What a key's holder may do in S3: `None` when it is the owner of it all.
+    pub(crate) fn s3_scope(&self, access_key: &str) -> Result<Option<Scope>, KeyRefusal> {
+        if access_key == self.root.access_key_id {
+            return Ok(None);
+        }
+        let session = self.jobs.session(access_key).ok_or(KeyRefusal::Unknown)?;
+        match self.jobs.scope(&session.holder.job) {
+            Ok(Some(scope)) => Ok(Some(scope)),
             _ => Err(KeyRefusal::Expired),
         }
     }

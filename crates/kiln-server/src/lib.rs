@@ -13,7 +13,7 @@ mod services;
 mod sigv4;
 
 pub use door::FrontDoor;
-pub use keyring::{AccessKey, Keyring, Principal};
+pub use keyring::{AccessKey, Keyring, Principal, session_keys};
 pub use objects::StoredBuckets;
 
 /// Why the server could not be set up.

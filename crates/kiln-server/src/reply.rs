@@ -23,7 +23,11 @@ pub(crate) struct Fault {
 impl Fault {
     /// An error that is the caller's: HTTP 400.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, code, message: message.into() }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code,
+            message: message.into(),
+        }
     }
 
     /// An error that is the caller's, with a status of its own.
@@ -79,8 +83,11 @@ fn json_fault(fault: &Fault) -> Reply {
         "message"
     };
     let body = serde_json::json!({"__type": fault.code, member: fault.message});
-    let mut reply =
-        with_type(fault.status, "application/x-amz-json-1.1", body.to_string().into());
+    let mut reply = with_type(
+        fault.status,
+        "application/x-amz-json-1.1",
+        body.to_string().into(),
+    );
     if let Ok(value) = HeaderValue::from_str(fault.code) {
         reply.headers_mut().insert("x-amzn-errortype", value);
     }
@@ -88,7 +95,11 @@ fn json_fault(fault: &Fault) -> Reply {
 }
 
 fn query_fault(fault: &Fault) -> Reply {
-    let side = if fault.status.is_server_error() { "Receiver" } else { "Sender" };
+    let side = if fault.status.is_server_error() {
+        "Receiver"
+    } else {
+        "Sender"
+    };
     let body = format!(
         "<ErrorResponse><Error><Type>{side}</Type><Code>{}</Code><Message>{}</Message></Error>\
          <RequestId>{}</RequestId></ErrorResponse>",
@@ -118,5 +129,7 @@ fn with_type(status: StatusCode, kind: &'static str, body: Bytes) -> Reply {
 }
 
 fn whole(body: Bytes) -> Body {
-    Full::new(body).map_err(|never| match never {}).boxed_unsync()
+    Full::new(body)
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }

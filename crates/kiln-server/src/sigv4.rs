@@ -26,8 +26,11 @@ const KEYS_KEPT: usize = 1024;
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year][month][day]T[hour][minute][second]Z");
 /// RFC 3986's unreserved characters stay as they are.
-const ENCODED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The scope that a request is signed for: day, region, service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,7 +95,10 @@ pub(crate) struct Verifier {
 
 impl Verifier {
     pub(crate) fn new(region: String) -> Self {
-        Self { region, keys: Mutex::default() }
+        Self {
+            region,
+            keys: Mutex::default(),
+        }
     }
 
     /// Answers who signed the request with this body.
@@ -138,8 +144,16 @@ impl Verifier {
 /// The key that signs for a day, region and service.
 fn signing_key(secret: &str, scope: &CredentialScope) -> hmac::Key {
     let mut key = hmac::Key::new(hmac::HMAC_SHA256, format!("AWS4{secret}").as_bytes());
-    for part in [scope.day.as_str(), &scope.region, &scope.service, "aws4_request"] {
-        key = hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&key, part.as_bytes()).as_ref());
+    for part in [
+        scope.day.as_str(),
+        &scope.region,
+        &scope.service,
+        "aws4_request",
+    ] {
+        key = hmac::Key::new(
+            hmac::HMAC_SHA256,
+            hmac::sign(&key, part.as_bytes()).as_ref(),
+        );
     }
     key
 }
@@ -188,11 +202,16 @@ fn query_claim(query: &str) -> Result<Claim, Refusal> {
     let incomplete =
         |name: &str| Refusal::Incomplete(format!("The query parameter {name} is missing."));
     let need = |name: &str| value(name).ok_or_else(|| incomplete(name));
-    let expires = need("X-Amz-Expires")?.parse().map_err(|_| incomplete("X-Amz-Expires"))?;
+    let expires = need("X-Amz-Expires")?
+        .parse()
+        .map_err(|_| incomplete("X-Amz-Expires"))?;
     Ok(Claim {
         scope: parse_scope(&need("X-Amz-Credential")?)
             .ok_or_else(|| incomplete("X-Amz-Credential"))?,
-        signed_headers: need("X-Amz-SignedHeaders")?.split(';').map(str::to_owned).collect(),
+        signed_headers: need("X-Amz-SignedHeaders")?
+            .split(';')
+            .map(str::to_owned)
+            .collect(),
         signature,
         time: need("X-Amz-Date")?,
         token: value("X-Amz-Security-Token"),
@@ -231,9 +250,15 @@ fn parse_scope(credential: &str) -> Option<CredentialScope> {
 }
 
 fn check_clock(claim: &Claim, now: OffsetDateTime) -> Result<(), Refusal> {
-    let malformed =
-        || Refusal::Incomplete(format!("Date must be in ISO-8601 'basic format'. Got '{}'.", claim.time));
-    let time = PrimitiveDateTime::parse(&claim.time, TIME).map_err(|_| malformed())?.assume_utc();
+    let malformed = || {
+        Refusal::Incomplete(format!(
+            "Date must be in ISO-8601 'basic format'. Got '{}'.",
+            claim.time
+        ))
+    };
+    let time = PrimitiveDateTime::parse(&claim.time, TIME)
+        .map_err(|_| malformed())?
+        .assume_utc();
     if !claim.time.starts_with(&claim.scope.day) {
         let scope = &claim.scope.day;
         return Err(Refusal::Clock(format!(
@@ -271,7 +296,11 @@ fn payload_hash(parts: &Parts, body: &[u8], presigned: bool) -> Result<String, R
     let said = header(parts, "x-amz-content-sha256");
     if said == Some(UNSIGNED) || (presigned && said.is_none() && body.is_empty()) {
         // Without a signed body a request may only be one that has none.
-        return if body.is_empty() { Ok(said.map_or_else(|| hash(body), str::to_owned)) } else { Err(Refusal::Mismatch) };
+        return if body.is_empty() {
+            Ok(said.map_or_else(|| hash(body), str::to_owned))
+        } else {
+            Err(Refusal::Mismatch)
+        };
     }
     let hash = hash(body);
     match said {
@@ -293,10 +322,16 @@ fn canonical_request(parts: &Parts, claim: &Claim, payload: &str) -> Result<Stri
     text.push_str(&canonical_query(parts.uri.query().unwrap_or_default()));
     text.push('\n');
     if !claim.signed_headers.iter().any(|name| name == "host") {
-        return Err(Refusal::Incomplete("'Host' must be a signed header.".to_owned()));
+        return Err(Refusal::Incomplete(
+            "'Host' must be a signed header.".to_owned(),
+        ));
     }
     for name in &claim.signed_headers {
-        let values = parts.headers.get_all(name.as_str()).iter().filter_map(|v| v.to_str().ok());
+        let values = parts
+            .headers
+            .get_all(name.as_str())
+            .iter()
+            .filter_map(|v| v.to_str().ok());
         let values: Vec<String> = values.map(collapsed).collect();
         text.push_str(name);
         text.push(':');
@@ -312,7 +347,13 @@ fn canonical_request(parts: &Parts, claim: &Claim, payload: &str) -> Result<Stri
 
 /// Trims a header's value and makes runs of spaces one.
 fn collapsed(value: &str) -> String {
-    value.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ").trim().to_owned()
+    value
+        .split(' ')
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
+        .trim()
+        .to_owned()
 }
 
 /// Services other than S3 sign the path encoded twice.
@@ -320,7 +361,9 @@ fn canonical_path(path: &str) -> String {
     if path.is_empty() || path == "/" {
         return "/".to_owned();
     }
-    let encoded = path.split('/').map(|segment| utf8_percent_encode(segment, ENCODED).to_string());
+    let encoded = path
+        .split('/')
+        .map(|segment| utf8_percent_encode(segment, ENCODED).to_string());
     encoded.collect::<Vec<_>>().join("/")
 }
 
@@ -337,14 +380,25 @@ fn canonical_query(query: &str) -> String {
         .map(|(name, value)| (encode(name), encode(value)))
         .collect();
     pairs.sort();
-    let pairs: Vec<String> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let pairs: Vec<String> = pairs
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     pairs.join("&")
 }
 
 fn string_to_sign(claim: &Claim, canonical: &str) -> String {
-    let CredentialScope { day, region, service, .. } = &claim.scope;
+    let CredentialScope {
+        day,
+        region,
+        service,
+        ..
+    } = &claim.scope;
     let hash = hash(canonical.as_bytes());
-    format!("{ALGORITHM}\n{}\n{day}/{region}/{service}/aws4_request\n{hash}", claim.time)
+    format!(
+        "{ALGORITHM}\n{}\n{day}/{region}/{service}/aws4_request\n{hash}",
+        claim.time
+    )
 }
 
 #[cfg(test)]

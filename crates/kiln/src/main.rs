@@ -1,3 +1,14 @@
 //! The kiln binary: commands, configuration, composition.
 
-fn main() {}
+mod commands;
+mod configuration;
+mod data_dir;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    commands::Kiln::parse().run()
+}

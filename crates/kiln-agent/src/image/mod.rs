@@ -1,8 +1,14 @@
 //! Images: from the name in a job's request to something that runs.
 
+mod error;
+pub mod oci;
 mod resolve;
+pub mod store;
 
-pub use resolve::{Images, clear};
+pub use error::ImageError;
+pub(crate) use resolve::Images;
+pub use resolve::clear;
+pub use store::{ImageStore, StoredImage};
 
 /// Provisional: replaced by table.rs.
 pub mod table {

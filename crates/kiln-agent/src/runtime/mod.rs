@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+pub mod embedded;
 pub mod engine;
 
 /// Where a container's root file system comes from.

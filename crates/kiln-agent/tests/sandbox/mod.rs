@@ -1,5 +1,8 @@
 //! A container to try things in: what it prints and how it ends.
 
+// Each test program uses a part of this.
+#![allow(dead_code)]
+
 use std::io::Read;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -38,7 +41,12 @@ pub struct Started {
 impl Sandbox {
     pub fn new(script: &str) -> Self {
         let words = ["/bin/sh", "-c", script].map(str::to_owned);
-        Self::of(Root::System { visible: Vec::new() }, words.to_vec())
+        Self::of(
+            Root::System {
+                visible: Vec::new(),
+            },
+            words.to_vec(),
+        )
     }
 
     pub fn of(root: Root, words: Vec<String>) -> Self {
@@ -46,37 +54,65 @@ impl Sandbox {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let container = Container {
             id: format!("test-{}-{number}", std::process::id()),
-            image: ResolvedImage { root, config: ImageConfig::default() },
-            start: Start { entrypoint: Some(words), arguments: None },
+            image: ResolvedImage {
+                root,
+                config: ImageConfig::default(),
+            },
+            start: Start {
+                entrypoint: Some(words),
+                arguments: None,
+            },
             env: Vec::new(),
             mounts: Vec::new(),
             hostname: "algo-1".to_owned(),
             hosts: vec!["algo-1".to_owned()],
-            limits: Limits { memory_bytes: MEMORY, cpus: 2.0, processes: 64, shm_bytes: 1 << 20 },
+            limits: Limits {
+                memory_bytes: MEMORY,
+                cpus: 2.0,
+                processes: 64,
+                shm_bytes: 1 << 20,
+            },
             scratch: scratch.path().to_owned(),
         };
-        Self { container, runtime: runtime(), _scratch: scratch }
+        Self {
+            container,
+            runtime: runtime(),
+            _scratch: scratch,
+        }
     }
 
     pub fn with_mount(mut self, source: &Path, target: &str, read_only: bool) -> Self {
         let (source, target) = (source.to_owned(), PathBuf::from(target));
-        self.container.mounts.push(Mount { source, target, read_only });
+        self.container.mounts.push(Mount {
+            source,
+            target,
+            read_only,
+        });
         self
     }
 
     pub async fn start(&self) -> Result<Started, RuntimeError> {
         let control = ControlAddress::Fixed(([127, 0, 0, 1], 9).into());
         let id = &self.container.id;
-        let network = self.runtime.open_network(id, NetworkPolicy::Isolated, &control).await?;
+        let network = self
+            .runtime
+            .open_network(id, NetworkPolicy::Isolated, &control)
+            .await?;
         let (mut reader, writer) = std::io::pipe().unwrap();
         let output = std::thread::spawn(move || {
             let mut text = Vec::new();
             reader.read_to_end(&mut text).unwrap();
             String::from_utf8_lossy(&text).into_owned()
         });
-        let running =
-            self.runtime.start(&self.container, &network, OwnedFd::from(writer)).await?;
-        Ok(Started { running, output, _network: network })
+        let running = self
+            .runtime
+            .start(&self.container, &network, OwnedFd::from(writer))
+            .await?;
+        Ok(Started {
+            running,
+            output,
+            _network: network,
+        })
     }
 
     /// Runs the container to its end.
@@ -99,8 +135,12 @@ impl Sandbox {
 
     /// What the runtime left in the scratch directory.
     pub fn leftovers(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(&self.container.scratch).unwrap().flatten();
-        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+        let entries = std::fs::read_dir(&self.container.scratch)
+            .unwrap()
+            .flatten();
+        entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect()
     }
 }
 

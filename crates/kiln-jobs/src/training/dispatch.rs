@@ -11,7 +11,7 @@ use kiln_store::Instance;
 
 use super::plan::{HOST, Placement, build};
 use super::{Event, Job, KIND, TrainingJobs, now};
-use crate::{JobError, JobSession};
+use crate::JobError;
 
 /// What became of the first job in the queue.
 enum Launch {
@@ -49,6 +49,7 @@ impl TrainingJobs {
         let job = stored.map(|stored| self.read(stored)).transpose()?;
         let open = job.filter(|job| !job.state.is_terminal());
         if let Some(job) = open {
+            self.issue(&instance.job, &instance.id);
             engine.adopt(&instance.id, engine.limits(&instance_type(&job)));
             if engine.presence(&instance.id) == Presence::NotBegun {
                 self.begin(&job, &instance.id).await?;
@@ -134,17 +135,12 @@ impl TrainingJobs {
 
     /// Starts the agent of a placed instance.
     async fn begin(&self, job: &Job, id: &str) -> Result<(), JobError> {
-        let session = JobSession {
-            kind: KIND.to_owned(),
-            job: job.request.training_job_name.clone(),
-            instance: id.to_owned(),
-        };
         let placement = Placement {
             settings: &self.shared.settings,
             arn: &job.arn,
             instance: id,
             token: &self.shared.keys.agent_token(id),
-            keys: self.shared.keys.issue(&session),
+            keys: self.issue(&job.request.training_job_name, id),
             limits: self.shared.engine.limits(&instance_type(job)),
         };
         let plan = build(&job.request, placement).map_err(JobError::Internal)?;
@@ -174,6 +170,7 @@ impl TrainingJobs {
         if let Err(error) = self.settle(&id).await {
             tracing::error!(instance = id, %error, "an instance could not be cleared up");
         }
+        self.revoke(&id);
         self.shared.engine.release(&id);
         self.shared.wake.notify_one();
     }

@@ -10,17 +10,18 @@ mod scope;
 mod state;
 mod update;
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use kiln_agent::plan::Keys;
 use kiln_engine::Engine;
 use kiln_model::api::CreateTrainingJobRequest;
 use kiln_model::{Arn, JobKind, JobName, Timestamp};
 use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
 use tokio::sync::{Notify, watch};
 
-use crate::{Buckets, JobError, SessionKeys, Settings};
+use crate::{Buckets, JobError, JobSession, SessionKeys, Settings};
 
 pub use list::TrainingJobList;
 pub use reports::ReportError;
@@ -50,6 +51,8 @@ struct Shared {
     queue: Mutex<VecDeque<String>>,
     /// Rung when the queue or the room changes.
     wake: Notify,
+    /// The keys of the instances there are, by access key.
+    sessions: RwLock<HashMap<String, Session>>,
     /// Changes whenever a running job is told something.
     told: watch::Sender<u64>,
 }
@@ -60,6 +63,15 @@ impl std::fmt::Debug for TrainingJobs {
             .field("settings", &self.shared.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// The holder of a job's keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// The job and instance.
+    pub holder: JobSession,
+    /// What it signs with.
+    pub keys: Keys,
 }
 
 /// A job's documents, read.
@@ -88,6 +100,7 @@ impl TrainingJobs {
             keys,
             queue: Mutex::default(),
             wake: Notify::new(),
+            sessions: RwLock::default(),
             told: watch::Sender::new(0),
         };
         Self {
@@ -202,6 +215,33 @@ impl TrainingJobs {
         };
         let job = self.read(stored)?;
         Ok((!job.state.is_terminal()).then(|| Scope::of(&job.request)))
+    }
+
+    /// The holder of an access key, while its instance is there.
+    #[must_use]
+    pub fn session(&self, access_key: &str) -> Option<Session> {
+        let sessions = self.shared.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(access_key).cloned()
+    }
+
+    /// Issues the keys of an instance, and knows them from now on.
+    fn issue(&self, job: &str, instance: &str) -> Keys {
+        let holder = JobSession {
+            kind: KIND.to_owned(),
+            job: job.to_owned(),
+            instance: instance.to_owned(),
+        };
+        let keys = self.shared.keys.issue(&holder);
+        let session = Session { holder, keys: keys.clone() };
+        let mut sessions = self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.insert(keys.access_key.clone(), session);
+        keys
+    }
+
+    /// Knows an instance's keys no more.
+    fn revoke(&self, instance: &str) {
+        let mut sessions = self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, session| session.holder.instance != instance);
     }
 
     async fn check_locations(&self, request: &CreateTrainingJobRequest) -> Result<(), JobError> {

@@ -54,6 +54,14 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// Whether any of its places is in this bucket.
+    #[must_use]
+    pub fn names_bucket(&self, bucket: &str) -> bool {
+        self.readable.iter().any(|place| place.bucket() == bucket)
+    }
+}
+
 /// `<S3OutputPath>/<name>/`, under which everything a job stores lies.
 fn job_output(job: &CreateTrainingJobRequest) -> Option<S3Uri> {
     output_prefix(job).strip_suffix("output/")?.parse().ok()

@@ -42,8 +42,13 @@ const MASKED: [&str; 12] = [
 ];
 
 /// What a container may read but not write of the kernel, as in Docker.
-const READ_ONLY: [&str; 5] =
-    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: [&str; 5] = [
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 /// The most open files that a process is given even where the machine would
 /// allow more: some programs walk through all possible descriptors.
@@ -155,13 +160,28 @@ fn kernel_mounts(shm_bytes: u64) -> Vec<Value> {
     let shm_size = format!("size={shm_bytes}");
     vec![
         mount("proc", "/proc", &["nosuid", "noexec", "nodev"]),
-        mount("tmpfs", "/dev", &["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        mount(
+            "tmpfs",
+            "/dev",
+            &["nosuid", "strictatime", "mode=755", "size=65536k"],
+        ),
         mount(
             "devpts",
             "/dev/pts",
-            &["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+            &[
+                "nosuid",
+                "noexec",
+                "newinstance",
+                "ptmxmode=0666",
+                "mode=0620",
+                "gid=5",
+            ],
         ),
-        mount("tmpfs", "/dev/shm", &["nosuid", "noexec", "nodev", "mode=1777", &shm_size]),
+        mount(
+            "tmpfs",
+            "/dev/shm",
+            &["nosuid", "noexec", "nodev", "mode=1777", &shm_size],
+        ),
         mount("mqueue", "/dev/mqueue", &["nosuid", "noexec", "nodev"]),
         mount("sysfs", "/sys", &["nosuid", "noexec", "nodev", "ro"]),
     ]
@@ -180,8 +200,16 @@ fn cgroup_mounts(groups: &[(String, PathBuf)]) -> Vec<Value> {
         ));
     }
     all.extend(groups.iter().map(|(name, source)| {
-        let target = if name.is_empty() { root.to_owned() } else { root.join(name) };
-        bind(&Mount { source: source.clone(), target, read_only: true })
+        let target = if name.is_empty() {
+            root.to_owned()
+        } else {
+            root.join(name)
+        };
+        bind(&Mount {
+            source: source.clone(),
+            target,
+            read_only: true,
+        })
     }));
     all
 }
@@ -214,7 +242,9 @@ mod tests {
         Container {
             id: "a-1".to_owned(),
             image: ResolvedImage {
-                root: Root::System { visible: Vec::new() },
+                root: Root::System {
+                    visible: Vec::new(),
+                },
                 config: ImageConfig::default(),
             },
             start: Start::default(),
@@ -222,7 +252,12 @@ mod tests {
             mounts,
             hostname: "algo-1".to_owned(),
             hosts: Vec::new(),
-            limits: Limits { memory_bytes: 1 << 30, cpus: 1.5, processes: 64, shm_bytes: 1 << 20 },
+            limits: Limits {
+                memory_bytes: 1 << 30,
+                cpus: 1.5,
+                processes: 64,
+                shm_bytes: 1 << 20,
+            },
             scratch: PathBuf::from("/scratch"),
         }
     }
@@ -233,13 +268,20 @@ mod tests {
             system_mounts: Vec::new(),
             cgroup_path: "/kiln-a-1".to_owned(),
             limits_swap,
-            cgroups: cgroups.iter().map(|(a, b)| ((*a).to_owned(), PathBuf::from(b))).collect(),
+            cgroups: cgroups
+                .iter()
+                .map(|(a, b)| ((*a).to_owned(), PathBuf::from(b)))
+                .collect(),
             open_files: 4096,
         }
     }
 
     fn mount_at(target: &str, read_only: bool) -> Mount {
-        Mount { source: PathBuf::from("/data"), target: PathBuf::from(target), read_only }
+        Mount {
+            source: PathBuf::from("/data"),
+            target: PathBuf::from(target),
+            read_only,
+        }
     }
 
     #[test]
@@ -264,24 +306,42 @@ mod tests {
 
     #[test]
     fn a_directory_is_mounted_before_what_lies_inside_it() {
-        let nested = container(vec![mount_at("/opt/ml/input/data", true), mount_at("/opt/ml", false)]);
+        let nested = container(vec![
+            mount_at("/opt/ml/input/data", true),
+            mount_at("/opt/ml", false),
+        ]);
         let all = mounts(&nested, &surroundings(true, &[]));
-        let targets: Vec<_> = all.iter().filter_map(|m| m["destination"].as_str()).collect();
-        assert_eq!(targets[targets.len() - 2..], ["/opt/ml", "/opt/ml/input/data"]);
-        assert_eq!(all[all.len() - 1]["options"], json!(["rbind", "rnosuid", "rnodev", "rro"]));
-        assert_eq!(all[all.len() - 2]["options"], json!(["rbind", "rnosuid", "rnodev"]));
+        let targets: Vec<_> = all
+            .iter()
+            .filter_map(|m| m["destination"].as_str())
+            .collect();
+        assert_eq!(
+            targets[targets.len() - 2..],
+            ["/opt/ml", "/opt/ml/input/data"]
+        );
+        assert_eq!(
+            all[all.len() - 1]["options"],
+            json!(["rbind", "rnosuid", "rnodev", "rro"])
+        );
+        assert_eq!(
+            all[all.len() - 2]["options"],
+            json!(["rbind", "rnosuid", "rnodev"])
+        );
     }
 
     #[test]
     fn the_own_limits_are_seen_in_both_versions() {
         let target = |value: &Value| value["destination"].as_str().unwrap_or_default().to_owned();
-        let cases: [(&[(&str, &str)], &[&str]); 3] = [
-            (&[("", "/cg/kiln")], &["/sys/fs/cgroup"]),
-            (&[("cpu", "/cg/cpu/kiln")], &["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"]),
-            (&[], &[]),
+        let cases = [
+            (vec![("", "/cg/kiln")], vec!["/sys/fs/cgroup"]),
+            (
+                vec![("cpu", "/cg/cpu/kiln")],
+                vec!["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"],
+            ),
+            (vec![], vec![]),
         ];
         for (groups, expected) in cases {
-            let around = surroundings(true, groups);
+            let around = surroundings(true, &groups);
             let targets: Vec<_> = cgroup_mounts(&around.cgroups).iter().map(target).collect();
             assert_eq!(targets, expected);
         }

@@ -34,9 +34,8 @@ impl Hierarchy {
     /// When the mount table cannot be read or holds no control groups.
     pub fn of_this_machine() -> io::Result<Self> {
         let table = fs::read_to_string("/proc/self/mountinfo")?;
-        Self::from_mount_table(&table).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::NotFound, "no control groups are mounted")
-        })
+        Self::from_mount_table(&table)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no control groups are mounted"))
     }
 
     /// The hierarchy in a mount table in the form of `/proc/self/mountinfo`.
@@ -48,7 +47,9 @@ impl Hierarchy {
             match kind {
                 "cgroup" => {
                     for controller in options.split(',') {
-                        split.entry(controller.to_owned()).or_insert_with(|| PathBuf::from(target));
+                        split
+                            .entry(controller.to_owned())
+                            .or_insert_with(|| PathBuf::from(target));
                     }
                 }
                 "cgroup2" => {
@@ -118,7 +119,10 @@ impl ContainerGroup {
     /// When this machine has no control groups.
     pub fn of(id: &str) -> io::Result<Self> {
         let hierarchy = Hierarchy::of_this_machine()?;
-        Ok(Self { hierarchy, name: format!("kiln-{id}") })
+        Ok(Self {
+            hierarchy,
+            name: format!("kiln-{id}"),
+        })
     }
 
     /// The path under the root of every tree, as the runtime specification
@@ -160,7 +164,10 @@ impl ContainerGroup {
             let value = fs::read_to_string(&path)
                 .map_err(|error| format!("the {controller} limit cannot be read: {error}"))?;
             if !accepts(value.trim()) {
-                return Err(format!("the {controller} limit is not in force: {}", value.trim()));
+                return Err(format!(
+                    "the {controller} limit is not in force: {}",
+                    value.trim()
+                ));
             }
         }
         Ok(())
@@ -200,7 +207,11 @@ impl ContainerGroup {
 
     /// Sends a signal to every process of the group but `except`.
     pub fn signal(&self, signal: Signal, except: Option<Pid>) {
-        for pid in self.processes().into_iter().filter(|pid| Some(*pid) != except) {
+        for pid in self
+            .processes()
+            .into_iter()
+            .filter(|pid| Some(*pid) != except)
+        {
             // A process that ended meanwhile needs no signal.
             let _ = kill(pid, signal);
         }
@@ -309,7 +320,10 @@ mod tests {
     fn kills_are_counted_in_both_forms() {
         let cases = [
             ("oom_kill_disable 0\nunder_oom 0\noom_kill 2", 2),
-            ("low 0\nhigh 0\nmax 10\noom 1\noom_kill 1\noom_group_kill 0", 1),
+            (
+                "low 0\nhigh 0\nmax 10\noom 1\noom_kill 1\noom_group_kill 0",
+                1,
+            ),
             ("", 0),
         ];
         for (text, expected) in cases {

@@ -42,12 +42,14 @@ impl EmbeddedContainer {
         output: OwnedFd,
     ) -> Result<Self, RuntimeError> {
         let scratch = &spec.container.scratch;
-        spec.write(&scratch.join(SPEC_FILE)).map_err(io_error("writing the shim's specification"))?;
+        spec.write(&scratch.join(SPEC_FILE))
+            .map_err(io_error("writing the shim's specification"))?;
         let (ours, theirs) = StdUnixStream::pair().map_err(io_error("making the shim's socket"))?;
         let shim = spawn(program, arguments, spec, theirs.into(), output)
             .map_err(io_error("spawning the shim"))?;
-        let (reports, wishes) =
-            connect(ours).map_err(io_error("connecting to the shim"))?.into_split();
+        let (reports, wishes) = connect(ours)
+            .map_err(io_error("connecting to the shim"))?
+            .into_split();
         let mut container = Self {
             id: spec.container.id.clone(),
             scratch: scratch.clone(),
@@ -76,19 +78,28 @@ impl EmbeddedContainer {
     /// The shim's next report. A shim that has none left was killed, and its
     /// container with it.
     async fn next_report(&mut self) -> Result<Report, RuntimeError> {
-        let line = self.reports.next_line().await.map_err(io_error("listening to the shim"))?;
+        let line = self
+            .reports
+            .next_line()
+            .await
+            .map_err(io_error("listening to the shim"))?;
         match line {
             Some(line) => Report::from_line(&line).map_err(io_error("understanding the shim")),
             None => {
                 self.clear_groups().await?;
-                Err(RuntimeError::Machine("the container's shim was killed".to_owned()))
+                Err(RuntimeError::Machine(
+                    "the container's shim was killed".to_owned(),
+                ))
             }
         }
     }
 
     async fn clear_groups(&self) -> Result<(), RuntimeError> {
         let id = self.id.clone();
-        blocking("removing control groups", move || ContainerGroup::of(&id)?.destroy()).await
+        blocking("removing control groups", move || {
+            ContainerGroup::of(&id)?.destroy()
+        })
+        .await
     }
 }
 
@@ -102,7 +113,8 @@ impl Running for EmbeddedContainer {
                 Report::Refused(refusal) => return Err(refusal.into()),
             }
         }
-        self.ended.ok_or_else(|| RuntimeError::Machine("the container has no end".to_owned()))
+        self.ended
+            .ok_or_else(|| RuntimeError::Machine("the container has no end".to_owned()))
     }
 
     async fn signal(&self, signal: i32) -> Result<(), RuntimeError> {
@@ -115,7 +127,10 @@ impl Running for EmbeddedContainer {
         })?;
         let byte = [signal as u8];
         loop {
-            self.wishes.writable().await.map_err(io_error("speaking to the shim"))?;
+            self.wishes
+                .writable()
+                .await
+                .map_err(io_error("speaking to the shim"))?;
             match self.wishes.try_write(&byte) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -127,15 +142,35 @@ impl Running for EmbeddedContainer {
     }
 
     async fn remove(self: Box<Self>) -> Result<(), RuntimeError> {
-        let Self { id, scratch, mut shim, wishes, reports, .. } = *self;
+        let Self {
+            id,
+            scratch,
+            mut shim,
+            wishes,
+            reports,
+            ..
+        } = *self;
         drop((wishes, reports));
-        shim.wait().await.map_err(io_error("waiting for the shim"))?;
-        blocking("removing the container's files", move || {
-            ContainerGroup::of(&id)?.destroy()?;
-            remove_files(&scratch)
-        })
-        .await
+        shim.wait()
+            .await
+            .map_err(io_error("waiting for the shim"))?;
+        clear(&id, &scratch).await
     }
+}
+
+/// Kills what a container's processes may still be, and removes its control
+/// groups and the runtime's files. What is not there need not be removed: an
+/// agent that died may have left anything between all and nothing.
+///
+/// # Errors
+/// When something is still there afterwards.
+pub async fn clear(id: &str, scratch: &Path) -> Result<(), RuntimeError> {
+    let (id, scratch) = (id.to_owned(), scratch.to_owned());
+    blocking("removing the container", move || {
+        ContainerGroup::of(&id)?.destroy()?;
+        remove_files(&scratch)
+    })
+    .await
 }
 
 fn spawn(
@@ -171,7 +206,11 @@ fn spawn(
 fn keep_across_exec(descriptor: std::os::fd::RawFd) -> io::Result<()> {
     // SAFETY: only a flag of a descriptor changes, in this process alone.
     let done = unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) };
-    if done == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if done == -1 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 fn connect(socket: StdUnixStream) -> io::Result<UnixStream> {
@@ -206,5 +245,8 @@ async fn blocking(
 }
 
 pub(super) fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {
-    move |source| RuntimeError::Io { doing: doing.to_owned(), source }
+    move |source| RuntimeError::Io {
+        doing: doing.to_owned(),
+        source,
+    }
 }

@@ -9,6 +9,7 @@ mod bundle;
 mod cgroup;
 mod container;
 mod executable;
+mod mounts;
 pub mod network;
 mod probe;
 mod protocol;
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 use crate::runtime::{
     Container, ControlAddress, Network, NetworkPolicy, Running, Runtime, RuntimeError,
 };
+pub use container::clear;
 use container::{EmbeddedContainer, io_error};
 use executable::ProtectedExecutable;
 use network::NetworkNamespace;
@@ -70,9 +72,12 @@ impl Runtime for EmbeddedRuntime {
         output: OwnedFd,
     ) -> Result<Box<dyn Running>, RuntimeError> {
         check_id(&container.id)?;
-        let namespace = network.held.downcast_ref::<NetworkNamespace>().ok_or_else(|| {
-            RuntimeError::Machine("the network was made by another runtime".to_owned())
-        })?;
+        let namespace = network
+            .held
+            .downcast_ref::<NetworkNamespace>()
+            .ok_or_else(|| {
+                RuntimeError::Machine("the network was made by another runtime".to_owned())
+            })?;
         let spec = ShimSpec {
             container: container.clone(),
             network_namespace: namespace.fd().as_raw_fd(),
@@ -87,11 +92,15 @@ impl Runtime for EmbeddedRuntime {
 
 /// An identifier becomes part of paths, so that it must be what it should be.
 fn check_id(id: &str) -> Result<(), RuntimeError> {
-    let letters = id.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let letters = id
+        .bytes()
+        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     if letters && (1..=63).contains(&id.len()) {
         return Ok(());
     }
-    Err(RuntimeError::Machine(format!("{id:?} is no identifier of a container")))
+    Err(RuntimeError::Machine(format!(
+        "{id:?} is no identifier of a container"
+    )))
 }
 
 #[cfg(test)]

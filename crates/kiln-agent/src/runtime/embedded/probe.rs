@@ -53,7 +53,9 @@ pub fn probe() -> Vec<Weakness> {
     let hierarchy = Hierarchy::of_this_machine().ok();
     judge(&Findings {
         effective_capabilities: effective_capabilities(),
-        missing_controllers: hierarchy.as_ref().map_or(Vec::new(), Hierarchy::missing_controllers),
+        missing_controllers: hierarchy
+            .as_ref()
+            .map_or(Vec::new(), Hierarchy::missing_controllers),
         limits_swap: hierarchy.as_ref().is_some_and(Hierarchy::limits_swap),
         hierarchy,
         has_overlay: has_overlay(),
@@ -86,16 +88,20 @@ fn judge(found: &Findings) -> Vec<Weakness> {
             ))
         }),
         (found.hierarchy.is_some() && !found.limits_swap).then(|| {
-            weaker("The kernel does not count swap, so that a job can use swap beyond its memory.".into())
+            weaker(
+                "The kernel does not count swap, so that a job can use swap beyond its memory."
+                    .into(),
+            )
         }),
         (!found.has_overlay).then(|| {
             weaker("The kernel has no overlay file system, so that local images cannot run.".into())
         }),
-        (!found.has_filters).then(|| {
-            unsafe_because("The kernel cannot filter system calls.".into())
-        }),
+        (!found.has_filters)
+            .then(|| unsafe_because("The kernel cannot filter system calls.".into())),
         (!found.can_protect_mounts).then(|| {
-            unsafe_because("The kernel cannot protect mounts; it must be Linux 5.12 or later.".into())
+            unsafe_because(
+                "The kernel cannot protect mounts; it must be Linux 5.12 or later.".into(),
+            )
         }),
         found.network.clone().map(weaker),
     ];
@@ -103,11 +109,17 @@ fn judge(found: &Findings) -> Vec<Weakness> {
 }
 
 fn weaker(sentence: String) -> Weakness {
-    Weakness { sentence, severity: Severity::Weaker }
+    Weakness {
+        sentence,
+        severity: Severity::Weaker,
+    }
 }
 
 fn unsafe_because(sentence: String) -> Weakness {
-    Weakness { sentence, severity: Severity::Unsafe }
+    Weakness {
+        sentence,
+        severity: Severity::Unsafe,
+    }
 }
 
 /// The bits of this process's effective capabilities.
@@ -130,12 +142,16 @@ fn has_overlay() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let modules = format!("/lib/modules/{}/modules.dep", release.trim());
     let loadable = fs::read_to_string(modules).unwrap_or_default();
-    known.lines().any(|line| line.trim_start_matches("nodev").trim() == "overlay")
+    known
+        .lines()
+        .any(|line| line.trim_start_matches("nodev").trim() == "overlay")
         || loadable.contains("/overlay.ko")
 }
 
 fn can_protect_mounts() -> bool {
-    std::env::current_exe().and_then(|path| ProtectedExecutable::of(&path)).is_ok()
+    std::env::current_exe()
+        .and_then(|path| ProtectedExecutable::of(&path))
+        .is_ok()
 }
 
 #[cfg(test)]
@@ -164,14 +180,62 @@ mod tests {
     #[test]
     fn every_lack_is_one_sentence() {
         let cases = [
-            (Findings { effective_capabilities: 0, ..complete() }, Severity::Unsafe),
-            (Findings { hierarchy: None, ..complete() }, Severity::Unsafe),
-            (Findings { missing_controllers: vec!["memory"], ..complete() }, Severity::Unsafe),
-            (Findings { limits_swap: false, ..complete() }, Severity::Weaker),
-            (Findings { has_overlay: false, ..complete() }, Severity::Weaker),
-            (Findings { has_filters: false, ..complete() }, Severity::Unsafe),
-            (Findings { can_protect_mounts: false, ..complete() }, Severity::Unsafe),
-            (Findings { network: Some("No tunnel.".to_owned()), ..complete() }, Severity::Weaker),
+            (
+                Findings {
+                    effective_capabilities: 0,
+                    ..complete()
+                },
+                Severity::Unsafe,
+            ),
+            (
+                Findings {
+                    hierarchy: None,
+                    ..complete()
+                },
+                Severity::Unsafe,
+            ),
+            (
+                Findings {
+                    missing_controllers: vec!["memory"],
+                    ..complete()
+                },
+                Severity::Unsafe,
+            ),
+            (
+                Findings {
+                    limits_swap: false,
+                    ..complete()
+                },
+                Severity::Weaker,
+            ),
+            (
+                Findings {
+                    has_overlay: false,
+                    ..complete()
+                },
+                Severity::Weaker,
+            ),
+            (
+                Findings {
+                    has_filters: false,
+                    ..complete()
+                },
+                Severity::Unsafe,
+            ),
+            (
+                Findings {
+                    can_protect_mounts: false,
+                    ..complete()
+                },
+                Severity::Unsafe,
+            ),
+            (
+                Findings {
+                    network: Some("No tunnel.".to_owned()),
+                    ..complete()
+                },
+                Severity::Weaker,
+            ),
         ];
         for (found, severity) in cases {
             let weaknesses = judge(&found);
@@ -183,7 +247,10 @@ mod tests {
 
     #[test]
     fn capabilities_are_read_from_the_status() {
-        assert_eq!(capability_bits("Name:\tx\nCapEff:\t0000000000200000\n"), 1 << 21);
+        assert_eq!(
+            capability_bits("Name:\tx\nCapEff:\t0000000000200000\n"),
+            1 << 21
+        );
         assert_eq!(capability_bits("Name:\tx\n"), 0);
     }
 }

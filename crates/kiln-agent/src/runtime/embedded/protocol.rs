@@ -173,7 +173,10 @@ mod tests {
     #[test]
     fn a_cause_that_repeats_its_error_is_said_once() {
         let inner = io::Error::other("no such thing");
-        let outer = RuntimeError::Io { doing: "reading".to_owned(), source: inner };
+        let outer = RuntimeError::Io {
+            doing: "reading".to_owned(),
+            source: inner,
+        };
         assert_eq!(causes(&outer), "reading: no such thing");
     }
 }

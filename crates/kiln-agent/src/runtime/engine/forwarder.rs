@@ -7,7 +7,8 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ use super::super::{ControlAddress, RuntimeError};
 /// How long a connection waits for a server that is restarting.
 const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
+const BACKLOG: u32 = 1024;
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// A listening address whose connections end at the control plane. Dropping it
@@ -26,17 +28,14 @@ pub(super) struct Forwarder {
 }
 
 impl Forwarder {
-    /// Listens on a free port of `host`.
-    pub(super) async fn listen(
+    /// Listens on a free port of `host`, which may be an address that this
+    /// machine is only going to have when it is `expected`.
+    pub(super) fn listen(
         host: Ipv4Addr,
+        expected: bool,
         control: ControlAddress,
     ) -> Result<Self, RuntimeError> {
-        let bound = async {
-            let listener = TcpListener::bind((host, 0)).await?;
-            let address = listener.local_addr()?;
-            Ok((listener, address))
-        };
-        let (listener, address) = bound.await.map_err(|error| refused(host, error))?;
+        let (listener, address) = bind(host, expected).map_err(|error| refused(host, error))?;
         Ok(Self {
             address,
             accepting: tokio::spawn(accept(listener, control)),
@@ -52,6 +51,17 @@ impl Drop for Forwarder {
     fn drop(&mut self) {
         self.accepting.abort();
     }
+}
+
+fn bind(host: Ipv4Addr, expected: bool) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = TcpSocket::new_v4()?;
+    if expected {
+        setsockopt(&socket, sockopt::IpFreebind, &true)?;
+    }
+    socket.bind(SocketAddr::from((host, 0)))?;
+    let listener = socket.listen(BACKLOG)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
 }
 
 fn refused(host: Ipv4Addr, source: io::Error) -> RuntimeError {
@@ -147,9 +157,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("address");
         let control = ControlAddress::File(file.clone());
-        let forwarder = Forwarder::listen(Ipv4Addr::LOCALHOST, control)
-            .await
-            .unwrap();
+        let forwarder = Forwarder::listen(Ipv4Addr::LOCALHOST, false, control).unwrap();
         for _ in 0..2 {
             let asking = tokio::spawn(ask(forwarder.address()));
             tokio::time::sleep(RETRY_AFTER).await;
@@ -163,11 +171,14 @@ mod tests {
     #[tokio::test]
     async fn an_address_of_another_machine_is_refused_in_words() {
         let control = ControlAddress::Fixed(([127, 0, 0, 1], 1).into());
-        let foreign = Ipv4Addr::new(192, 0, 2, 1);
-        let refusal = Forwarder::listen(foreign, control).await.err().unwrap();
+        let foreign = Ipv4Addr::new(198, 51, 100, 1);
+        let refusal = Forwarder::listen(foreign, false, control.clone());
+        let refusal = refusal.err().unwrap();
         assert!(
             refusal.to_string().contains("not on this machine"),
             "{refusal}"
         );
+        let expected = Forwarder::listen(foreign, true, control).unwrap();
+        assert_eq!(expected.address().ip(), foreign);
     }
 }

@@ -46,6 +46,9 @@ struct Engine {
     flavour: Flavour,
     /// Docker refuses a container that may use more processors than there are.
     processors: u32,
+    /// Whether the bridge is on this machine but made only with the first
+    /// container, so that its address cannot be seen yet.
+    bridge_on_demand: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,7 +163,8 @@ impl Runtime for EngineRuntime {
         let (endpoint, interface, wiring) = match policy {
             NetworkPolicy::Open => {
                 let gateway = self.gateway().await?;
-                let forwarder = Forwarder::listen(gateway, control.clone()).await?;
+                let forwarder =
+                    Forwarder::listen(gateway, self.engine.bridge_on_demand, control.clone())?;
                 let endpoint = format!("http://{}", forwarder.address());
                 let wiring = Wiring::Bridge {
                     _forwarder: forwarder,
@@ -201,7 +205,7 @@ impl Runtime for EngineRuntime {
             running::remove_by_force(&self.docker, &id).await?;
             return Err(failure::of_start(&error));
         }
-        let running = EngineContainer::watch(self.docker.clone(), id, output);
+        let running = EngineContainer::watch(self.docker.clone(), self.engine.flavour, id, output);
         Ok(Box::new(running))
     }
 }

@@ -1,20 +1,24 @@
 //! Copies a container's output from the engine's log to the agent's pipe, every
 //! byte once.
 //!
-//! The engine writes the log at its own pace, so a slow reader loses nothing. It
-//! is followed while the container runs. A connection that is lost starts over
-//! at the log's beginning and skips what was delivered. After the end the log is
-//! read once more, because following can stop short of the last lines.
+//! The engine writes the log at its own pace, so a slow reader loses nothing.
+//! Docker's log is followed while the container runs; Podman's is read again and
+//! again, because following it leaves out lines (4.3 does, under load). Every
+//! reading starts at the log's beginning and skips what was delivered, so a lost
+//! connection costs nothing. After the end the log is read once more, because
+//! following can stop short of the last lines.
 //!
-//! An engine's log is text: bytes that are not UTF-8 may come out replaced. It
-//! also has one line for each stream and no order between the two.
+//! An engine's log is text: bytes that are not UTF-8 may come out replaced.
+//! Standard output and standard error each keep their order; which of two lines
+//! came first when they are on different streams, an engine does not record.
 
 use std::io;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
-use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
+use bollard::errors::Error;
+use bollard::query_parameters::LogsOptionsBuilder;
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _};
 use tokio::io::AsyncWriteExt as _;
@@ -22,17 +26,37 @@ use tokio::net::unix::pipe;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::failure;
+use super::{Flavour, failure};
 
 /// How long a log may be silent after its container ended before following it
 /// is given up for reading it to its end.
 const SILENCE: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_millis(500);
+/// Of the time, at most one part in this many goes into reading a log again.
+const REST_SHARE: u32 = 10;
 /// How long an ended container's log is asked for in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whether the container has ended.
 pub(super) type Ended = watch::Receiver<bool>;
+
+/// The log that is copied.
+pub(super) struct Log {
+    pub(super) docker: Docker,
+    pub(super) engine_id: String,
+    pub(super) flavour: Flavour,
+}
+
+impl Log {
+    fn frames(&self, follow: bool) -> impl Stream<Item = Result<LogOutput, Error>> + use<> {
+        let options = LogsOptionsBuilder::default()
+            .follow(follow)
+            .stdout(true)
+            .stderr(true)
+            .build();
+        self.docker.logs(&self.engine_id, Some(options))
+    }
+}
 
 /// How one reading of the log went.
 enum Reading {
@@ -44,24 +68,31 @@ enum Reading {
 
 /// Copies until the container has ended and all its output was delivered, or
 /// nobody reads it any more. The pipe is closed on return.
-pub(super) async fn copy(docker: Docker, engine_id: String, mut ended: Ended, pipe: pipe::Sender) {
+pub(super) async fn copy(log: Log, mut ended: Ended, pipe: pipe::Sender) {
     let mut copier = Copier {
         pipe,
         delivered: Delivered::default(),
     };
+    let engine_id = &log.engine_id;
     let mut at_rest_since = None;
     loop {
+        let begun = Instant::now();
         let at_rest = *ended.borrow();
-        let log = docker.logs(&engine_id, Some(options(!at_rest)));
-        match copier.read(log, &mut ended, at_rest).await {
+        let follow = !at_rest && log.flavour == Flavour::Docker;
+        match copier.read(log.frames(follow), &mut ended, follow).await {
             Reading::Complete if at_rest => return,
-            // The news of the end follows the end of the log.
             Reading::Complete => {
-                let _ = timeout(SILENCE, is_over(&mut ended)).await;
+                // The news of the end comes soon after the end of a followed log.
+                let rest = if follow {
+                    SILENCE
+                } else {
+                    rest_after(begun.elapsed())
+                };
+                let _ = timeout(rest, is_over(&mut ended)).await;
             }
             Reading::ReaderGone | Reading::LogGone => return,
             Reading::Lost(reason) => {
-                let since = at_rest.then(|| *at_rest_since.get_or_insert_with(Instant::now));
+                let since = at_rest.then(|| *at_rest_since.get_or_insert(begun));
                 if since.is_some_and(|since| since.elapsed() > PATIENCE) {
                     tracing::error!(reason, engine_id, "the end of a container's log is lost");
                     return;
@@ -73,12 +104,8 @@ pub(super) async fn copy(docker: Docker, engine_id: String, mut ended: Ended, pi
     }
 }
 
-fn options(follow: bool) -> LogsOptions {
-    LogsOptionsBuilder::default()
-        .follow(follow)
-        .stdout(true)
-        .stderr(true)
-        .build()
+fn rest_after(reading: Duration) -> Duration {
+    (reading * REST_SHARE).max(SILENCE)
 }
 
 async fn is_over(ended: &mut Ended) {
@@ -99,9 +126,9 @@ struct Copier {
 impl Copier {
     async fn read(
         &mut self,
-        log: impl Stream<Item = Result<LogOutput, bollard::errors::Error>>,
+        log: impl Stream<Item = Result<LogOutput, Error>>,
         ended: &mut Ended,
-        at_rest: bool,
+        follow: bool,
     ) -> Reading {
         let mut log = std::pin::pin!(log);
         let mut position = Position::default();
@@ -109,7 +136,7 @@ impl Copier {
             let next = tokio::select! {
                 biased;
                 next = log.next() => next,
-                () = silence_after(ended), if !at_rest => None,
+                () = silence_after(ended), if follow => None,
             };
             let frame = match next {
                 None => return Reading::Complete,

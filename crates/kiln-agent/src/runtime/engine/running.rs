@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::super::{Exit, Running, RuntimeError};
-use super::{failure, output, processes};
+use super::{Flavour, failure, output, processes};
 
 /// Between two looks at a container whose engine gave no answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
@@ -40,7 +40,12 @@ pub(super) struct EngineContainer {
 
 impl EngineContainer {
     /// Watches over a container that was started.
-    pub(super) fn watch(docker: Docker, engine_id: String, output: pipe::Sender) -> Self {
+    pub(super) fn watch(
+        docker: Docker,
+        flavour: Flavour,
+        engine_id: String,
+        output: pipe::Sender,
+    ) -> Self {
         let (ending_sender, ending) = watch::channel(None);
         let (ended_sender, ended) = watch::channel(false);
         let monitor = {
@@ -51,12 +56,12 @@ impl EngineContainer {
                 ended_sender.send_replace(true);
             })
         };
-        let copier = tokio::spawn(output::copy(
-            docker.clone(),
-            engine_id.clone(),
-            ended,
-            output,
-        ));
+        let log = output::Log {
+            docker: docker.clone(),
+            engine_id: engine_id.clone(),
+            flavour,
+        };
+        let copier = tokio::spawn(output::copy(log, ended, output));
         Self {
             docker,
             engine_id,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::SystemVersion;
+use bollard::models::{SystemInfo, SystemVersion};
 
 use super::{Engine, Flavour, failure};
 
@@ -58,9 +58,13 @@ async fn introduce(address: &str) -> Result<(Docker, Engine), String> {
         .and_then(|count| u32::try_from(count).ok())
         .filter(|count| *count > 0)
         .unwrap_or(u32::MAX);
+    let flavour = flavour(&version);
     let engine = Engine {
-        flavour: flavour(&version),
+        flavour,
         processors,
+        bridge_on_demand: flavour == Flavour::Podman
+            && address.starts_with("unix://")
+            && !is_rootless(&information),
     };
     Ok((docker, engine))
 }
@@ -77,6 +81,14 @@ fn flavour(version: &SystemVersion) -> Flavour {
     } else {
         Flavour::Docker
     }
+}
+
+fn is_rootless(information: &SystemInfo) -> bool {
+    information
+        .security_options
+        .iter()
+        .flatten()
+        .any(|option| option.contains("rootless"))
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ impl Filters {
             SeccompAction::Errno(libc::EPERM as u32),
             arch,
         )?;
-        Ok(Self { known: known.try_into()?, refused: refused.try_into()? })
+        Ok(Self {
+            known: known.try_into()?,
+            refused: refused.try_into()?,
+        })
     }
 
     /// Installs the filters for this process and all that it starts, for good.
@@ -97,25 +100,35 @@ fn known_rules() -> Rules {
 /// What the second filter refuses: the dangerous calls, and harmless calls with
 /// dangerous arguments.
 fn refused_rules() -> Result<Rules, FilterError> {
-    let mut rules: Rules =
-        calls::REFUSED.iter().map(|number| (*number, Vec::new())).collect();
+    let mut rules: Rules = calls::REFUSED
+        .iter()
+        .map(|number| (*number, Vec::new()))
+        .collect();
     rules.insert(libc::SYS_clone, namespace_flags()?);
-    rules.insert(libc::SYS_personality, vec![SeccompRule::new(other_personalities()?)?]);
-    rules.insert(libc::SYS_socket, vec![SeccompRule::new(vec![is(0, libc::AF_VSOCK as u64)?])?]);
-    rules.insert(libc::SYS_ioctl, vec![SeccompRule::new(vec![is(1, libc::TIOCSTI)?])?]);
+    rules.insert(
+        libc::SYS_personality,
+        vec![SeccompRule::new(other_personalities()?)?],
+    );
+    rules.insert(
+        libc::SYS_socket,
+        vec![SeccompRule::new(vec![is(0, libc::AF_VSOCK as u64)?])?],
+    );
+    rules.insert(
+        libc::SYS_ioctl,
+        vec![SeccompRule::new(vec![is(1, libc::TIOCSTI)?])?],
+    );
     Ok(rules)
 }
 
 /// One rule for each flag that makes a namespace.
 fn namespace_flags() -> Result<Vec<SeccompRule>, FilterError> {
     let mut rules = Vec::new();
-    for bit in (0..u64::BITS).map(|shift| 1_u64 << shift).filter(|bit| NEW_NAMESPACE & bit != 0) {
-        let condition = SeccompCondition::new(
-            0,
-            SeccompCmpArgLen::Qword,
-            SeccompCmpOp::MaskedEq(bit),
-            bit,
-        )?;
+    for bit in (0..u64::BITS)
+        .map(|shift| 1_u64 << shift)
+        .filter(|bit| NEW_NAMESPACE & bit != 0)
+    {
+        let condition =
+            SeccompCondition::new(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(bit), bit)?;
         rules.push(SeccompRule::new(vec![condition])?);
     }
     Ok(rules)
@@ -131,7 +144,12 @@ fn other_personalities() -> Result<Vec<SeccompCondition>, FilterError> {
 }
 
 fn is(argument: u8, value: u64) -> Result<SeccompCondition, FilterError> {
-    Ok(SeccompCondition::new(argument, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?)
+    Ok(SeccompCondition::new(
+        argument,
+        SeccompCmpArgLen::Dword,
+        SeccompCmpOp::Eq,
+        value,
+    )?)
 }
 
 #[cfg(test)]
@@ -150,7 +168,9 @@ mod tests {
     #[test]
     fn no_call_is_both_allowed_and_refused() {
         let refused = calls::REFUSED;
-        let allowed = calls::ALLOWED.iter().chain(calls::ALLOWED_ON_THIS_PROCESSOR);
+        let allowed = calls::ALLOWED
+            .iter()
+            .chain(calls::ALLOWED_ON_THIS_PROCESSOR);
         for number in allowed {
             assert!(!refused.contains(number), "call {number}");
         }

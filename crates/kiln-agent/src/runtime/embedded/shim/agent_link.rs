@@ -38,7 +38,12 @@ impl AgentLink {
         let null = File::options().read(true).write(true).open("/dev/null")?;
         dup2_stdin(&null)?;
         dup2_stdout(&null)?;
-        Ok((Self { socket: UnixStream::from(socket) }, output))
+        Ok((
+            Self {
+                socket: UnixStream::from(socket),
+            },
+            output,
+        ))
     }
 
     /// Tells the agent something.
@@ -76,7 +81,10 @@ mod tests {
 
     #[test]
     fn a_byte_is_a_signal() {
-        let cases = [(15, Wish::Signal(Signal::SIGTERM)), (9, Wish::Signal(Signal::SIGKILL))];
+        let cases = [
+            (15, Wish::Signal(Signal::SIGTERM)),
+            (9, Wish::Signal(Signal::SIGKILL)),
+        ];
         for (byte, expected) in cases {
             assert_eq!(wish(byte), expected);
         }

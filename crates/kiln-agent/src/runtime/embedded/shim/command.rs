@@ -34,10 +34,19 @@ impl Command {
         let config = &container.image.config;
         let words = container.start.command_line(&config.entrypoint);
         if words.is_empty() {
-            return Err(Refusal::Image("neither the job nor the image names a command".to_owned()));
+            return Err(Refusal::Image(
+                "neither the job nor the image names a command".to_owned(),
+            ));
         }
-        let working_dir = config.working_dir.clone().unwrap_or_else(|| PathBuf::from("/"));
-        Ok(Self { words, environment: environment(container), working_dir })
+        let working_dir = config
+            .working_dir
+            .clone()
+            .unwrap_or_else(|| PathBuf::from("/"));
+        Ok(Self {
+            words,
+            environment: environment(container),
+            working_dir,
+        })
     }
 
     /// Finds the executable. To be called in the container's root and working
@@ -55,7 +64,10 @@ impl Command {
     /// # Errors
     /// When a word holds a zero byte.
     pub fn arguments(&self) -> Result<Vec<CString>, Refusal> {
-        self.words.iter().map(|word| text(word.as_bytes())).collect()
+        self.words
+            .iter()
+            .map(|word| text(word.as_bytes()))
+            .collect()
     }
 
     /// The environment as the kernel takes it.
@@ -63,7 +75,10 @@ impl Command {
     /// # Errors
     /// When a variable holds a zero byte.
     pub fn variables(&self) -> Result<Vec<CString>, Refusal> {
-        let pairs = self.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let pairs = self
+            .environment
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"));
         pairs.map(|pair| text(pair.as_bytes())).collect()
     }
 }
@@ -123,7 +138,10 @@ fn look_up(
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![PathBuf::from(name)]
     } else {
-        search.split(':').map(|directory| directory_or_here(directory).join(name)).collect()
+        search
+            .split(':')
+            .map(|directory| directory_or_here(directory).join(name))
+            .collect()
     };
     let kinds: Vec<Candidate> = candidates.iter().map(|path| inspect(path)).collect();
     if let Some(found) = kinds.iter().position(|kind| *kind == Candidate::Executable) {
@@ -136,7 +154,10 @@ fn look_up(
     } else {
         ("executable file not found in $PATH", 127)
     };
-    Err(Refusal::Command { message: format!("exec: {name:?}: {reason}"), code })
+    Err(Refusal::Command {
+        message: format!("exec: {name:?}: {reason}"),
+        code,
+    })
 }
 
 fn directory_or_here(directory: &str) -> &Path {
@@ -153,7 +174,10 @@ pub fn refused_by_kernel(executable: &Path, errno: Errno) -> Refusal {
         Errno::E2BIG => ("argument list too long".to_owned(), 126),
         other => (other.desc().to_lowercase(), 126),
     };
-    Refusal::Command { message: format!("exec {}: {reason}", executable.display()), code }
+    Refusal::Command {
+        message: format!("exec {}: {reason}", executable.display()),
+        code,
+    }
 }
 
 #[cfg(test)]
@@ -175,15 +199,35 @@ mod tests {
             ("/bin/train", "", Ok("/bin/train")),
             ("here", "", Ok("./here")),
             ("both", "/first:/second", Ok("/second/both")),
-            ("train", "/usr/bin", Err(("exec: \"train\": executable file not found in $PATH", 127))),
-            ("/no/train", "/bin", Err(("exec: \"/no/train\": no such file or directory", 127))),
-            ("data", "/usr/bin:/bin", Err(("exec: \"data\": permission denied", 126))),
-            ("/opt", "/bin", Err(("exec: \"/opt\": permission denied", 126))),
+            (
+                "train",
+                "/usr/bin",
+                Err(("exec: \"train\": executable file not found in $PATH", 127)),
+            ),
+            (
+                "/no/train",
+                "/bin",
+                Err(("exec: \"/no/train\": no such file or directory", 127)),
+            ),
+            (
+                "data",
+                "/usr/bin:/bin",
+                Err(("exec: \"data\": permission denied", 126)),
+            ),
+            (
+                "/opt",
+                "/bin",
+                Err(("exec: \"/opt\": permission denied", 126)),
+            ),
         ];
         for (name, search, expected) in cases {
-            let expected = expected.map(PathBuf::from).map_err(|(message, code)| {
-                Refusal::Command { message: message.to_owned(), code }
-            });
+            let expected =
+                expected
+                    .map(PathBuf::from)
+                    .map_err(|(message, code)| Refusal::Command {
+                        message: message.to_owned(),
+                        code,
+                    });
             assert_eq!(look_up(name, search, &image), expected, "{name}");
         }
     }
@@ -196,7 +240,10 @@ mod tests {
             (Errno::EACCES, "exec /x: permission denied", 126),
         ];
         for (errno, message, code) in cases {
-            let expected = Refusal::Command { message: message.to_owned(), code };
+            let expected = Refusal::Command {
+                message: message.to_owned(),
+                code,
+            };
             assert_eq!(refused_by_kernel(Path::new("/x"), errno), expected);
         }
     }

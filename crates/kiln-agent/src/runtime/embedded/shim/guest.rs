@@ -54,7 +54,13 @@ impl Guest {
             .map(|pid| Pid::from_raw(pid.as_raw()))
             .ok_or_else(|| Refusal::Machine("the container has no first process".to_owned()))?;
         let init_end = pidfd(init).map_err(|error| failed("watching the container", &error))?;
-        Ok(Self { contained, init, init_end, start_report, exit_report })
+        Ok(Self {
+            contained,
+            init,
+            init_end,
+            start_report,
+            exit_report,
+        })
     }
 
     /// Starts the command and returns once it runs.
@@ -62,7 +68,9 @@ impl Guest {
     /// # Errors
     /// When the command cannot be executed.
     pub fn start(&mut self) -> Result<(), Refusal> {
-        self.contained.start().map_err(|error| failed("starting the container", &error))?;
+        self.contained
+            .start()
+            .map_err(|error| failed("starting the container", &error))?;
         let mut text = Vec::new();
         self.start_report
             .read_to_end(&mut text)
@@ -113,7 +121,10 @@ impl Guest {
             Err(error) => return Err(error),
         }
         let happened = |index: usize| {
-            watched.get(index).and_then(|one| one.revents()).is_some_and(|events| !events.is_empty())
+            watched
+                .get(index)
+                .and_then(|one| one.revents())
+                .is_some_and(|events| !events.is_empty())
         };
         Ok((happened(0), happened(1)))
     }
@@ -144,17 +155,19 @@ fn outcome(told: Option<Exit>, memory_kills: u64) -> Exit {
     const KILLED: i32 = Signal::SIGKILL as i32;
     let exit = told.unwrap_or(Exit::Signal(KILLED));
     let killed = matches!(exit, Exit::Signal(KILLED) | Exit::Code(137 | 247));
-    if killed && memory_kills > 0 { Exit::OutOfMemory } else { exit }
+    if killed && memory_kills > 0 {
+        Exit::OutOfMemory
+    } else {
+        exit
+    }
 }
 
-fn create(
-    spec: &ShimSpec,
-    executor: InitExecutor,
-    output: OwnedFd,
-) -> Result<Contained, Refusal> {
+fn create(spec: &ShimSpec, executor: InitExecutor, output: OwnedFd) -> Result<Contained, Refusal> {
     let [state, bundle] = SCRATCH_NAMES.map(|name| spec.container.scratch.join(name));
     let null = File::open("/dev/null").map_err(|error| failed("opening /dev/null", &error))?;
-    let errors = output.try_clone().map_err(|error| failed("sharing the output", &error))?;
+    let errors = output
+        .try_clone()
+        .map_err(|error| failed("sharing the output", &error))?;
     ContainerBuilder::new(spec.container.id.clone(), SyscallType::default())
         .with_executor(executor)
         .with_stdin(null)

@@ -69,8 +69,11 @@ impl Executor for InitExecutor {
 
 impl Init {
     fn run(&self) -> Result<(), Refusal> {
-        self.die_with_the_shim().map_err(|error| failed("binding init to the shim", &error))?;
-        self.filters.install().map_err(|error| failed("installing the filter", &error))?;
+        self.die_with_the_shim()
+            .map_err(|error| failed("binding init to the shim", &error))?;
+        self.filters
+            .install()
+            .map_err(|error| failed("installing the filter", &error))?;
         // SAFETY: this process has one thread, so that the child may go on as if
         // it were the parent.
         let forked = unsafe { fork() }.map_err(|error| failed("forking the command", &error))?;
@@ -92,7 +95,10 @@ impl Init {
         set_pdeathsig(Signal::SIGKILL)?;
         let mut reader = [PollFd::new(self.start_report.as_fd(), PollFlags::empty())];
         poll(&mut reader, PollTimeout::ZERO)?;
-        if reader[0].revents().is_some_and(|events| events.contains(PollFlags::POLLERR)) {
+        if reader[0]
+            .revents()
+            .is_some_and(|events| events.contains(PollFlags::POLLERR))
+        {
             std::process::exit(1);
         }
         Ok(())
@@ -105,12 +111,19 @@ impl Init {
         std::fs::create_dir_all(directory)
             .and_then(|()| Ok(chdir(directory)?))
             .map_err(|error| {
-                Refusal::Image(format!("working directory {}: {error}", directory.display()))
+                Refusal::Image(format!(
+                    "working directory {}: {error}",
+                    directory.display()
+                ))
             })?;
         let executable = self.command.executable()?;
         let path = path_text(&executable)?;
-        execve(&path, &self.command.arguments()?, &self.command.variables()?)
-            .map_err(|errno| refused_by_kernel(&executable, errno))
+        execve(
+            &path,
+            &self.command.arguments()?,
+            &self.command.variables()?,
+        )
+        .map_err(|errno| refused_by_kernel(&executable, errno))
     }
 
     /// Takes in every process that ends, until the command does.
@@ -140,7 +153,9 @@ impl Init {
 /// Writes to the shim. There is no one to tell when it is not there: without it
 /// this process is about to die.
 fn send(report: &OwnedFd, message: &impl serde::Serialize) {
-    let Ok(descriptor) = report.try_clone() else { return };
+    let Ok(descriptor) = report.try_clone() else {
+        return;
+    };
     if let Ok(text) = serde_json::to_vec(message) {
         let _ = File::from(descriptor).write_all(&text);
     }

@@ -74,7 +74,9 @@ fn run_in_group(
     output: OwnedFd,
 ) -> Result<Exit, Refusal> {
     let mut guest = Guest::create(spec, output)?;
-    let limited = group.verify(&spec.container.limits).map_err(Refusal::Machine);
+    let limited = group
+        .verify(&spec.container.limits)
+        .map_err(Refusal::Machine);
     if let Err(refusal) = limited.and_then(|()| guest.start()) {
         guest.kill();
         return Err(refusal);
@@ -92,7 +94,13 @@ fn enter_namespaces(spec: &ShimSpec) -> nix::Result<()> {
     let network = unsafe { OwnedFd::from_raw_fd(spec.network_namespace) };
     setns(&network, CloneFlags::CLONE_NEWNET)?;
     unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
 }
 
 /// Assembles the root file system and writes the bundle that describes it.

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Resolves every environment anew with `uv` and writes its lock file beside this
+# script. Run it to move to newer releases; what is locked is what is installed.
+set -eu
+cd "$(dirname "$0")"
+
+lock() {
+    name=$1
+    shift
+    printf '%s\n' 'sagemaker-training==5.1.4' "$@" |
+        uv pip compile --quiet --universal --no-annotate --python-version 3.10 \
+            --custom-compile-command 'environments/locks/compile.sh' \
+            --output-file "$name.lock" -
+}
+
+lock scikit-learn-1.2 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12' joblib
+lock scikit-learn-1.4 'scikit-learn==1.4.2' 'numpy<1.27' 'pandas<2.3' 'scipy<1.14' joblib
+lock scikit-learn-1.7 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16' joblib
+lock xgboost-1.7 'xgboost==1.7.6' 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12'
+lock xgboost-3.0 'xgboost-cpu==3.0.5' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
+lock pytorch-2.8 'torch==2.8.0' 'torchvision==0.23.0' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'

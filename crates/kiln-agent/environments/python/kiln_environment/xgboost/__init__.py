@@ -1,0 +1,1 @@
+"""The built-in XGBoost algorithm: what the image does without a script."""

@@ -1,0 +1,110 @@
+//! Makes a network namespace and what must be made from inside it.
+
+use std::fs::File;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::thread;
+
+use nix::sched::{CloneFlags, unshare};
+use tokio::sync::oneshot;
+
+use super::addresses::{CONTAINER, ENDPOINT, ENDPOINT_PORT, INTERFACE};
+use super::link::{self, Links};
+use super::tun;
+use crate::runtime::RuntimeError;
+
+/// How much of a network is asked for. `lo` is always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    Nothing,
+    Endpoint,
+    EndpointAndOutside,
+}
+
+/// A namespace and the sockets that were opened in it.
+pub(super) struct Parts {
+    pub(super) namespace: OwnedFd,
+    pub(super) endpoint: Option<TcpListener>,
+    pub(super) outside: Option<OutsideParts>,
+}
+
+/// The device to the outside world, and the listener to which its connections
+/// are returned.
+pub(super) struct OutsideParts {
+    pub(super) device: File,
+    pub(super) returning: TcpListener,
+}
+
+/// Makes a namespace on a thread that ends with it, since a thread that has left
+/// the host's namespace must never serve anything else.
+pub(super) async fn make(wanted: Wanted) -> Result<Parts, RuntimeError> {
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new()
+        .name("kiln-netns".to_owned())
+        .spawn(move || {
+            // When nobody waits any more, the namespace goes away with its parts.
+            let _ = sender.send(make_here(wanted));
+        })
+        .map_err(doing("starting a thread for the container's network"))?;
+    receiver.await.map_err(|_| {
+        RuntimeError::Machine("the thread that made its network panicked".to_owned())
+    })?
+}
+
+fn make_here(wanted: Wanted) -> Result<Parts, RuntimeError> {
+    unshare(CloneFlags::CLONE_NEWNET)
+        .map_err(io::Error::from)
+        .map_err(doing("making a network namespace"))?;
+    let namespace = File::open("/proc/thread-self/ns/net")
+        .map_err(doing("opening the network namespace"))?
+        .into();
+    let links = Links::here().map_err(doing("configuring the network namespace"))?;
+    links
+        .up("lo")
+        .map_err(doing("bringing the loopback interface up"))?;
+    let endpoint = (wanted != Wanted::Nothing)
+        .then(|| endpoint(&links))
+        .transpose()?;
+    let outside = (wanted == Wanted::EndpointAndOutside)
+        .then(|| outside(&links))
+        .transpose()?;
+    Ok(Parts {
+        namespace,
+        endpoint,
+        outside,
+    })
+}
+
+fn endpoint(links: &Links) -> Result<TcpListener, RuntimeError> {
+    links
+        .set_address("lo:0", ENDPOINT)
+        .map_err(doing("adding the server's address"))?;
+    listen(ENDPOINT, ENDPOINT_PORT)
+}
+
+fn outside(links: &Links) -> Result<OutsideParts, RuntimeError> {
+    let device = tun::open().map_err(doing("opening /dev/net/tun"))?;
+    link::make_tun(&device, INTERFACE)
+        .and_then(|()| links.set_mtu(INTERFACE, tun::MTU))
+        .and_then(|()| links.set_address(INTERFACE, CONTAINER))
+        .and_then(|()| links.up(INTERFACE))
+        .and_then(|()| links.route_all_through(INTERFACE))
+        .map_err(doing("configuring the container's network device"))?;
+    // Away from the container's own address, where all ports are its own.
+    Ok(OutsideParts {
+        device,
+        returning: listen(ENDPOINT, 0)?,
+    })
+}
+
+fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener, RuntimeError> {
+    TcpListener::bind((address, port)).map_err(doing("listening in the container's network"))
+}
+
+fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {
+    move |source| RuntimeError::Io {
+        doing: doing.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,13 @@
+//! The operations, one module for each group that shares its rules.
+
+pub(crate) mod attributes;
+pub(crate) mod buckets;
+pub(crate) mod copy;
+pub(crate) mod delete;
+mod describe;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod multipart;
+pub(crate) mod parts;
+pub(crate) mod put;
+pub(crate) mod tagging;

@@ -1,0 +1,18 @@
+//! `kiln agent`
+
+use std::path::Path;
+
+use super::Failure;
+
+/// Lives the instance whose directory this is.
+pub fn run(directory: &Path) -> Result<(), Failure> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    Ok(runtime.block_on(kiln_agent::agent::run(directory))?)
+}

@@ -1,0 +1,76 @@
+//! `kiln serve`
+
+use std::net::SocketAddr;
+
+use clap::Args;
+use kiln_jobs::Identity;
+use kiln_model::{AccountId, Region};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{DataDir, Failure};
+use crate::data_dir;
+use crate::server::{Server, Setup};
+
+/// The options of `kiln serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    directory: DataDir,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7878")]
+    listen: SocketAddr,
+    /// The region that clients see.
+    #[arg(long, default_value = "us-east-1")]
+    region: Region,
+    /// The account that clients see.
+    #[arg(long, default_value = "123456789012")]
+    account: AccountId,
+}
+
+impl Serve {
+    /// Serves until SIGINT or SIGTERM.
+    pub fn run(self) -> Result<(), Failure> {
+        tracing_subscriber::fmt()
+            .with_env_filter(
+                tracing_subscriber::EnvFilter::try_from_env("KILN_LOG")
+                    .unwrap_or_else(|_| "warn".into()),
+            )
+            .with_writer(std::io::stderr)
+            .init();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()?;
+        let outcome = runtime.block_on(self.serve());
+        // What still waits on a blocking thread is not waited for.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    async fn serve(self) -> Result<(), Failure> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let data_dir = self.directory.data_dir;
+        let setup = Setup {
+            data_dir: data_dir.clone(),
+            cache_dir: data_dir::cache(),
+            listen: self.listen,
+            identity: Identity {
+                region: self.region,
+                account: self.account,
+            },
+        };
+        let server = Server::open(setup).await?;
+        println!(
+            "kiln is ready at http://{} (data in {})",
+            server.address(),
+            data_dir.display()
+        );
+        let stop = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        server.run(stop).await
+    }
+}

@@ -1,0 +1,37 @@
+//! What a person can configure: command-line options, and `kiln.toml` in the
+//! data directory.
+
+use std::path::{Path, PathBuf};
+
+use kiln_agent::image::table::Entry;
+use serde::Deserialize;
+
+/// The file's name in the data directory.
+const FILE: &str = "kiln.toml";
+
+/// The contents of `kiln.toml`. Everything has a default; what is misspelt is
+/// refused.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Configuration {
+    /// `[[image]]`: names, or patterns with `*`, and what they stand for.
+    pub image: Vec<Entry>,
+    /// `engine_socket = "/path"`: the container engine to use.
+    pub engine_socket: Option<PathBuf>,
+    /// `allow_unsafe = true`: run jobs even where the kernel cannot contain them.
+    pub allow_unsafe: bool,
+}
+
+impl Configuration {
+    /// Reads the data directory's file; without one, everything is default.
+    pub fn read(data_dir: &Path) -> Result<Self, String> {
+        let path = data_dir.join(FILE);
+        match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(format!("{} cannot be read: {error}", path.display())),
+            Ok(text) => {
+                toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
+            }
+        }
+    }
+}

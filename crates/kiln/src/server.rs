@@ -1,0 +1,191 @@
+//! Composition: a store, an engine, the jobs and the front door, on one port.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use kiln_agent::runtime::ControlAddress;
+use kiln_agent::runtime::embedded::{Severity, probe};
+use kiln_engine::{LocalEngine, LocalSettings, Machine};
+use kiln_jobs::training::TrainingJobs;
+use kiln_jobs::{Identity, Settings};
+use kiln_s3::ObjectStore;
+use kiln_server::{AccessKey, FrontDoor, Keyring, StoredBuckets, session_keys};
+use kiln_store::Store;
+use tokio::net::TcpListener;
+
+use crate::commands::Failure;
+use crate::configuration::Configuration;
+use crate::data_dir;
+
+/// How long requests in flight may take when the server stops.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// A client that sends no whole request head for this long is let go.
+const HEAD_PATIENCE: Duration = Duration::from_secs(75);
+
+/// How a server is set up.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Where framework environments are kept.
+    pub cache_dir: PathBuf,
+    /// The address to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Region and account.
+    pub identity: Identity,
+}
+
+/// A server that is listening.
+pub struct Server {
+    door: Arc<FrontDoor>,
+    jobs: TrainingJobs,
+    listener: TcpListener,
+    address: SocketAddr,
+    /// Held as long as the server lives.
+    _claim: File,
+}
+
+impl Server {
+    /// Opens the data directory and begins to listen. Jobs that an earlier
+    /// server left are found again.
+    pub async fn open(setup: Setup) -> Result<Self, Failure> {
+        let data_dir = data_dir::create(&setup.data_dir)?;
+        let claim = data_dir::claim(&data_dir)?;
+        let configuration = Configuration::read(&data_dir)?;
+        warn_of_weaknesses(&configuration)?;
+        let store = Store::open(&data_dir)?;
+        let objects = ObjectStore::open(&data_dir)?;
+        let listener = TcpListener::bind(setup.listen).await.map_err(|error| {
+            format!(
+                "cannot listen on {}: {error}; choose another with --listen",
+                setup.listen
+            )
+        })?;
+        let address = listener.local_addr()?;
+        data_dir::announce(&data_dir, address, &setup.identity.region)?;
+        let keys = session_keys(&data_dir)?;
+        let jobs = TrainingJobs::new(
+            settings(&setup, &data_dir, configuration)?,
+            store.clone(),
+            Arc::new(engine(&data_dir)?),
+            Arc::new(StoredBuckets(objects.clone())),
+            keys,
+        );
+        let keyring = Keyring::new(AccessKey::root(&data_dir)?, jobs.clone());
+        let door = FrontDoor::new(setup.identity, keyring, jobs.clone(), store, objects);
+        Ok(Self {
+            door: Arc::new(door),
+            jobs,
+            listener,
+            address,
+            _claim: claim,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Runs jobs and answers requests until `stop` returns.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
+        self.jobs.start().await?;
+        let graceful = GracefulShutdown::new();
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = &mut stop => break,
+            };
+            let stream = match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Out of file descriptors, most likely: others must end first.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            // Small answers should not wait for more.
+            let _ = stream.set_nodelay(true);
+            let door = self.door.clone();
+            let service = service_fn(move |request| {
+                let door = door.clone();
+                async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
+            });
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_PATIENCE)
+                .serve_connection(TokioIo::new(stream), service);
+            let connection = graceful.watch(connection);
+            tokio::spawn(async move {
+                if let Err(error) = connection.await {
+                    tracing::debug!(%error, "a connection broke off");
+                }
+            });
+        }
+        drop(self.listener);
+        let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
+        Ok(())
+    }
+}
+
+fn settings(
+    setup: &Setup,
+    data_dir: &Path,
+    configuration: Configuration,
+) -> Result<Settings, Failure> {
+    std::fs::create_dir_all(&setup.cache_dir)?;
+    Ok(Settings {
+        identity: setup.identity.clone(),
+        control: ControlAddress::File(data_dir::address_file(data_dir)),
+        data_dir: data_dir.to_owned(),
+        cache_dir: setup.cache_dir.canonicalize()?,
+        images: configuration.image,
+        engine_socket: configuration.engine_socket,
+    })
+}
+
+fn engine(data_dir: &Path) -> Result<LocalEngine, Failure> {
+    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    let settings = LocalSettings {
+        program: std::env::current_exe()?,
+        instances: data_dir.join("instances"),
+        machine: Machine::new(cpus, physical_memory()?),
+    };
+    Ok(LocalEngine::open(settings)?)
+}
+
+/// Bytes of memory that the kernel says there are.
+fn physical_memory() -> Result<u64, Failure> {
+    let text = std::fs::read_to_string("/proc/meminfo")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kilobytes =
+        line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    Ok(kilobytes.ok_or("/proc/meminfo does not say how much memory there is")? * 1024)
+}
+
+/// Says what this machine's kernel refuses, and does not serve where that makes
+/// jobs unsafe, unless configured to.
+fn warn_of_weaknesses(configuration: &Configuration) -> Result<(), Failure> {
+    let weaknesses = probe();
+    for weakness in &weaknesses {
+        eprintln!("kiln: weaker on this machine: {}", weakness.sentence);
+    }
+    let is_unsafe = weaknesses
+        .iter()
+        .any(|weakness| weakness.severity == Severity::Unsafe);
+    if is_unsafe && !configuration.allow_unsafe {
+        let advice = "jobs cannot be run safely on this machine (see above). Run as root, use a \
+            container engine, or set allow_unsafe = true in kiln.toml";
+        return Err(advice.into());
+    }
+    Ok(())
+}
