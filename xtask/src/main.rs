@@ -1,6 +1,7 @@
-//! The project's own chores: `cargo xtask models`.
+//! The project's own chores: `cargo xtask models`, `cargo xtask test`.
 
 mod models;
+mod test;
 
 use std::process::ExitCode;
 
@@ -12,11 +13,14 @@ use clap::Parser;
 enum Chore {
     /// Refresh the service model and the Rust that is generated from it
     Models(models::Options),
+    /// Set up what the tests need and run all of them
+    Test(test::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Chore::parse() {
-        Chore::Models(options) => models::run(&options),
+        Chore::Models(options) => models::run(&options).map_err(|error| error.to_string()),
+        Chore::Test(options) => test::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

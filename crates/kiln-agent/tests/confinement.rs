@@ -120,6 +120,35 @@ async fn read_only_directories_refuse_writes_and_others_keep_them() {
 }
 
 #[tokio::test]
+async fn a_visible_directory_is_seen_without_its_neighbours() {
+    let parent = tempfile::tempdir().unwrap();
+    for name in ["shown", "hidden"] {
+        std::fs::create_dir(parent.path().join(name)).unwrap();
+        std::fs::write(parent.path().join(name).join("file"), name).unwrap();
+    }
+    let shown = parent.path().join("shown");
+    let script = format!(
+        "ls {0}; cat {1}/file; touch {1}/new && echo written",
+        parent.path().display(),
+        shown.display()
+    );
+    let words = ["/bin/sh", "-c", &script].map(str::to_owned);
+    let (_, output) = Sandbox::of(
+        Root::System {
+            visible: vec![shown.clone()],
+        },
+        words.to_vec(),
+    )
+    .run()
+    .await;
+    assert!(output.starts_with("shown\nshown"), "{output}");
+    assert!(
+        !output.contains("written") && !output.contains("hidden"),
+        "{output}"
+    );
+}
+
+#[tokio::test]
 async fn privileged_calls_are_refused() {
     let script = r#"
 import ctypes, os

@@ -84,6 +84,20 @@ async fn background_processes_die_with_the_command() {
 }
 
 #[tokio::test]
+async fn a_mount_that_cannot_be_made_is_explained() {
+    let sandbox = Sandbox::new("exit 0").with_mount(Path::new("/nowhere"), "/opt/ml", true);
+    let Err(error) = sandbox.start().await else {
+        panic!("it started")
+    };
+    let message = error.to_string();
+    assert!(
+        message.contains("/nowhere") && message.contains("No such file"),
+        "{message}"
+    );
+    assert!(sandbox.groups().is_empty() && sandbox.leftovers().is_empty());
+}
+
+#[tokio::test]
 async fn dropping_a_container_kills_it() {
     let sandbox = Sandbox::new("sleep 60");
     let started = sandbox.start().await.unwrap();

@@ -122,6 +122,22 @@ impl Objects {
         ))
     }
 
+    /// Makes a bucket; one that is the caller's already stays as it is.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn create_bucket(&self, bucket: &str) -> Result<(), DataError> {
+        let made = self
+            .retried(Method::PUT, Bytes::new(), |at| {
+                Ok(self.bucket(at, bucket)?.create_bucket(&self.credentials).sign(VALIDITY))
+            })
+            .await;
+        match made {
+            Err(DataError::Refused { code, .. }) if code == "BucketAlreadyOwnedByYou" => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
     /// Opens an object for reading.
     ///
     /// # Errors

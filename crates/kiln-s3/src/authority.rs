@@ -18,10 +18,8 @@ use s3s::dto::{
 use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 
+use crate::expectation::Expectation;
 use crate::refusals::{self, query_value};
-
-/// Where a presigned URL of version 4 or 2 carries the session token.
-const TOKEN_QUERY: [&str; 2] = ["X-Amz-Security-Token", "x-amz-security-token"];
 
 /// What the server knows of access keys and of what they allow.
 pub trait Authority: Send + Sync + 'static {
@@ -95,30 +93,8 @@ impl<A: Authority> S3Auth for Gate<A> {
 #[async_trait]
 impl<A: Authority> S3Access for Gate<A> {
     async fn check(&self, cx: &mut S3AccessContext<'_>) -> S3Result<()> {
-        let Some(credentials) = cx.credentials() else {
-            return Err(denied());
-        };
-        refuse_v2_headers(cx)?;
-        self.require_token(cx, &credentials.access_key)?;
-        self.require_owner(cx)?;
-        refusals::check(cx.headers(), cx.uri().query())?;
-        let (bucket, key) = match cx.s3_path() {
-            S3Path::Root => (None, None),
-            S3Path::Bucket { bucket } => (Some(&**bucket), None),
-            S3Path::Object { bucket, key } => (Some(&**bucket), Some(&**key)),
-        };
-        match rule(cx.s3_op().name()) {
-            Rule::Path(action) => self.require(
-                Some(credentials),
-                Access {
-                    action,
-                    bucket,
-                    key,
-                },
-            ),
-            Rule::Input => Ok(()),
-            Rule::NotImplemented => Err(crate::S3Error::not_implemented(cx.s3_op().name()).into()),
-        }
+        let expectation = Expectation::of(cx.headers());
+        self.judge(cx).map_err(|error| expectation.refuse(error))
     }
 
     async fn list_objects(&self, req: &mut S3Request<ListObjectsInput>) -> S3Result<()> {
@@ -187,6 +163,32 @@ impl<A: Authority> S3Access for Gate<A> {
 }
 
 impl<A: Authority> Gate<A> {
+    /// Judges all of a request that can be judged before its input is read.
+    fn judge(&self, cx: &S3AccessContext<'_>) -> S3Result<()> {
+        let credentials = cx.credentials().ok_or_else(denied)?;
+        refuse_v2_headers(cx)?;
+        self.require_token(cx, &credentials.access_key)?;
+        self.require_owner(cx)?;
+        refusals::check(cx.headers(), cx.uri().query())?;
+        let (bucket, key) = match cx.s3_path() {
+            S3Path::Root => (None, None),
+            S3Path::Bucket { bucket } => (Some(&**bucket), None),
+            S3Path::Object { bucket, key } => (Some(&**bucket), Some(&**key)),
+        };
+        match rule(cx.s3_op().name()) {
+            Rule::Path(action) => self.require(
+                Some(credentials),
+                Access {
+                    action,
+                    bucket,
+                    key,
+                },
+            ),
+            Rule::Input => Ok(()),
+            Rule::NotImplemented => Err(crate::S3Error::not_implemented(cx.s3_op().name()).into()),
+        }
+    }
+
     fn require(&self, caller: Option<&Credentials>, access: Access<'_>) -> S3Result<()> {
         let allowed =
             caller.is_some_and(|caller| self.authority.allows(&caller.access_key, &access));
@@ -229,11 +231,7 @@ impl<A: Authority> Gate<A> {
         let sent = header
             .and_then(|value| value.to_str().ok())
             .map(str::to_owned)
-            .or_else(|| {
-                TOKEN_QUERY
-                    .iter()
-                    .find_map(|name| query_value(cx.uri().query(), name))
-            });
+            .or_else(|| query_value(cx.uri().query(), "X-Amz-Security-Token"));
         let key = self.authority.key(access_key).map_err(key_error)?;
         match (key.session_token, sent) {
             (None, None) => Ok(()),

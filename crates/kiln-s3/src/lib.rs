@@ -12,6 +12,7 @@ mod completion;
 mod conditions;
 mod digest;
 mod error;
+mod expectation;
 mod ingest;
 mod ops;
 mod ranges;

@@ -10,6 +10,7 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 
 use crate::ObjectStore;
 use crate::authority::{Authority, Gate};
+use crate::expectation::Expectation;
 use crate::ops::{attributes, buckets, copy, delete, get, list, multipart, parts, put, tagging};
 
 /// Forms are refused after their fields are read, so their fields stay small.
@@ -51,7 +52,7 @@ struct Front {
 /// An operation's method: its output wrapped, its error translated.
 macro_rules! answer {
     ($outcome:expr) => {
-        Ok(S3Response::new($outcome?))
+        $outcome.map(S3Response::new).map_err(Into::into)
     };
 }
 
@@ -96,7 +97,8 @@ impl S3 for Front {
         &self,
         req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        answer!(put::put(&self.store, req).await)
+        let expectation = Expectation::of(&req.headers);
+        expectation.meet(answer!(put::put(&self.store, req).await))
     }
 
     async fn get_object(
@@ -170,7 +172,8 @@ impl S3 for Front {
         &self,
         req: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        answer!(parts::upload(&self.store, req).await)
+        let expectation = Expectation::of(&req.headers);
+        expectation.meet(answer!(parts::upload(&self.store, req).await))
     }
 
     async fn upload_part_copy(

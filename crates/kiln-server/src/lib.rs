@@ -10,7 +10,7 @@ mod keyring;
 mod objects;
 mod reply;
 mod services;
-mod sigv4;
+pub mod sigv4;
 
 pub use door::FrontDoor;
 pub use keyring::{AccessKey, Keyring, Principal, session_keys};

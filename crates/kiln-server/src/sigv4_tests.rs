@@ -120,3 +120,11 @@ fn a_scope_is_read_from_its_end() {
     );
     assert_eq!(parse_scope("AKID/20150830/us-east-1/iam"), None);
 }
+
+#[test]
+fn what_we_sign_we_verify() {
+    let key = AccessKey { access_key_id: "AK".to_owned(), secret_access_key: SECRET.to_owned() };
+    let mut request = parts(http::Request::post("/a%20b?x=1").header("host", "localhost:1"));
+    sign(&mut request, b"", &key, ("us-east-1", "sagemaker"), instant("20150830T123600Z")).unwrap();
+    assert!(matches(&request));
+}

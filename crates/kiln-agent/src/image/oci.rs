@@ -20,7 +20,7 @@ use ring::digest::{Context, SHA256};
 
 use super::ImageError;
 use crate::runtime::ImageConfig;
-use blobs::Blobs;
+use blobs::{Blobs, Given};
 use layer::Unpacking;
 use tree::Tree;
 
@@ -63,18 +63,16 @@ pub fn unpack(source: &Path, rootfs: &Path, limits: SizeLimits) -> Result<Unpack
     let tree = Tree::open(rootfs)?;
     let mut unpacking = Unpacking::new(&tree, limits);
     let (digest, config) = if source.is_dir() && !Blobs::is_layout(source) {
-        (
-            copy::copy_directory(source, &mut unpacking)?,
-            ImageConfig::default(),
-        )
+        let digest = copy::copy_directory(source, &mut unpacking)?;
+        (digest, ImageConfig::default())
     } else {
         let scratch = rootfs.parent().unwrap_or(rootfs);
         match Blobs::open(source, scratch, limits.bytes)? {
-            Some(blobs) => unpack_layers(source, &blobs, &mut unpacking)?,
-            None => (
-                unpack_plain(source, &mut unpacking)?,
-                ImageConfig::default(),
-            ),
+            Given::Image(blobs) => unpack_layers(source, &blobs, &mut unpacking)?,
+            Given::RootFileSystem(archive) => {
+                let digest = unpack_whole(source, archive, &mut unpacking)?;
+                (digest, ImageConfig::default())
+            }
         }
     };
     Ok(Unpacked {
@@ -101,10 +99,13 @@ fn unpack_layers(
 }
 
 /// A root file system in one archive.
-fn unpack_plain(source: &Path, unpacking: &mut Unpacking) -> Result<String, ImageError> {
-    let file = File::open(source).map_err(reading(source))?;
-    let mut file = Digesting::new(BufReader::with_capacity(1 << 20, file));
-    unpacking.apply(decompressed(&mut file).map_err(reading(source))?)?;
+fn unpack_whole(
+    source: &Path,
+    archive: File,
+    unpacking: &mut Unpacking,
+) -> Result<String, ImageError> {
+    let mut file = Digesting::new(BufReader::with_capacity(1 << 20, archive));
+    unpacking.apply(&mut file)?;
     if unpacking.is_untouched() {
         let reason = "it holds no files".to_owned();
         return Err(ImageError::NotAnImage {

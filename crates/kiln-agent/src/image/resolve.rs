@@ -5,12 +5,16 @@
 //! AWS's framework images, and whatever a container engine knows by it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::environment::{Environments, Progress, Wanted};
+use super::table::{self, Meaning};
 use super::ImageStore;
 use crate::plan::{InstancePlan, SCRATCH};
 use crate::runtime::embedded::EmbeddedRuntime;
 use crate::runtime::engine::EngineRuntime;
 use crate::runtime::{ResolvedImage, Root, Runtime, RuntimeError, embedded};
+use crate::report::Report;
 use crate::spool::Spool;
 
 /// The images that an agent can use.
@@ -28,17 +32,41 @@ impl Images {
         }
     }
 
-    /// Finds the plan's image and makes it ready.
+    /// Finds the plan's image and makes it ready. What a person may have to wait
+    /// for is said in the job's log.
     pub(crate) async fn resolve(
         &self,
         plan: &InstancePlan,
-        _spool: &Spool,
+        spool: &Arc<Spool>,
     ) -> Result<ResolvedImage, RuntimeError> {
         let name = plan.image.as_str();
-        if let Some(image) = self.stored(name)? {
-            return Ok(image);
+        match table::configured(&plan.images, name) {
+            Some(meaning) => self.ready(plan, meaning, spool).await,
+            None => {
+                if let Some(image) = self.stored(name)? {
+                    return Ok(image);
+                }
+                match table::framework_image(name) {
+                    Some(wanted) => environment(plan, wanted, spool).await,
+                    None => self.of_engine(name).await,
+                }
+            }
         }
-        self.of_engine(name).await
+    }
+
+    async fn ready(
+        &self,
+        plan: &InstancePlan,
+        meaning: Meaning,
+        spool: &Arc<Spool>,
+    ) -> Result<ResolvedImage, RuntimeError> {
+        match meaning {
+            Meaning::Environment(wanted) => environment(plan, wanted, spool).await,
+            Meaning::Engine(name) => self.of_engine(&name).await,
+            Meaning::Image(name) => self.stored(&name)?.ok_or_else(|| {
+                RuntimeError::Image(format!("no image is registered as '{name}'"))
+            }),
+        }
     }
 
     fn stored(&self, name: &str) -> Result<Option<ResolvedImage>, RuntimeError> {
@@ -78,6 +106,24 @@ impl Images {
         })?;
         Ok(Box::new(EmbeddedRuntime::new(&program, &["shim"])?))
     }
+}
+
+async fn environment(
+    plan: &InstancePlan,
+    wanted: Wanted,
+    spool: &Arc<Spool>,
+) -> Result<ResolvedImage, RuntimeError> {
+    let (cache, spool) = (plan.cache_dir.clone(), spool.clone());
+    let prepared = tokio::task::spawn_blocking(move || {
+        let mut say = |progress: Progress<'_>| {
+            let line = format!("Kiln: {}: {}", progress.environment, progress.line);
+            // A log that cannot be written ends the job at its next line.
+            let _ = spool.append([Report::Log(line)]);
+        };
+        Environments::open(&cache).prepare(&wanted, &mut say)
+    });
+    let prepared = prepared.await.map_err(|error| RuntimeError::Machine(error.to_string()))?;
+    prepared.map_err(|error| RuntimeError::Image(error.to_string()))
 }
 
 /// Removes what the container of a dead agent may have left on the machine.

@@ -39,20 +39,15 @@ pub enum Meaning {
     Engine(String),
 }
 
-/// Finds what `uri` stands for: the first of `additions` that matches it, or
-/// one of AWS's framework images. `None` leaves it to the registered images and
-/// the container engine.
+/// What the first addition that matches an image's name says it stands for.
 #[must_use]
-pub fn look_up(additions: &[Entry], uri: &str) -> Option<Meaning> {
-    additions
-        .iter()
-        .find(|entry| matches(&entry.pattern, uri))
-        .map(|entry| match &entry.target {
-            Target::Environment(name) => Meaning::Environment(Wanted::Named(name.clone())),
-            Target::Image(name) => Meaning::Image(name.clone()),
-            Target::Engine(name) => Meaning::Engine(name.clone()),
-        })
-        .or_else(|| framework_image(uri).map(Meaning::Environment))
+pub fn configured(additions: &[Entry], uri: &str) -> Option<Meaning> {
+    let entry = additions.iter().find(|entry| matches(&entry.pattern, uri))?;
+    Some(match &entry.target {
+        Target::Environment(name) => Meaning::Environment(Wanted::Named(name.clone())),
+        Target::Image(name) => Meaning::Image(name.clone()),
+        Target::Engine(name) => Meaning::Engine(name.clone()),
+    })
 }
 
 /// Whether `name` fits `pattern`, as a shell would say.
@@ -87,7 +82,8 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 /// The framework and version of an AWS framework image, from any of the
 /// accounts and regions that publish it.
-fn framework_image(uri: &str) -> Option<Wanted> {
+#[must_use]
+pub fn framework_image(uri: &str) -> Option<Wanted> {
     let (registry, image) = uri.split_once('/')?;
     if !is_ecr(registry) {
         return None;
@@ -151,6 +147,11 @@ mod tests {
 
     use super::*;
 
+    /// The additions first, then the framework images, as jobs have it.
+    fn look_up(additions: &[Entry], uri: &str) -> Option<Meaning> {
+        configured(additions, uri).or_else(|| framework_image(uri).map(Meaning::Environment))
+    }
+
     fn wanted(framework: Framework, major: u32, minor: u32, asked: &str) -> Option<Meaning> {
         Some(Meaning::Environment(Wanted::Version {
             framework,
@@ -191,10 +192,22 @@ mod tests {
                 "520713654638.dkr.ecr.us-west-2.amazonaws.com/sagemaker-pytorch:1.1.0-gpu-py3",
                 wanted(PyTorch, 1, 1, "1.1.0"),
             ),
-            ("763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.8.0-cpu-py312", None),
-            ("123456789012.dkr.ecr.us-east-1.amazonaws.com/my:latest", None),
-            ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn", None),
-            ("683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:latest", None),
+            (
+                "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-inference:2.8.0-cpu-py312",
+                None,
+            ),
+            (
+                "123456789012.dkr.ecr.us-east-1.amazonaws.com/my:latest",
+                None,
+            ),
+            (
+                "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn",
+                None,
+            ),
+            (
+                "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:latest",
+                None,
+            ),
             ("docker.io/sagemaker-xgboost:1.7-1", None),
             ("sagemaker-xgboost:1.7-1", None),
             ("python:3.11", None),
@@ -215,18 +228,32 @@ mod tests {
     #[test]
     fn additions_win_over_the_built_in_names_and_the_first_match_wins() {
         let additions = [
-            entry("*/sagemaker-xgboost:1.7-*", Target::Image("ours".to_owned())),
-            entry("*/sagemaker-xgboost:*", Target::Environment("xgboost-3.0".to_owned())),
+            entry(
+                "*/sagemaker-xgboost:1.7-*",
+                Target::Image("ours".to_owned()),
+            ),
+            entry(
+                "*/sagemaker-xgboost:*",
+                Target::Environment("xgboost-3.0".to_owned()),
+            ),
             entry("busybox", Target::Engine("busybox:stable".to_owned())),
         ];
         let registry = "683313688378.dkr.ecr.us-east-1.amazonaws.com";
         let cases = [
-            (format!("{registry}/sagemaker-xgboost:1.7-1"), Some(Meaning::Image("ours".to_owned()))),
+            (
+                format!("{registry}/sagemaker-xgboost:1.7-1"),
+                Some(Meaning::Image("ours".to_owned())),
+            ),
             (
                 format!("{registry}/sagemaker-xgboost:1.5-1"),
-                Some(Meaning::Environment(Wanted::Named("xgboost-3.0".to_owned()))),
+                Some(Meaning::Environment(Wanted::Named(
+                    "xgboost-3.0".to_owned(),
+                ))),
             ),
-            ("busybox".to_owned(), Some(Meaning::Engine("busybox:stable".to_owned()))),
+            (
+                "busybox".to_owned(),
+                Some(Meaning::Engine("busybox:stable".to_owned())),
+            ),
             ("busybox:1".to_owned(), None),
         ];
         for (uri, expected) in cases {
@@ -256,7 +283,10 @@ mod tests {
     fn an_entry_is_one_flat_record() {
         let text = r#"{"pattern":"a*","environment":"xgboost-3.0"}"#;
         let read: Entry = serde_json::from_str(text).expect("an entry");
-        assert_eq!(read, entry("a*", Target::Environment("xgboost-3.0".to_owned())));
+        assert_eq!(
+            read,
+            entry("a*", Target::Environment("xgboost-3.0".to_owned()))
+        );
         assert_eq!(serde_json::to_string(&read).expect("text"), text);
     }
 

@@ -176,7 +176,7 @@ pub(super) fn choose(
             };
             usable()
                 .find(|environment| environment.version >= *version)
-                .or_else(|| usable().last())
+                .or_else(|| usable().next_back())
         }
     };
     found.ok_or_else(|| EnvironmentError::Python {
@@ -242,13 +242,21 @@ mod tests {
             (asked(PyTorch, 1, 5), 11, Some("pytorch-2.8")),
             (asked(PyTorch, 2, 9), 11, Some("pytorch-2.8")),
             (asked(PyTorch, 2, 8), 14, None),
-            (Wanted::Named("xgboost-1.7".to_owned()), 11, Some("xgboost-1.7")),
+            (
+                Wanted::Named("xgboost-1.7".to_owned()),
+                11,
+                Some("xgboost-1.7"),
+            ),
             (Wanted::Named("xgboost-1.7".to_owned()), 13, None),
             (Wanted::Named("keras".to_owned()), 11, None),
         ];
         for (wanted, minor, expected) in cases {
             let chosen = choose(&wanted, &python(minor)).ok();
-            assert_eq!(chosen.map(|found| found.name), expected, "{wanted:?} on 3.{minor}");
+            assert_eq!(
+                chosen.map(|found| found.name),
+                expected,
+                "{wanted:?} on 3.{minor}"
+            );
         }
     }
 
@@ -257,11 +265,17 @@ mod tests {
         let python = python(11);
         let same = asked(Framework::Xgboost, 3, 0);
         let other = asked(Framework::Xgboost, 1, 5);
-        let note = |wanted| choose(wanted, &python).expect("an environment").note(wanted, &python);
+        let note = |wanted| {
+            choose(wanted, &python)
+                .expect("an environment")
+                .note(wanted, &python)
+        };
         assert_eq!(note(&same), None);
         assert_eq!(
             note(&other).as_deref(),
-            Some("Kiln: the image asks for XGBoost 1.5-1; this environment has XGBoost 1.7.6 on Python 3.11.")
+            Some(
+                "Kiln: the image asks for XGBoost 1.5-1; this environment has XGBoost 1.7.6 on Python 3.11."
+            )
         );
     }
 
@@ -275,13 +289,27 @@ mod tests {
                 Framework::PyTorch => "torch",
             };
             let pinned = |name: &str, version: &str| {
-                environment.lock.lines().any(|line| line == format!("{name}=={version}"))
+                environment
+                    .lock
+                    .lines()
+                    .any(|line| line == format!("{name}=={version}"))
             };
             assert!(pinned(package, environment.release), "{}", environment.name);
-            assert!(pinned("sagemaker-training", "5.1.4"), "{}", environment.name);
-            let packages = environment.lock.lines().filter(|line| !line.starts_with('#'));
+            assert!(
+                pinned("sagemaker-training", "5.1.4"),
+                "{}",
+                environment.name
+            );
+            let packages = environment
+                .lock
+                .lines()
+                .filter(|line| !line.starts_with('#'));
             assert!(packages.clone().count() > 30);
-            assert!(packages.clone().all(|line| line.contains("==")), "{}", environment.name);
+            assert!(
+                packages.clone().all(|line| line.contains("==")),
+                "{}",
+                environment.name
+            );
         }
     }
 }

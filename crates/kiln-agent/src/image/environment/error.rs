@@ -12,7 +12,9 @@ pub enum EnvironmentError {
     #[error("framework environments need Python 3.10 or newer with pip, and none is on the PATH")]
     NoPython,
     /// The Python that was found is too old or too new for the packages.
-    #[error("no environment for {wanted} runs on this machine's Python {python}; Python 3.11 runs them all")]
+    #[error(
+        "no environment for {wanted} runs on this machine's Python {python}; Python 3.11 runs them all"
+    )]
     Python {
         /// What was asked for.
         wanted: String,

@@ -61,7 +61,10 @@ global.index-url='https://mirror.example/simple?a=b'
         assert_eq!(
             settings(config, none),
             [
-                ("UV_DEFAULT_INDEX", "https://mirror.example/simple?a=b".to_owned()),
+                (
+                    "UV_DEFAULT_INDEX",
+                    "https://mirror.example/simple?a=b".to_owned()
+                ),
                 (
                     "UV_INDEX",
                     "https://one.example/simple https://two.example/simple".to_owned()

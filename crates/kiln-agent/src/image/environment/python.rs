@@ -10,7 +10,13 @@ use super::EnvironmentError;
 
 /// Names to look for, the best first: the one that all environments run on,
 /// then those that most run on.
-const NAMES: [&str; 5] = ["python3.11", "python3.12", "python3.10", "python3.13", "python3"];
+const NAMES: [&str; 5] = [
+    "python3.11",
+    "python3.12",
+    "python3.10",
+    "python3.13",
+    "python3",
+];
 
 /// The oldest usable minor version of Python 3.
 const OLDEST: u32 = 10;

@@ -19,6 +19,15 @@ const LARGEST_DOCUMENT: u64 = 16 << 20;
 /// The most parts that an image may have.
 const MOST_PARTS: usize = 100_000;
 
+/// What a person gave as an image.
+#[derive(Debug)]
+pub enum Given {
+    /// An image in parts.
+    Image(Blobs),
+    /// An archive, not compressed, of something else: of a root file system.
+    RootFileSystem(File),
+}
+
 /// Where an image's parts are.
 #[derive(Debug)]
 pub enum Blobs {
@@ -55,14 +64,14 @@ impl Blobs {
         directory.join("oci-layout").is_file() && directory.join("index.json").is_file()
     }
 
-    /// Opens an image in parts; `None` when it is an archive of something else.
-    /// A compressed archive is first decompressed into `scratch`.
+    /// Opens what a person gave. A compressed archive is first decompressed into
+    /// `scratch`.
     ///
     /// # Errors
     /// When it cannot be read, is no archive, or is larger than `most` bytes.
-    pub fn open(source: &Path, scratch: &Path, most: u64) -> Result<Option<Self>, ImageError> {
+    pub fn open(source: &Path, scratch: &Path, most: u64) -> Result<Given, ImageError> {
         if source.is_dir() {
-            return Ok(Some(Self::Directory(source.to_owned())));
+            return Ok(Given::Image(Self::Directory(source.to_owned())));
         }
         let mut file = plain_archive(source, scratch, most)?;
         let members = members(&mut file).map_err(|error| ImageError::NotAnImage {
@@ -72,11 +81,16 @@ impl Blobs {
         let is_image = ["index.json", "manifest.json"]
             .iter()
             .any(|name| members.contains_key(Path::new(name)));
-        Ok(is_image.then(|| Self::Archive {
-            path: source.to_owned(),
-            file,
-            members,
-        }))
+        if is_image {
+            let path = source.to_owned();
+            return Ok(Given::Image(Self::Archive {
+                path,
+                file,
+                members,
+            }));
+        }
+        file.rewind().map_err(reading(source))?;
+        Ok(Given::RootFileSystem(file))
     }
 
     /// The stream of one part.

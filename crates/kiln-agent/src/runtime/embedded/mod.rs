@@ -9,6 +9,7 @@ mod bundle;
 mod cgroup;
 mod container;
 mod executable;
+mod grace;
 mod mounts;
 pub mod network;
 mod probe;
@@ -72,6 +73,7 @@ impl Runtime for EmbeddedRuntime {
         output: OwnedFd,
     ) -> Result<Box<dyn Running>, RuntimeError> {
         check_id(&container.id)?;
+        grace::begin();
         let namespace = network
             .held
             .downcast_ref::<NetworkNamespace>()

@@ -154,7 +154,7 @@ fn a_root_file_system_keeps_its_modes_links_and_times() {
     for archive in [tar.clone(), gzip(&tar)] {
         let scene = Scene::new();
         let unpacked = scene.unpack(&archive).unwrap();
-        assert_eq!(unpacked.bytes, 4);
+        assert_eq!((unpacked.bytes, &unpacked.digest), (4, &sha256(&tar)));
         assert_eq!(unpacked.config, ImageConfig::default());
         assert_eq!(scene.read("bin/tool"), "tool");
         let root = scene.path("rootfs");

@@ -65,15 +65,26 @@ impl Links {
 
 /// Turns a freshly opened `/dev/net/tun` into a device of the calling thread's
 /// namespace that carries bare IP packets.
+///
+/// The device is made to outlast its descriptor, so that it goes with its
+/// namespace, which the kernel removes in the background. A device that goes with
+/// its descriptor keeps whoever closes it waiting for tens of milliseconds.
 pub(super) fn make_tun(file: &File, interface: &str) -> io::Result<()> {
     let mut request = request(interface);
     request.ifr_ifru.ifru_flags = (libc::IFF_TUN | libc::IFF_NO_PI) as i16;
-    // SAFETY: TUNSETIFF reads and writes one ifreq.
+    let outlast = std::ptr::without_provenance_mut(1);
+    // SAFETY: TUNSETIFF reads and writes one ifreq, and TUNSETPERSIST takes its
+    // argument for a number.
     unsafe {
         ask(
             file.as_raw_fd(),
             libc::TUNSETIFF as libc::c_ulong,
             (&raw mut request).cast(),
+        )?;
+        ask(
+            file.as_raw_fd(),
+            libc::TUNSETPERSIST as libc::c_ulong,
+            outlast,
         )
     }
 }

@@ -111,8 +111,11 @@ fn serve(parts: Parts, control: &ControlAddress) -> Result<Network, RuntimeError
         network.address = IpAddr::V4(addresses::CONTAINER);
         resolvers = addresses::resolvers(host::resolvers().len());
     }
-    network.held =
-        Box::new(NetworkNamespace { namespace: parts.namespace, resolvers, _tasks: tasks });
+    network.held = Box::new(NetworkNamespace {
+        namespace: parts.namespace,
+        resolvers,
+        _tasks: tasks,
+    });
     Ok(network)
 }
 
@@ -124,5 +127,8 @@ fn adopt(listener: std::net::TcpListener) -> Result<tokio::net::TcpListener, Run
 }
 
 fn io_error(doing: &'static str) -> impl FnOnce(std::io::Error) -> RuntimeError {
-    move |source| RuntimeError::Io { doing: doing.to_owned(), source }
+    move |source| RuntimeError::Io {
+        doing: doing.to_owned(),
+        source,
+    }
 }

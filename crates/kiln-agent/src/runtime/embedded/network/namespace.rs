@@ -1,12 +1,13 @@
 //! Makes a network namespace and what must be made from inside it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::thread;
 
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::{self, Backlog};
 use tokio::sync::oneshot;
 
 use super::addresses::{CONTAINER, ENDPOINT, ENDPOINT_PORT, INTERFACE};
@@ -91,6 +92,12 @@ fn outside(links: &Links) -> Result<OutsideParts, RuntimeError> {
         .and_then(|()| links.up(INTERFACE))
         .and_then(|()| links.route_all_through(INTERFACE))
         .map_err(doing("configuring the container's network device"))?;
+    // The device carries IPv4 only. Where this cannot be set, IPv6 is still no way
+    // out, but the device shows an address of its kind.
+    let _ = fs::write(
+        format!("/proc/sys/net/ipv6/conf/{INTERFACE}/disable_ipv6"),
+        "1",
+    );
     // Away from the container's own address, where all ports are its own.
     Ok(OutsideParts {
         device,
@@ -98,8 +105,14 @@ fn outside(links: &Links) -> Result<OutsideParts, RuntimeError> {
     })
 }
 
+/// Listens with a queue that takes a job's burst of connections. One that runs
+/// over makes the kernel fall back to SYN cookies and then reset connections.
 fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener, RuntimeError> {
-    TcpListener::bind((address, port)).map_err(doing("listening in the container's network"))
+    let listening = TcpListener::bind((address, port)).and_then(|listener| {
+        socket::listen(&listener, Backlog::MAXALLOWABLE)?;
+        Ok(listener)
+    });
+    listening.map_err(doing("listening in the container's network"))
 }
 
 fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {

@@ -30,7 +30,6 @@ pub(super) enum Transport {
 pub(super) enum Unreachable {
     Network = 0,
     Host = 1,
-    Port = 3,
     Prohibited = 13,
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::addresses;
 
-const DNS_PORT: u16 = 53;
+pub(super) const DNS_PORT: u16 = 53;
 
 /// What to dial for a container that asked for `asked`, or `None` when it may
 /// not have it. A container reaches the outside world and the host's

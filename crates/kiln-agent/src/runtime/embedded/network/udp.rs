@@ -11,14 +11,17 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::addresses::{CONTAINER, STAND_IN};
+use super::addresses::CONTAINER;
 use super::flows::Flow;
 use super::host;
-use super::packet::{Packet, Unreachable, datagram};
+use super::packet::{Packet, datagram};
+use super::policy::DNS_PORT;
 use super::tun::{MTU, Tun};
 
 /// How long an exchange lasts after its last datagram, as home routers have it.
 const QUIET: Duration = Duration::from_secs(60);
+/// The same for name look-ups, each of which comes from a port of its own.
+const QUIET_LOOK_UP: Duration = Duration::from_secs(6);
 /// Datagrams that wait for the host's socket; more are lost.
 const WAITING: usize = 64;
 
@@ -26,43 +29,51 @@ const WAITING: usize = 64;
 pub(super) struct Exchanges {
     tun: Arc<Tun>,
     most: usize,
-    senders: HashMap<Flow, mpsc::Sender<Vec<u8>>>,
+    opened: u64,
+    open: HashMap<Flow, Exchange>,
     tasks: JoinSet<()>,
+}
+
+/// An exchange that is served by a task, which ends when this is dropped.
+struct Exchange {
+    outgoing: mpsc::Sender<Vec<u8>>,
+    number: u64,
 }
 
 impl Exchanges {
     pub(super) fn new(tun: Arc<Tun>) -> Self {
-        let most = host::most_connections() / 4;
+        let most = host::most_connections() / 2;
         Self {
             tun,
             most,
-            senders: HashMap::new(),
+            opened: 0,
+            open: HashMap::new(),
             tasks: JoinSet::new(),
         }
     }
 
     /// Sends a datagram on an exchange that is open; `false` when none is.
     pub(super) fn send(&mut self, packet: &Packet<'_>) -> bool {
-        let Some(sender) = self.senders.get(&packet.flow()) else {
+        let Some(exchange) = self.open.get(&packet.flow()) else {
             return false;
         };
-        let sent = sender.try_send(packet.datagram().to_vec());
+        let sent = exchange.outgoing.try_send(packet.datagram().to_vec());
         !matches!(sent, Err(mpsc::error::TrySendError::Closed(_)))
     }
 
     /// Opens an exchange and sends its first datagram.
     pub(super) fn open(&mut self, packet: &Packet<'_>, destination: SocketAddr) {
-        if self.senders.len() >= self.most {
-            self.tidy();
-        }
-        if self.senders.len() >= self.most {
-            self.tun
-                .send(&packet.unreachable(Unreachable::Port, STAND_IN));
-            return;
-        }
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let _ = sender.try_send(packet.datagram().to_vec());
-        self.senders.insert(packet.flow(), sender);
+        self.make_room();
+        let (outgoing, receiver) = mpsc::channel(WAITING);
+        let _ = outgoing.try_send(packet.datagram().to_vec());
+        self.opened += 1;
+        self.open.insert(
+            packet.flow(),
+            Exchange {
+                outgoing,
+                number: self.opened,
+            },
+        );
         let (tun, flow) = (Arc::clone(&self.tun), packet.flow());
         self.tasks.spawn(async move {
             if let Err(error) = exchange(&tun, flow, destination, receiver).await {
@@ -74,7 +85,21 @@ impl Exchanges {
     /// Forgets exchanges that have ended.
     pub(super) fn tidy(&mut self) {
         while self.tasks.try_join_next().is_some() {}
-        self.senders.retain(|_, sender| !sender.is_closed());
+        self.open
+            .retain(|_, exchange| !exchange.outgoing.is_closed());
+    }
+
+    /// Nothing says when an exchange is over, so that the oldest gives way.
+    fn make_room(&mut self) {
+        if self.open.len() >= self.most {
+            self.tidy();
+        }
+        if self.open.len() >= self.most {
+            let oldest = self.open.iter().min_by_key(|(_, exchange)| exchange.number);
+            if let Some(flow) = oldest.map(|(flow, _)| *flow) {
+                self.open.remove(&flow);
+            }
+        }
     }
 }
 
@@ -86,6 +111,11 @@ async fn exchange(
 ) -> io::Result<()> {
     let socket = connect(destination).await?;
     let container = SocketAddrV4::new(CONTAINER, flow.port);
+    let quiet = if destination.port() == DNS_PORT {
+        QUIET_LOOK_UP
+    } else {
+        QUIET
+    };
     let mut buffer = vec![0; usize::from(MTU)];
     let mut step = async || -> io::Result<bool> {
         tokio::select! {
@@ -102,7 +132,7 @@ async fn exchange(
             }
         }
     };
-    while let Ok(stepped) = timeout(QUIET, step()).await {
+    while let Ok(stepped) = timeout(quiet, step()).await {
         if !stepped? {
             break;
         }

@@ -17,6 +17,7 @@ use nix::unistd::{Pid, pipe2};
 use super::SCRATCH_NAMES;
 use super::agent_link::{AgentLink, Wish};
 use super::command::Command;
+use super::diagnostics::Diagnostics;
 use super::init::{Init, InitExecutor};
 use crate::runtime::Exit;
 use crate::runtime::embedded::cgroup::ContainerGroup;
@@ -163,6 +164,8 @@ fn outcome(told: Option<Exit>, memory_kills: u64) -> Exit {
 }
 
 fn create(spec: &ShimSpec, executor: InitExecutor, output: OwnedFd) -> Result<Contained, Refusal> {
+    let diagnostics =
+        Diagnostics::begin().map_err(|error| failed("listening to libcontainer", &error))?;
     let [state, bundle] = SCRATCH_NAMES.map(|name| spec.container.scratch.join(name));
     let null = File::open("/dev/null").map_err(|error| failed("opening /dev/null", &error))?;
     let errors = output
@@ -174,12 +177,20 @@ fn create(spec: &ShimSpec, executor: InitExecutor, output: OwnedFd) -> Result<Co
         .with_stdout(output)
         .with_stderr(errors)
         .with_root_path(state)
-        .map_err(|error| failed("creating the container", &error))?
-        .as_init(bundle)
-        .with_systemd(false)
-        .with_detach(false)
-        .build()
-        .map_err(|error| failed("creating the container", &error))
+        .and_then(|builder| {
+            builder
+                .as_init(bundle)
+                .with_systemd(false)
+                .with_detach(false)
+                .build()
+        })
+        .map_err(|error| {
+            let refusal = failed("creating the container", &error);
+            match diagnostics.cause() {
+                Some(cause) => Refusal::Machine(format!("{refusal} ({cause})")),
+                None => refusal,
+            }
+        })
 }
 
 fn report_pipe() -> Result<(File, OwnedFd), Refusal> {

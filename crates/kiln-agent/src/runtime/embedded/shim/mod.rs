@@ -13,6 +13,7 @@
 
 mod agent_link;
 mod command;
+mod diagnostics;
 mod guest;
 mod init;
 

@@ -1,0 +1,166 @@
+//! `cargo xtask test`: sets up what the tests need, and runs all of them.
+//!
+//! The Rust tests come first, then the end-to-end tests, which drive the built
+//! program with real clients from a pinned Python environment. A container
+//! engine of our own is started for the tests that need one.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use clap::Args;
+
+/// What else to run.
+#[derive(Args)]
+pub struct Options {
+    /// Also run the tests that create a PyTorch environment of some gigabytes
+    #[arg(long)]
+    torch: bool,
+    /// Only the end-to-end tests, with these arguments for pytest
+    #[arg(last = true)]
+    pytest: Vec<String>,
+}
+
+/// Debian's packages that the tests use.
+const PACKAGES: [(&str, &str); 1] = [("/bin/busybox", "busybox-static")];
+
+/// Runs the tests.
+pub fn run(options: &Options) -> Result<(), String> {
+    let root = root()?;
+    install_packages()?;
+    let engine = Engine::start(&root)?;
+    if options.pytest.is_empty() {
+        step("The Rust tests");
+        let mut tests = cargo(&root);
+        tests
+            .args(["test", "--workspace", "--all-targets"])
+            .env("KILN_TEST_DOCKER", &engine.address);
+        execute(&mut tests)?;
+    }
+    step("The end-to-end tests");
+    execute(cargo(&root).args(["build", "--package", "kiln"]))?;
+    let mut pytest = Command::new(python_environment(&root)?.join("bin/python"));
+    pytest
+        .args(["-m", "pytest", "tests"])
+        .args(&options.pytest)
+        .current_dir(&root);
+    if options.torch {
+        pytest.arg("--torch");
+    }
+    pytest
+        .env("KILN_BIN", root.join("target/debug/kiln"))
+        .env("KILN_CACHE_DIR", root.join("target/test-cache"))
+        .env("KILN_TEST_DOCKER_HOST", &engine.address);
+    execute(&mut pytest)
+}
+
+/// The workspace's directory.
+pub fn root() -> Result<PathBuf, String> {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = manifest.parent().ok_or("the workspace has no directory")?;
+    Ok(root.to_owned())
+}
+
+/// Says what comes next.
+pub fn step(what: &str) {
+    println!("\n== {what}");
+}
+
+/// The cargo that runs us.
+pub fn cargo(root: &Path) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.current_dir(root);
+    command
+}
+
+/// Runs a command to its end, and fails when it fails.
+pub fn execute(command: &mut Command) -> Result<(), String> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{program} failed ({status})")),
+        Err(error) => Err(format!("{program} could not be run: {error}")),
+    }
+}
+
+fn install_packages() -> Result<(), String> {
+    let missing = PACKAGES
+        .iter()
+        .filter(|(file, _)| !Path::new(file).exists());
+    let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    step(&format!("Installing {}", missing.join(", ")));
+    execute(Command::new("apt-get").args(["update", "-qq"]))?;
+    let install = ["install", "-y", "-qq", "--no-install-recommends"];
+    execute(
+        Command::new("apt-get")
+            .args(install)
+            .args(missing)
+            .env("DEBIAN_FRONTEND", "noninteractive"),
+    )
+}
+
+/// A Python environment in `target/` with exactly the pinned requirements.
+fn python_environment(root: &Path) -> Result<PathBuf, String> {
+    let directory = root.join("target/test-venv");
+    let requirements = root.join("tests/requirements.txt");
+    let wanted = read(&requirements)?;
+    let stamp = directory.join("requirements.installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(directory);
+    }
+    step("Creating the end-to-end tests' Python environment");
+    execute(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&directory),
+    )?;
+    let mut pip = Command::new(directory.join("bin/python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--requirement",
+    ])
+    .arg(&requirements);
+    execute(&mut pip)?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(directory)
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// A container engine of the tests' own, stopped when dropped.
+struct Engine {
+    script: PathBuf,
+    address: String,
+}
+
+impl Engine {
+    fn start(root: &Path) -> Result<Self, String> {
+        step("Starting a container engine");
+        let script = root.join("tests/tools/docker-up.sh");
+        let output = Command::new("sh").arg(&script).arg("up").output();
+        let output = output.map_err(|error| format!("{}: {error}", script.display()))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err(format!("no container engine could be started: {said}"));
+        }
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let address = said.lines().last().unwrap_or_default().trim().to_owned();
+        Ok(Self { script, address })
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The next `up` takes over whatever is left.
+        let _ = Command::new("sh").arg(&self.script).arg("down").status();
+    }
+}
