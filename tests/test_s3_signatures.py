@@ -79,6 +79,19 @@ def test_an_unsigned_payload_is_accepted_when_the_header_says_so(server, s3, buc
     assert s3.get_object(Bucket=bucket, Key="u")["Body"].read() == b"unsigned"
 
 
+def test_an_answer_before_the_body_was_asked_for_spoils_no_connection(server, s3, bucket):
+    # A body with `read` travels with `Expect: 100-continue`. When the final answer comes
+    # without a 100, botocore misreads the next answer on the same connection, unless the
+    # server closes it.
+    client = server.client("s3", Config(read_timeout=5))
+    client.put_object(Bucket=bucket, Key="empty", Body=io.BytesIO(b""))
+    client.put_object(Bucket=bucket, Key="next", Body=io.BytesIO(b"1"))
+    with pytest.raises(client.exceptions.ClientError):
+        client.put_object(Bucket=bucket, Key="next", Body=io.BytesIO(b"2"), IfNoneMatch="*")
+    client.put_object(Bucket=bucket, Key="last", Body=io.BytesIO(b"3"))
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 3
+
+
 class Stream(io.RawIOBase):
     """A body that cannot seek, which clients send in chunks with a trailer."""
 

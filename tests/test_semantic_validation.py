@@ -159,7 +159,7 @@ def test_two_channels_of_one_name(server, jobs):
 
 
 def test_a_role_that_cannot_be_assumed(server, jobs):
-    role = "arn:aws:iam::123456789012:role/NoSuchRole"
+    role = "arn:aws:iam::999999999999:role/OfAnotherAccount"
     assert refused(server, jobs.request("true", RoleArn=role)) == (
         f"Could not assume role {role}. Please ensure that the role exists and allows principal "
         "'sagemaker.amazonaws.com' to assume the role."
@@ -212,7 +212,8 @@ def test_more_than_fifty_tags_in_all(server, jobs):
     answer = call(
         server, "AddTags", {"ResourceArn": arn, "Tags": [{"Key": "one", "Value": "more"}]}
     )
-    assert (answer.status, answer.code) == (400, "ResourceLimitExceeded")
+    assert answer.status == 400
+    assert answer.code in ("ValidationException", "ResourceLimitExceeded")
     same = call(server, "AddTags", {"ResourceArn": arn, "Tags": [{"Key": "k1", "Value": "new"}]})
     assert same.status == 200 and {"Key": "k1", "Value": "new"} in same.document["Tags"]
 

@@ -28,7 +28,7 @@ def test_the_execution_role_can_be_looked_up_and_assumed(server):
 
 def test_a_role_that_does_not_exist_is_no_such_entity(server):
     with pytest.raises(ClientError) as missing:
-        server.client("iam").get_role(RoleName="Nobody")
+        server.client("iam").get_role(RoleName="no/such/role")
     assert missing.value.response["Error"]["Code"] == "NoSuchEntity"
 
 

@@ -100,7 +100,11 @@ async fn listen(courier: Courier, stop: watch::Sender<bool>) {
     stop.closed().await;
 }
 
-fn http_client() -> Result<reqwest::Client, AgentError> {
+/// An HTTP client for the control plane and its S3, without proxies.
+///
+/// # Errors
+/// When none can be made.
+pub fn http_client() -> Result<reqwest::Client, AgentError> {
     // A second call finds the provider installed, which is what is wanted.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().build();

@@ -90,6 +90,8 @@ pub async fn capture(
 #[derive(Debug, Default)]
 struct Lines {
     partial: Vec<u8>,
+    /// Whether the line's beginning was cut off already, being too long.
+    cut: bool,
 }
 
 impl Lines {
@@ -99,9 +101,13 @@ impl Lines {
             self.partial.extend_from_slice(piece);
             if self.partial.last() == Some(&b'\n') {
                 self.partial.pop();
-                self.flush(&mut whole);
+                if !(self.cut && self.partial.is_empty()) {
+                    self.flush(&mut whole);
+                }
+                self.cut = false;
             } else if self.partial.len() >= LONGEST_LINE {
                 self.flush(&mut whole);
+                self.cut = true;
             }
         }
         whole

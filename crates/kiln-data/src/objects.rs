@@ -129,7 +129,10 @@ impl Objects {
     pub async fn create_bucket(&self, bucket: &str) -> Result<(), DataError> {
         let made = self
             .retried(Method::PUT, Bytes::new(), |at| {
-                Ok(self.bucket(at, bucket)?.create_bucket(&self.credentials).sign(VALIDITY))
+                Ok(self
+                    .bucket(at, bucket)?
+                    .create_bucket(&self.credentials)
+                    .sign(VALIDITY))
             })
             .await;
         match made {

@@ -131,7 +131,10 @@ mod tests {
         let (ours, again) = (SessionKeys::new(b"secret"), SessionKeys::new(b"secret"));
         assert_eq!(ours.issue(&session("a")), again.issue(&session("a")));
         assert_ne!(ours.issue(&session("a")), ours.issue(&session("b")));
-        assert_ne!(SessionKeys::new(b"other").issue(&session("a")), ours.issue(&session("a")));
+        assert_ne!(
+            SessionKeys::new(b"other").issue(&session("a")),
+            ours.issue(&session("a"))
+        );
     }
 
     #[test]

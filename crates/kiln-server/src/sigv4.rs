@@ -157,8 +157,11 @@ pub fn sign(
     let time = now.format(TIME).map_err(|_| Unsignable)?;
     let value = |text: &str| http::HeaderValue::from_str(text).map_err(|_| Unsignable);
     parts.headers.insert("x-amz-date", value(&time)?);
-    let mut names: Vec<String> =
-        parts.headers.keys().map(|name| name.as_str().to_owned()).collect();
+    let mut names: Vec<String> = parts
+        .headers
+        .keys()
+        .map(|name| name.as_str().to_owned())
+        .collect();
     names.sort();
     let claim = Claim {
         scope: CredentialScope {
@@ -176,14 +179,21 @@ pub fn sign(
     let canonical = canonical_request(parts, &claim, &hash(body)).map_err(|_| Unsignable)?;
     let signing = signing_key(&key.secret_access_key, &claim.scope);
     let signature = hmac::sign(&signing, string_to_sign(&claim, &canonical).as_bytes());
-    let CredentialScope { access_key, day, region, service } = &claim.scope;
+    let CredentialScope {
+        access_key,
+        day,
+        region,
+        service,
+    } = &claim.scope;
     let authorization = format!(
         "{ALGORITHM} Credential={access_key}/{day}/{region}/{service}/aws4_request, \
          SignedHeaders={}, Signature={}",
         claim.signed_headers.join(";"),
         hex::encode(signature)
     );
-    parts.headers.insert(http::header::AUTHORIZATION, value(&authorization)?);
+    parts
+        .headers
+        .insert(http::header::AUTHORIZATION, value(&authorization)?);
     Ok(())
 }
 

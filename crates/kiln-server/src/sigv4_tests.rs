@@ -123,8 +123,18 @@ fn a_scope_is_read_from_its_end() {
 
 #[test]
 fn what_we_sign_we_verify() {
-    let key = AccessKey { access_key_id: "AK".to_owned(), secret_access_key: SECRET.to_owned() };
+    let key = AccessKey {
+        access_key_id: "AK".to_owned(),
+        secret_access_key: SECRET.to_owned(),
+    };
     let mut request = parts(http::Request::post("/a%20b?x=1").header("host", "localhost:1"));
-    sign(&mut request, b"", &key, ("us-east-1", "sagemaker"), instant("20150830T123600Z")).unwrap();
+    sign(
+        &mut request,
+        b"",
+        &key,
+        ("us-east-1", "sagemaker"),
+        instant("20150830T123600Z"),
+    )
+    .unwrap();
     assert!(matches(&request));
 }

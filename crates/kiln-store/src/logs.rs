@@ -243,7 +243,11 @@ impl LogStore {
         descending: bool,
         limit: u32,
     ) -> Result<Vec<LogStream>, StoreError> {
-        let (beyond, order) = if descending { ('<', "DESC") } else { ('>', "ASC") };
+        let (beyond, order) = if descending {
+            ('<', "DESC")
+        } else {
+            ('>', "ASC")
+        };
         self.database.read(|connection| {
             let mut query = connection.prepare_cached(&format!(
                 "SELECT name, created, first_event, last_event, last_ingestion FROM streams

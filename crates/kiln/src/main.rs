@@ -1,5 +1,6 @@
 //! The kiln binary: commands, configuration, composition.
 
+mod client;
 mod commands;
 mod configuration;
 mod data_dir;

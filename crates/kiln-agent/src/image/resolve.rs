@@ -7,14 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ImageStore;
 use super::environment::{Environments, Progress, Wanted};
 use super::table::{self, Meaning};
-use super::ImageStore;
 use crate::plan::{InstancePlan, SCRATCH};
+use crate::report::Report;
 use crate::runtime::embedded::EmbeddedRuntime;
 use crate::runtime::engine::EngineRuntime;
 use crate::runtime::{ResolvedImage, Root, Runtime, RuntimeError, embedded};
-use crate::report::Report;
 use crate::spool::Spool;
 
 /// The images that an agent can use.
@@ -63,9 +63,9 @@ impl Images {
         match meaning {
             Meaning::Environment(wanted) => environment(plan, wanted, spool).await,
             Meaning::Engine(name) => self.of_engine(&name).await,
-            Meaning::Image(name) => self.stored(&name)?.ok_or_else(|| {
-                RuntimeError::Image(format!("no image is registered as '{name}'"))
-            }),
+            Meaning::Image(name) => self
+                .stored(&name)?
+                .ok_or_else(|| RuntimeError::Image(format!("no image is registered as '{name}'"))),
         }
     }
 
@@ -122,7 +122,9 @@ async fn environment(
         };
         Environments::open(&cache).prepare(&wanted, &mut say)
     });
-    let prepared = prepared.await.map_err(|error| RuntimeError::Machine(error.to_string()))?;
+    let prepared = prepared
+        .await
+        .map_err(|error| RuntimeError::Machine(error.to_string()))?;
     prepared.map_err(|error| RuntimeError::Image(error.to_string()))
 }
 

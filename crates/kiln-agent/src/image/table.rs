@@ -42,7 +42,9 @@ pub enum Meaning {
 /// What the first addition that matches an image's name says it stands for.
 #[must_use]
 pub fn configured(additions: &[Entry], uri: &str) -> Option<Meaning> {
-    let entry = additions.iter().find(|entry| matches(&entry.pattern, uri))?;
+    let entry = additions
+        .iter()
+        .find(|entry| matches(&entry.pattern, uri))?;
     Some(match &entry.target {
         Target::Environment(name) => Meaning::Environment(Wanted::Named(name.clone())),
         Target::Image(name) => Meaning::Image(name.clone()),

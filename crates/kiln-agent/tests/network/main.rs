@@ -3,19 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod figures;
 mod machine;
+mod outside;
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kiln_agent::runtime::embedded::network::{NetworkNamespace, open, probe};
 use kiln_agent::runtime::{ControlAddress, Network, NetworkPolicy};
 use nix::sys::socket::{self, Backlog};
 
-use machine::{ELSEWHERE, HOST, as_host, inside, resolver};
+use machine::{ELSEWHERE, HOST, as_host, inside};
 
 const ENDPOINT: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 170, 2), 80);
 const NOWHERE: ControlAddress =
@@ -196,198 +198,6 @@ fn the_host_itself_is_out_of_reach() {
 }
 
 #[test]
-fn a_host_that_refuses_is_seen_to_refuse() {
-    as_host(async || {
-        let closed = TcpListener::bind((ELSEWHERE, 0))
-            .unwrap()
-            .local_addr()
-            .unwrap();
-        let network = open_to_all().await;
-        assert_eq!(
-            inside(&network, move || refused_by(closed)).await,
-            ErrorKind::ConnectionRefused
-        );
-        let unrouted = inside(&network, || refused_by((Ipv4Addr::new(203, 0, 113, 1), 80))).await;
-        assert_eq!(unrouted, ErrorKind::NetworkUnreachable);
-    });
-}
-
-#[test]
-fn a_half_closed_connection_still_carries_the_answer() {
-    as_host(async || {
-        let port = serve((ELSEWHERE, 0), |mut stream| {
-            let mut question = Vec::new();
-            stream.read_to_end(&mut question).unwrap();
-            thread::sleep(Duration::from_millis(50));
-            stream.write_all(&question).unwrap();
-        });
-        let network = open_to_all().await;
-        let question = pattern(3_000_000, 1);
-        let sent = question.clone();
-        let answer = inside(&network, move || {
-            let mut stream = TcpStream::connect((ELSEWHERE, port)).unwrap();
-            stream.write_all(&sent).unwrap();
-            stream.shutdown(Shutdown::Write).unwrap();
-            let mut answer = Vec::new();
-            stream.read_to_end(&mut answer).unwrap();
-            answer
-        })
-        .await;
-        assert!(answer == question);
-    });
-}
-
-#[test]
-fn a_torn_connection_does_not_look_complete() {
-    as_host(async || {
-        let port = serve((ELSEWHERE, 0), |mut stream| {
-            stream.write_all(b"half of it").unwrap();
-            thread::sleep(Duration::from_millis(100));
-            let linger = libc::linger {
-                l_onoff: 1,
-                l_linger: 0,
-            };
-            socket::setsockopt(&stream, socket::sockopt::Linger, &linger).unwrap();
-        });
-        let network = open_to_all().await;
-        let outcome = inside(&network, move || {
-            let mut stream = TcpStream::connect((ELSEWHERE, port)).unwrap();
-            stream
-                .read_to_end(&mut Vec::new())
-                .map_err(|error| error.kind())
-        })
-        .await;
-        assert_eq!(outcome, Err(ErrorKind::ConnectionReset));
-    });
-}
-
-#[test]
-fn a_silent_connection_stays_open() {
-    as_host(async || {
-        let port = serve((ELSEWHERE, 0), echo);
-        let network = open_to_all().await;
-        inside(&network, move || {
-            let mut stream = TcpStream::connect((ELSEWHERE, port)).unwrap();
-            for quiet in [11, 0] {
-                stream.write_all(b"x").unwrap();
-                stream.read_exact(&mut [0]).unwrap();
-                thread::sleep(Duration::from_secs(quiet));
-            }
-        })
-        .await;
-    });
-}
-
-#[test]
-fn a_slow_reader_slows_the_sender() {
-    as_host(async || {
-        let port = serve((ELSEWHERE, 0), |stream| {
-            thread::sleep(Duration::from_secs(60));
-            drop(stream);
-        });
-        let network = open_to_all().await;
-        let taken = inside(&network, move || {
-            let mut stream = TcpStream::connect((ELSEWHERE, port)).unwrap();
-            stream
-                .set_write_timeout(Some(Duration::from_secs(1)))
-                .unwrap();
-            let chunk = vec![0; 1 << 20];
-            (0..1024)
-                .take_while(|_| stream.write_all(&chunk).is_ok())
-                .count()
-        })
-        .await;
-        assert!(taken < 64, "{taken} MiB were buffered on the way");
-    });
-}
-
-#[test]
-fn many_connections_at_once_stay_apart() {
-    as_host(async || {
-        let port = serve((ELSEWHERE, 0), echo);
-        let network = open_to_all().await;
-        inside(&network, move || {
-            let clients = (0..200).map(|number| {
-                thread::spawn(move || {
-                    let sent = pattern(100_000 + number, number as u64);
-                    let mut stream = TcpStream::connect((ELSEWHERE, port)).unwrap();
-                    let mut writer = stream.try_clone().unwrap();
-                    let outgoing = sent.clone();
-                    let writing = thread::spawn(move || {
-                        writer.write_all(&outgoing).unwrap();
-                        writer.shutdown(Shutdown::Write).unwrap();
-                    });
-                    let mut received = Vec::new();
-                    stream.read_to_end(&mut received).unwrap();
-                    writing.join().unwrap();
-                    assert!(received == sent, "connection {number}");
-                })
-            });
-            let clients: Vec<_> = clients.collect();
-            clients
-                .into_iter()
-                .for_each(|client| client.join().unwrap());
-        })
-        .await;
-    });
-}
-
-#[test]
-fn datagrams_and_name_look_ups_go_out_and_come_back() {
-    as_host(async || {
-        let reply = |socket: UdpSocket, name: &'static str| {
-            thread::spawn(move || {
-                let mut buffer = [0; 65_536];
-                loop {
-                    let (length, from) = socket.recv_from(&mut buffer).unwrap();
-                    let answer = [name.as_bytes(), &buffer[..length]].concat();
-                    socket.send_to(&answer, from).unwrap();
-                }
-            });
-        };
-        let elsewhere = UdpSocket::bind((ELSEWHERE, 0)).unwrap();
-        let elsewhere_address = elsewhere.local_addr().unwrap();
-        reply(elsewhere, "elsewhere ");
-        let resolver = resolver();
-        if let Some(address) = resolver {
-            reply(UdpSocket::bind((address, 53)).unwrap(), "resolver ");
-        }
-
-        let network = open_to_all().await;
-        let resolvers = NetworkNamespace::of(&network).unwrap().resolvers();
-        let ask = |to: SocketAddr, question: Vec<u8>| {
-            inside(&network, move || {
-                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-                socket
-                    .set_read_timeout(Some(Duration::from_secs(5)))
-                    .unwrap();
-                socket.connect(to).unwrap();
-                socket.send(&question).unwrap();
-                let mut buffer = [0; 65_536];
-                socket
-                    .recv(&mut buffer)
-                    .map(|length| buffer[..length].to_vec())
-            })
-        };
-        assert_eq!(
-            ask(elsewhere_address, b"a".to_vec()).await.unwrap(),
-            b"elsewhere a"
-        );
-        let large = pattern(9_000, 7);
-        let answer = ask(elsewhere_address, large.clone()).await.unwrap();
-        assert_eq!(answer.strip_prefix(b"elsewhere ").unwrap(), large);
-        if resolver.is_some() {
-            let answer = ask((resolvers[0], 53).into(), b"name".to_vec())
-                .await
-                .unwrap();
-            assert_eq!(answer, b"resolver name");
-        }
-        let forbidden = ask((HOST, 53).into(), b"name".to_vec()).await.unwrap_err();
-        assert_eq!(forbidden.kind(), ErrorKind::HostUnreachable);
-    });
-}
-
-#[test]
 fn the_container_has_an_interface_of_its_own() {
     as_host(async || {
         let network = open_to_all().await;
@@ -445,60 +255,5 @@ fn a_dropped_network_ends_its_connections_and_leaves_nothing() {
             .flatten()
             .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == name));
         assert!(!held, "no descriptor keeps the namespace");
-    });
-}
-
-/// Sends `length` bytes from a server to the container and says how fast.
-async fn download(network: &Network, from: (Ipv4Addr, u16), sent: &'static [u8]) -> f64 {
-    inside(network, move || {
-        let begun = Instant::now();
-        let mut stream = TcpStream::connect(from).unwrap();
-        let mut buffer = vec![0; 1 << 20];
-        let mut received = 0;
-        loop {
-            let length = stream.read(&mut buffer).unwrap();
-            if length == 0 {
-                break;
-            }
-            assert!(
-                buffer[..length] == sent[received..received + length],
-                "at {received}"
-            );
-            received += length;
-        }
-        assert_eq!(received, sent.len());
-        sent.len() as f64 / begun.elapsed().as_secs_f64() / 1e6
-    })
-    .await
-}
-
-#[test]
-fn large_downloads_arrive_whole() {
-    as_host(async || {
-        let sent: &'static [u8] = pattern(512 << 20, 3).leak();
-        let send = move |mut stream: TcpStream| stream.write_all(sent).unwrap();
-        let control = serve((Ipv4Addr::LOCALHOST, 0), send);
-        let outside = serve((ELSEWHERE, 0), send);
-        let control = ControlAddress::Fixed((Ipv4Addr::LOCALHOST, control).into());
-        let network = open(NetworkPolicy::Open, &control).await.unwrap();
-        let by_endpoint = download(&network, ENDPOINT, sent).await;
-        let by_device = download(&network, (ELSEWHERE, outside), sent).await;
-        println!("endpoint {by_endpoint:.0} MB/s, outside {by_device:.0} MB/s");
-    });
-}
-
-#[test]
-fn opening_takes_a_few_milliseconds() {
-    as_host(async || {
-        let mut times = Vec::new();
-        for _ in 0..40 {
-            let begun = Instant::now();
-            let network = open_to_all().await;
-            times.push(begun.elapsed());
-            drop(network);
-        }
-        times.sort();
-        println!("open: median {:?}, slowest {:?}", times[20], times[39]);
-        assert!(times[20] < Duration::from_millis(100));
     });
 }

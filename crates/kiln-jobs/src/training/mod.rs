@@ -220,7 +220,11 @@ impl TrainingJobs {
     /// The holder of an access key, while its instance is there.
     #[must_use]
     pub fn session(&self, access_key: &str) -> Option<Session> {
-        let sessions = self.shared.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let sessions = self
+            .shared
+            .sessions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         sessions.get(access_key).cloned()
     }
 
@@ -232,15 +236,26 @@ impl TrainingJobs {
             instance: instance.to_owned(),
         };
         let keys = self.shared.keys.issue(&holder);
-        let session = Session { holder, keys: keys.clone() };
-        let mut sessions = self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let session = Session {
+            holder,
+            keys: keys.clone(),
+        };
+        let mut sessions = self
+            .shared
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         sessions.insert(keys.access_key.clone(), session);
         keys
     }
 
     /// Knows an instance's keys no more.
     fn revoke(&self, instance: &str) {
-        let mut sessions = self.shared.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self
+            .shared
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.holder.instance != instance);
     }
 

@@ -106,8 +106,18 @@ mod tests {
             (Access::Write, "inputs", "train/a.csv", false),
             (Access::Read, "code", "src.tar.gz", true),
             (Access::Write, "code", "src.tar.gz", false),
-            (Access::Write, "outputs", "models/job/output/model.tar.gz", true),
-            (Access::Read, "outputs", "models/job/output/model.tar.gz", true),
+            (
+                Access::Write,
+                "outputs",
+                "models/job/output/model.tar.gz",
+                true,
+            ),
+            (
+                Access::Read,
+                "outputs",
+                "models/job/output/model.tar.gz",
+                true,
+            ),
             (
                 Access::Write,
                 "out",

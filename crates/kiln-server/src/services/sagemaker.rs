@@ -7,8 +7,8 @@ use kiln_jobs::training::check_tag_keys;
 use kiln_model::api::{
     AddTagsInput, AddTagsOutput, CreateTrainingJobRequest, CreateTrainingJobResponse,
     DeleteTagsInput, DeleteTrainingJobRequest, DescribeTrainingJobRequest, ListTagsInput,
-    ListTagsOutput, ListTrainingJobsRequest, StopTrainingJobRequest, Tag,
-    UpdateTrainingJobRequest, UpdateTrainingJobResponse,
+    ListTagsOutput, ListTrainingJobsRequest, StopTrainingJobRequest, Tag, UpdateTrainingJobRequest,
+    UpdateTrainingJobResponse,
 };
 use kiln_model::{InvalidRequest, operation, validate};
 use kiln_store::{StoreError, TAG_LIMIT};

@@ -3,6 +3,7 @@
 mod agent;
 mod env;
 mod images;
+mod quickstart;
 mod serve;
 
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ enum Command {
     Env(DataDir),
     /// Manage the images that jobs can name besides AWS's framework images.
     Images(images::Images),
+    /// Run a real training job from start to finish on this machine.
+    Quickstart(quickstart::Quickstart),
     /// Live one instance of a job. The server starts this.
     #[command(hide = true)]
     Agent {
@@ -60,6 +63,7 @@ impl Kiln {
             Command::Serve(serve) => serve.run(),
             Command::Env(directory) => env::run(&directory.data_dir),
             Command::Images(images) => images.run(),
+            Command::Quickstart(quickstart) => quickstart.run(),
             Command::Agent { directory } => agent::run(&directory),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };

@@ -103,6 +103,9 @@ fn image(
         ("KILN_ENVIRONMENT", environment.name),
         ("LANG", "C.UTF-8"),
         ("PYTHONUNBUFFERED", "TRUE"),
+        // Jobs share the processors, and a thread that spins at a barrier takes
+        // them from the one it waits for.
+        ("OMP_WAIT_POLICY", "PASSIVE"),
         ("PIP_DISABLE_PIP_VERSION_CHECK", "1"),
         ("PIP_ROOT_USER_ACTION", "ignore"),
     ];

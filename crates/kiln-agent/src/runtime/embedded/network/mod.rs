@@ -18,6 +18,7 @@
 //! crash as it does after an orderly end.
 
 mod addresses;
+mod checksum;
 mod endpoint;
 mod flows;
 mod host;

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use super::checksum::{fold, sum, words};
 use super::flows::Flow;
 
 const IP_HEADER: usize = 20;
@@ -207,25 +208,6 @@ fn word(bytes: &[u8], at: usize) -> u16 {
 
 fn put(bytes: &mut [u8], at: usize, value: u16) {
     bytes[at..at + 2].copy_from_slice(&value.to_be_bytes());
-}
-
-/// An odd last byte counts as if a zero followed.
-fn words(bytes: &[u8]) -> impl Iterator<Item = u16> {
-    bytes
-        .chunks(2)
-        .map(|pair| u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)]))
-}
-
-/// No packet is long enough to overflow it.
-fn sum(bytes: &[u8]) -> u32 {
-    words(bytes).map(u32::from).sum()
-}
-
-fn fold(mut sum: u32) -> u16 {
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
 }
 
 #[cfg(test)]
