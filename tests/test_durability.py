@@ -170,7 +170,9 @@ def test_every_create_that_was_answered_is_remembered(own_jobs):
     threads = [threading.Thread(target=create, args=(number,)) for number in range(4)]
     for thread in threads:
         thread.start()
-    time.sleep(0.5)
+    until = time.monotonic() + 20
+    while len(answered) < 10 and time.monotonic() < until:
+        time.sleep(0.01)
     own_jobs.server.kill()
     stop.set()
     for thread in threads:

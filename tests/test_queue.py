@@ -1,11 +1,24 @@
 """More jobs than the machine can run at once: all of them finish, in order."""
 
+import datetime
 import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.jobs import LINGER, completed
 
 JOBS = 200
+
+
+def overtaken(first: dict, second: dict) -> bool:
+    """Whether the second job began before the first, though clearly created after it.
+
+    Requests that were in flight together are accepted in either order.
+    """
+    together = datetime.timedelta(milliseconds=100)
+    return (
+        first["CreationTime"] + together < second["CreationTime"]
+        and second["TrainingStartTime"] < first["TrainingStartTime"]
+    )
 
 
 def test_two_hundred_jobs_at_once_all_finish_in_order(own_jobs):
@@ -17,11 +30,7 @@ def test_two_hundred_jobs_at_once_all_finish_in_order(own_jobs):
         assert own_jobs.lines(job["TrainingJobName"]) == [f"job {number}"]
     assert own_jobs.model(jobs[123]) == {"n": b"123\n"}
 
-    queued = sorted(jobs, key=lambda job: job["CreationTime"])
-    started = [job["TrainingStartTime"].timestamp() for job in queued]
-    assert all(two > one - 1.0 for one, two in itertools.pairwise(started)), (
-        "first come, first served"
-    )
+    assert [pair for pair in itertools.permutations(jobs, 2) if overtaken(*pair)] == []
 
     pages = own_jobs.sagemaker.get_paginator("list_training_jobs").paginate(
         StatusEquals="Completed", PaginationConfig={"PageSize": 17}

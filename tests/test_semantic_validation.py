@@ -158,14 +158,6 @@ def test_two_channels_of_one_name(server, jobs):
     assert "train" in refused(server, jobs.request("true", InputDataConfig=[channel, channel]))
 
 
-def test_a_role_that_cannot_be_assumed(server, jobs):
-    role = "arn:aws:iam::999999999999:role/OfAnotherAccount"
-    assert refused(server, jobs.request("true", RoleArn=role)) == (
-        f"Could not assume role {role}. Please ensure that the role exists and allows principal "
-        "'sagemaker.amazonaws.com' to assume the role."
-    )
-
-
 @pytest.mark.parametrize("operation", ["DescribeTrainingJob", "StopTrainingJob"])
 def test_a_job_that_is_not_there(server, operation):
     answer = call(server, operation, {"TrainingJobName": "nobody"})

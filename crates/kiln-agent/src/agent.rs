@@ -51,6 +51,7 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let Some(_alive) = lock_patiently(directory).await? else {
         return Ok(());
     };
+    raise_descriptor_limit();
     let plan = InstancePlan::read(directory).map_err(AgentError::io("reading the plan"))?;
     let spool = Spool::create(directory).map_err(AgentError::io("creating the spool"))?;
     let spool = Arc::new(spool);
@@ -79,6 +80,17 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let removed = std::fs::remove_dir_all(directory);
     lived?;
     removed.map_err(AgentError::io("removing the instance's directory"))
+}
+
+/// A container's connections all pass through the agent, so it takes as many
+/// descriptors as it may have.
+fn raise_descriptor_limit() {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open descriptors stays as it is");
+    }
 }
 
 async fn lock_patiently(directory: &Path) -> Result<Option<File>, AgentError> {

@@ -21,6 +21,9 @@ use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 use crate::expectation::Expectation;
 use crate::refusals::{self, query_value};
 
+/// The seconds of a week.
+const LONGEST_URL: u64 = 604_800;
+
 /// What the server knows of access keys and of what they allow.
 pub trait Authority: Send + Sync + 'static {
     /// The key with this identity.
@@ -167,6 +170,7 @@ impl<A: Authority> Gate<A> {
     fn judge(&self, cx: &S3AccessContext<'_>) -> S3Result<()> {
         let credentials = cx.credentials().ok_or_else(denied)?;
         refuse_v2_headers(cx)?;
+        refuse_long_urls(cx)?;
         self.require_token(cx, &credentials.access_key)?;
         self.require_owner(cx)?;
         refusals::check(cx.headers(), cx.uri().query())?;
@@ -272,6 +276,21 @@ fn refuse_v2_headers(cx: &S3AccessContext<'_>) -> S3Result<()> {
             "The authorization mechanism you have provided is not supported. \
              Please use AWS4-HMAC-SHA256.",
         ));
+    }
+    Ok(())
+}
+
+/// s3s lets presigned URLs be good for any time; S3 for a week at most.
+fn refuse_long_urls(cx: &S3AccessContext<'_>) -> S3Result<()> {
+    let seconds = query_value(cx.uri().query(), "X-Amz-Expires");
+    let seconds = seconds.and_then(|text| text.parse::<u64>().ok());
+    if seconds.is_some_and(|seconds| seconds > LONGEST_URL) {
+        return Err(crate::S3Error::refused(
+            S3ErrorCode::Custom("AuthorizationQueryParametersError".into()),
+            "X-Amz-Expires must be less than a week (in seconds); \
+             that is, the given X-Amz-Expires must be less than 604800 seconds",
+        )
+        .into());
     }
     Ok(())
 }

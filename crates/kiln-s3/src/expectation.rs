@@ -4,7 +4,7 @@
 //! first line of the next one on the same connection, which it then waits for
 //! until it times out. S3 itself hangs up after such an answer; so do we.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT};
+use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 use s3s::{S3Error, S3Response, S3Result};
 
@@ -25,9 +25,14 @@ impl Expectation {
         if !headers.contains_key(EXPECT) {
             return Self::None;
         }
-        match headers.get(CONTENT_LENGTH) {
-            Some(length) if length == "0" => Self::NoBody,
-            _ => Self::BeforeBody,
+        let empty = match headers.get(CONTENT_LENGTH) {
+            Some(length) => length == "0",
+            None => !headers.contains_key(TRANSFER_ENCODING),
+        };
+        if empty {
+            Self::NoBody
+        } else {
+            Self::BeforeBody
         }
     }
 
@@ -74,6 +79,9 @@ mod tests {
             of(&[waits.clone(), (CONTENT_LENGTH, "0")]),
             Expectation::NoBody
         );
+        assert_eq!(of(std::slice::from_ref(&waits)), Expectation::NoBody);
+        let chunked = (TRANSFER_ENCODING, "chunked");
+        assert_eq!(of(&[waits.clone(), chunked]), Expectation::BeforeBody);
         assert_eq!(of(&[waits, (CONTENT_LENGTH, "7")]), Expectation::BeforeBody);
     }
 

@@ -80,7 +80,7 @@ pub fn address_file(directory: &Path) -> PathBuf {
 
 /// Writes the running server's address and region, each whole or not at all.
 pub fn announce(directory: &Path, address: SocketAddr, region: &Region) -> std::io::Result<()> {
-    write_whole(&directory.join(REGION_FILE), &region.to_string())?;
+    write_whole(&directory.join(REGION_FILE), region.as_str())?;
     write_whole(&address_file(directory), &address.to_string())
 }
 

@@ -110,9 +110,9 @@ async fn add_tags(services: &Services, request: AddTagsInput) -> Result<Reply, F
         .add(&request.resource_arn, tags)
         .await
         .map_err(tag_fault)?;
-    let mut answer = AddTagsOutput::default();
-    answer.tags = Some(tags_of(all));
-    write(&answer)
+    write(&AddTagsOutput {
+        tags: Some(tags_of(all)),
+    })
 }
 
 /// All tags come on one page: a resource has at most fifty, the smallest page
@@ -123,9 +123,10 @@ fn list_tags(services: &Services, request: &ListTagsInput) -> Result<Reply, Faul
         .tags
         .list(&request.resource_arn)
         .map_err(tag_fault)?;
-    let mut answer = ListTagsOutput::default();
-    answer.tags = Some(tags_of(all));
-    write(&answer)
+    write(&ListTagsOutput {
+        tags: Some(tags_of(all)),
+        next_token: None,
+    })
 }
 
 async fn delete_tags(services: &Services, request: DeleteTagsInput) -> Result<Reply, Fault> {

@@ -1,24 +1,18 @@
-//! Carries a container's connections to the control plane.
-//!
-//! The control plane listens on the host's loopback interface, which no
-//! container can reach, and may come back on another port after a restart.
+//! Listens on the engine's bridge for a container's connections to the control
+//! plane.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::Instant;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinHandle;
 
-use super::super::{ControlAddress, RuntimeError};
+use super::super::{ControlAddress, RuntimeError, endpoint};
 
-/// How long a connection waits for a server that is restarting.
-const PATIENCE: Duration = Duration::from_secs(30);
-const RETRY_AFTER: Duration = Duration::from_millis(100);
 const BACKLOG: u32 = 1024;
-const BUFFER_BYTES: usize = 64 * 1024;
+/// Of one container at a time; far below what an agent may have open.
+const MOST_CONNECTIONS: usize = 256;
 
 /// A listening address whose connections end at the control plane. Dropping it
 /// closes them all.
@@ -38,7 +32,7 @@ impl Forwarder {
         let (listener, address) = bind(host, expected).map_err(|error| refused(host, error))?;
         Ok(Self {
             address,
-            accepting: tokio::spawn(accept(listener, control)),
+            accepting: tokio::spawn(endpoint::serve(listener, control, MOST_CONNECTIONS)),
         })
     }
 
@@ -77,65 +71,16 @@ fn refused(host: Ipv4Addr, source: io::Error) -> RuntimeError {
     }
 }
 
-async fn accept(listener: TcpListener, control: ControlAddress) {
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((inside, _)) => {
-                    connections.spawn(forward(inside, control.clone()));
-                }
-                // Out of file descriptors, most likely; some will be closed.
-                Err(error) => {
-                    tracing::warn!(%error, "a container's connection could not be accepted");
-                    tokio::time::sleep(RETRY_AFTER).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-}
-
-async fn forward(mut inside: TcpStream, control: ControlAddress) {
-    let mut outside = match reach(&control).await {
-        Ok(stream) => stream,
-        Err(error) => {
-            tracing::warn!(%error, "the server cannot be reached for a container");
-            return;
-        }
-    };
-    let _ = inside.set_nodelay(true);
-    let _ = outside.set_nodelay(true);
-    // An error here is one side hanging up, which the other side learns from
-    // its own connection.
-    let _ = tokio::io::copy_bidirectional_with_sizes(
-        &mut inside,
-        &mut outside,
-        BUFFER_BYTES,
-        BUFFER_BYTES,
-    )
-    .await;
-}
-
-async fn reach(control: &ControlAddress) -> io::Result<TcpStream> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let attempt = match control.current() {
-            Ok(address) => TcpStream::connect(address).await,
-            Err(error) => Err(error),
-        };
-        match attempt {
-            Err(_) if Instant::now() < deadline => tokio::time::sleep(RETRY_AFTER).await,
-            settled => return settled,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
 
     use super::*;
+
+    const A_MOMENT: Duration = Duration::from_millis(100);
 
     async fn answer_one(listener: TcpListener) {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -160,7 +105,7 @@ mod tests {
         let forwarder = Forwarder::listen(Ipv4Addr::LOCALHOST, false, control).unwrap();
         for _ in 0..2 {
             let asking = tokio::spawn(ask(forwarder.address()));
-            tokio::time::sleep(RETRY_AFTER).await;
+            tokio::time::sleep(A_MOMENT).await;
             let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
             std::fs::write(&file, server.local_addr().unwrap().to_string()).unwrap();
             answer_one(server).await;

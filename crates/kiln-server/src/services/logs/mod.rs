@@ -124,35 +124,56 @@ fn streams(services: &Services, request: &Streams) -> Result<Value, Fault> {
         }
         Some(other) => return Err(invalid(format!("orderBy '{other}' is not known."))),
     };
-    let logs = &services.store.logs;
-    let token = request.next_token.as_deref();
-    let (mut found, next): (Vec<LogStream>, fn(&LogStream, u32) -> String) = if by_time {
-        let offset = token.map_or(Ok(0), |token| token.parse().map_err(|_| bad_token()))?;
-        let found = logs
-            .streams_by_time(&group, !descending, offset, limit + 1)
-            .map_err(failed)?;
-        (found, |_, end| end.to_string())
+    let order = if by_time {
+        Order::Time
     } else {
-        let prefix = prefix.unwrap_or_default();
-        let found = logs
-            .streams(&group, prefix, token, descending, limit + 1)
-            .map_err(failed)?;
-        (found, |last, _| last.name.clone())
+        Order::Name(prefix.unwrap_or_default())
     };
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let end = token
-        .and_then(|token| token.parse::<u32>().ok())
-        .unwrap_or(0)
-        + limit;
+    let token = request.next_token.as_deref();
+    let (found, next) = stream_page(services, &group, order, descending, token, limit)?;
     let mut answer = json!({
         "logStreams": found.iter().map(|s| stream(services, &group, s)).collect::<Vec<_>>()
     });
     // Clients take a token to mean that there is more: none is given when there is not.
-    if let Some(last) = found.last().filter(|_| more) {
-        answer["nextToken"] = json!(next(last, end));
+    if let Some(next) = next {
+        answer["nextToken"] = json!(next);
     }
     Ok(answer)
+}
+
+/// What streams are listed by; by name, only those with a prefix.
+enum Order<'a> {
+    Time,
+    Name(&'a str),
+}
+
+/// A page of streams, and the token of the next when there is one: a count of
+/// streams by time, the last name by name.
+fn stream_page(
+    services: &Services,
+    group: &str,
+    order: Order<'_>,
+    descending: bool,
+    token: Option<&str>,
+    limit: u32,
+) -> Result<(Vec<LogStream>, Option<String>), Fault> {
+    let logs = &services.store.logs;
+    let passed = match (&order, token) {
+        (Order::Time, Some(token)) => token.parse().map_err(|_| bad_token())?,
+        _ => 0,
+    };
+    let found = match order {
+        Order::Time => logs.streams_by_time(group, !descending, passed, limit + 1),
+        Order::Name(prefix) => logs.streams(group, prefix, token, descending, limit + 1),
+    };
+    let mut found = found.map_err(failed)?;
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let next = found.last().filter(|_| more).map(|last| match order {
+        Order::Time => (passed + limit).to_string(),
+        Order::Name(_) => last.name.clone(),
+    });
+    Ok((found, next))
 }
 
 fn stream(services: &Services, group: &str, stream: &LogStream) -> Value {

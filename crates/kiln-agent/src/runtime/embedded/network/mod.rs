@@ -19,7 +19,6 @@
 
 mod addresses;
 mod checksum;
-mod endpoint;
 mod flows;
 mod host;
 mod link;
@@ -27,7 +26,6 @@ mod namespace;
 mod outside;
 mod packet;
 mod policy;
-mod relay;
 mod tcp;
 mod tun;
 mod udp;
@@ -37,7 +35,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tokio::task::JoinSet;
 
-use crate::runtime::{ControlAddress, Network, NetworkPolicy, RuntimeError};
+use crate::runtime::{ControlAddress, Network, NetworkPolicy, RuntimeError, endpoint};
 use namespace::{Parts, Wanted};
 use outside::Outside;
 pub use tun::probe;
@@ -102,7 +100,11 @@ fn serve(parts: Parts, control: &ControlAddress) -> Result<Network, RuntimeError
     let mut resolvers = Vec::new();
     if let Some(listener) = parts.endpoint {
         let listener = adopt(listener)?;
-        tasks.spawn(endpoint::serve(listener, control.clone()));
+        tasks.spawn(endpoint::serve(
+            listener,
+            control.clone(),
+            host::most_connections(),
+        ));
         network.endpoint = Some(format!("http://{}", addresses::ENDPOINT));
     }
     if let Some(parts) = parts.outside {

@@ -18,9 +18,10 @@ use tokio::task::JoinSet;
 
 use super::addresses::{CONTAINER, ENDPOINT, STAND_IN};
 use super::flows::{Flows, Opening};
+use super::host;
 use super::packet::{Packet, Unreachable};
 use super::tun::Tun;
-use super::{host, relay};
+use crate::runtime::relay;
 
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 

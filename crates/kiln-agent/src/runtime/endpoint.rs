@@ -1,4 +1,7 @@
-//! Leads a container's connections to the control plane.
+//! Leads a container's connections to the control plane, whichever runtime runs it.
+//!
+//! The control plane listens on the host's loopback interface, which no container
+//! can reach, and may come back on another port after a restart.
 
 use std::io;
 use std::sync::Arc;
@@ -9,17 +12,16 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{host, relay};
-use crate::runtime::ControlAddress;
+use super::{ControlAddress, relay};
 
 /// How long a connection waits for a server that is restarting.
 const PATIENCE: Duration = Duration::from_secs(30);
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 
-/// Accepts for as long as it is polled. What is over the limit waits in the
-/// kernel's queue.
-pub(super) async fn serve(listener: TcpListener, control: ControlAddress) {
-    let slots = Arc::new(Semaphore::new(host::most_connections()));
+/// Accepts for as long as it is polled, at most so many connections at a time.
+/// What is over the limit waits in the kernel's queue.
+pub(super) async fn serve(listener: TcpListener, control: ControlAddress, most: usize) {
+    let slots = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
