@@ -21,12 +21,12 @@ FIT = """
 import argparse, joblib, os, numpy
 from sklearn.linear_model import LogisticRegression
 parser = argparse.ArgumentParser()
-parser.add_argument("--C", type=float)
+parser.add_argument("--reg", type=float)
 parser.add_argument("--name")
 arguments = parser.parse_args()
 assert arguments.name == "hello", arguments.name
 data = numpy.loadtxt(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "train.csv"), delimiter=",")
-model = LogisticRegression(C=arguments.C).fit(data[:, 1:], data[:, 0])
+model = LogisticRegression(C=arguments.reg).fit(data[:, 1:], data[:, 0])
 print(f"train:accuracy={model.score(data[:, 1:], data[:, 0]):.3f}")
 joblib.dump(model, os.path.join(os.environ["SM_MODEL_DIR"], "model.joblib"))
 """
@@ -93,13 +93,13 @@ def test_scikit_learn_in_script_mode(jobs, train):
     name = framework(
         jobs,
         SKLEARN,
-        script_mode(jobs, {"fit.py": FIT}, "fit.py", C=1.5, name="hello"),
+        script_mode(jobs, {"fit.py": FIT}, "fit.py", reg=1.5, name="hello"),
         InputDataConfig=[s3_channel("train", train)],
     )
     job = completed(jobs.wait(name, CREATION))
     assert job["FinalMetricDataList"][0]["Value"] > 0.9
     assert set(jobs.model(job)) == {"model.joblib"}
-    assert any("--C" in line for line in jobs.lines(name)), (
+    assert any("--reg" in line for line in jobs.lines(name)), (
         "the toolkit shows how it calls the script"
     )
 
@@ -124,7 +124,7 @@ def test_a_failing_script_gives_the_toolkits_reason(jobs):
     assert job["TrainingJobStatus"] == "Failed"
     reason = job["FailureReason"]
     assert reason.startswith("AlgorithmError: ExecuteUserScriptError:\nExitCode 1\nErrorMessage ")
-    assert "no good" in reason and reason.endswith(", exit code: 1")
+    assert "bad.py" in reason and reason.endswith(", exit code: 1")
     assert any("ValueError: no good" in line for line in jobs.lines(name))
 
 

@@ -1,3 +1,53 @@
-//! Kiln against its peers, in one run, as ratios.
+//! Runs Kiln against its targets and its peers, and prints a table.
+//!
+//! Everything happens on this machine and in one run: how soon a job's own code
+//! begins, how long a job that does nothing takes, and how many requests a
+//! second are answered beside `moto_server`, with the same jobs in both stores.
 
-fn main() {}
+mod client;
+mod error;
+mod http;
+mod image;
+mod latency;
+mod load;
+mod options;
+mod processes;
+mod report;
+mod samples;
+mod script_mode;
+mod server;
+mod sign;
+mod throughput;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::error::BenchError;
+use crate::options::Options;
+use crate::report::Report;
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(report) => {
+            println!("{report}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("kiln-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<Report, BenchError> {
+    Ok(Report {
+        machine: report::machine(),
+        shell: latency::measure(options)?,
+        script: options
+            .measures_script_mode()
+            .then(|| script_mode::measure(options))
+            .transpose()?,
+        throughput: throughput::measure(options)?,
+    })
+}

@@ -286,7 +286,7 @@ fn refuse_long_urls(cx: &S3AccessContext<'_>) -> S3Result<()> {
     let seconds = seconds.and_then(|text| text.parse::<u64>().ok());
     if seconds.is_some_and(|seconds| seconds > LONGEST_URL) {
         return Err(crate::S3Error::refused(
-            S3ErrorCode::Custom("AuthorizationQueryParametersError".into()),
+            S3ErrorCode::AuthorizationQueryParametersError,
             "X-Amz-Expires must be less than a week (in seconds); \
              that is, the given X-Amz-Expires must be less than 604800 seconds",
         )

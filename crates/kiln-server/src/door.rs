@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use crate::internal;
 use crate::keyring::{Keyring, Principal};
 use crate::objects::KeyringAuthority;
-use crate::reply::{Fault, Protocol, Reply, fault};
+use crate::reply::{Fault, Protocol, Reply, fault, identified};
 use crate::services::{Call, Services, iam, logs, sagemaker, sts};
 use crate::sigv4::{Refusal, Verifier, scope};
 
@@ -89,7 +89,10 @@ impl FrontDoor {
 
     async fn s3(&self, request: Request<Incoming>) -> Reply {
         match self.s3.call(request.map(s3s::Body::from)).await {
-            Ok(answer) => answer.map(|body| body.map_err(Into::into).boxed_unsync()),
+            Ok(answer) => {
+                let answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
+                identified(answer, "x-amz-request-id")
+            }
             Err(error) => fault(Protocol::Query, &Fault::internal(&format!("{error:?}"))),
         }
     }

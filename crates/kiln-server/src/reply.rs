@@ -119,11 +119,17 @@ pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Reply {
 
 fn with_type(status: StatusCode, kind: &'static str, body: Bytes) -> Reply {
     let mut reply = plain(status, body);
-    let headers = reply.headers_mut();
-    headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    reply
+        .headers_mut()
+        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    identified(reply, "x-amzn-requestid")
+}
+
+/// Gives an answer an identity of its own, under the header that its service uses.
+pub(crate) fn identified(mut reply: Reply, header: &'static str) -> Reply {
     let id = uuid::Uuid::new_v4().to_string();
     if let Ok(id) = HeaderValue::from_str(&id) {
-        headers.insert("x-amzn-requestid", id);
+        reply.headers_mut().insert(header, id);
     }
     reply
 }

@@ -137,6 +137,7 @@ async fn commit(
     stored: Stored,
     algorithm: kiln_store::objects::ChecksumAlgorithm,
 ) -> Result<StoredPart, S3Error> {
+    // The upload's algorithm is always among those that were computed.
     let checksum = stored
         .digests
         .checksum(algorithm)

@@ -11,6 +11,10 @@ use super::{DataDir, Failure};
 use crate::data_dir;
 use crate::server::{Server, Setup};
 
+/// What is logged unless KILN_LOG says otherwise. The S3 protocol crate calls
+/// every missing object an error.
+const QUIET: &str = "warn,s3s=off";
+
 /// The options of `kiln serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -33,7 +37,7 @@ impl Serve {
         tracing_subscriber::fmt()
             .with_env_filter(
                 tracing_subscriber::EnvFilter::try_from_env("KILN_LOG")
-                    .unwrap_or_else(|_| "warn".into()),
+                    .unwrap_or_else(|_| QUIET.into()),
             )
             .with_writer(std::io::stderr)
             .init();
