@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness import archives, processes
-from harness.jobs import completed, fresh_name
+from harness.jobs import ASK_S3, completed, fresh_name
 
 OUT_OF_MEMORY = (
     "ClientError: Please use an instance type with more memory, or reduce the size of job data "
@@ -144,9 +144,14 @@ def test_the_hosts_loopback_and_own_addresses_are_out_of_reach(jobs):
     host = socket.gethostbyname(socket.gethostname())
     own = subprocess.run(["hostname", "-I"], capture_output=True, text=True).stdout.split()
     addresses = {"127.0.0.1", "127.0.0.2", "localhost", "0.0.0.0", host, *own[:3]}
-    urls = " ".join(f"http://{a}:{listener.port}/" for a in sorted(addresses) if ":" not in a)
-    lines = output(jobs, f"for u in {urls}; do wget -T 2 -q -O- $u; done; echo end")
+    targets = " ".join(sorted(address for address in addresses if ":" not in address))
+    lines = output(
+        jobs,
+        f"{ASK_S3} | head -1; for a in {targets}; do echo hello | nc -w 2 $a {listener.port}; "
+        "done; echo end",
+    )
     listener.socket.close()
+    assert " 403 " in lines[0], "the one way out, to S3, is open"
     assert not listener.reached.is_set(), lines
     assert not any("SECRET" in line for line in lines)
 
@@ -157,10 +162,11 @@ def test_an_isolated_job_has_no_network_and_no_credentials(jobs, server):
         """
         env | grep -E '^(AWS_(ACCESS|SECRET|SESSION|ENDPOINT|CONTAINER)|S3_ENDPOINT)' | sed 's/^/ENV /'
         cat /proc/net/dev | tail -n +3 | cut -d: -f1 | tr -d ' '
-        wget -T 2 -q -O- http://169.254.170.2/ 2>&1 | head -1; echo end""",
+        echo | nc -w 2 169.254.170.2 80 && echo REACHED; echo end""",
         EnableNetworkIsolation=True,
     )
     assert not [line for line in lines if line.startswith("ENV")]
+    assert "REACHED" not in lines
     assert lines[0] == "lo" and lines[-1] == "end"
     interfaces = [line for line in lines if line in ("eth0", "tun0", "wlan0")]
     assert interfaces == []

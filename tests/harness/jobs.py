@@ -16,6 +16,13 @@ POLL = 0.02
 # and has no handler ignores the signal, here as under Docker.
 LINGER = "trap 'exit 0' TERM; sleep 60 & wait"
 
+# An unsigned request to the endpoint that the container was given. (Debian's static
+# wget crashes in an image without name-service libraries; nc does not.)
+ASK_S3 = (
+    "a=${S3_ENDPOINT_URL#http://}; h=${a%%[:/]*}; p=${a#$h}; p=${p#:}; "
+    r"printf 'GET / HTTP/1.0\r\n\r\n' | nc -w 5 $h ${p:-80}"
+)
+
 _numbers = itertools.count(1)
 
 

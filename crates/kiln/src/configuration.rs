@@ -18,8 +18,8 @@ pub struct Configuration {
     pub image: Vec<Entry>,
     /// `engine_socket = "/path"`: the container engine to use.
     pub engine_socket: Option<PathBuf>,
-    /// `allow_unsafe = true`: run jobs even where the kernel cannot contain them.
-    pub allow_unsafe: bool,
+    /// `serve_regardless = true`: start even where no job can be contained.
+    pub serve_regardless: bool,
 }
 
 impl Configuration {

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use kiln_agent::runtime::ControlAddress;
 use kiln_agent::runtime::embedded::{Severity, probe};
+use kiln_agent::runtime::engine::EngineRuntime;
 use kiln_engine::{LocalEngine, LocalSettings, Machine};
 use kiln_jobs::training::TrainingJobs;
 use kiln_jobs::{Identity, Settings};
@@ -59,7 +60,7 @@ impl Server {
         let data_dir = data_dir::create(&setup.data_dir)?;
         let claim = data_dir::claim(&data_dir)?;
         let configuration = Configuration::read(&data_dir)?;
-        warn_of_weaknesses(&configuration)?;
+        check_machine(&configuration).await?;
         let store = Store::open(&data_dir)?;
         let objects = ObjectStore::open(&data_dir)?;
         let listener = TcpListener::bind(setup.listen).await.map_err(|error| {
@@ -172,20 +173,30 @@ fn physical_memory() -> Result<u64, Failure> {
     Ok(kilobytes.ok_or("/proc/meminfo does not say how much memory there is")? * 1024)
 }
 
-/// Says what this machine's kernel refuses, and does not serve where that makes
-/// jobs unsafe, unless configured to.
-fn warn_of_weaknesses(configuration: &Configuration) -> Result<(), Failure> {
+/// Says what this machine's kernel refuses. Where it cannot contain jobs at all
+/// and no container engine is there to do it, a server would refuse every job:
+/// it does not start, unless configured to.
+async fn check_machine(configuration: &Configuration) -> Result<(), Failure> {
     let weaknesses = probe();
     for weakness in &weaknesses {
         eprintln!("kiln: weaker on this machine: {}", weakness.sentence);
     }
-    let is_unsafe = weaknesses
+    let contained = weaknesses
         .iter()
-        .any(|weakness| weakness.severity == Severity::Unsafe);
-    if is_unsafe && !configuration.allow_unsafe {
-        let advice = "jobs cannot be run safely on this machine (see above). Run as root, use a \
-            container engine, or set allow_unsafe = true in kiln.toml";
-        return Err(advice.into());
+        .all(|weakness| weakness.severity != Severity::Unsafe);
+    if contained || configuration.serve_regardless {
+        return Ok(());
     }
-    Ok(())
+    match EngineRuntime::connect(configuration.engine_socket.clone()).await {
+        Ok(_) => {
+            eprintln!("kiln: jobs run in the container engine only; the others are refused");
+            Ok(())
+        }
+        Err(error) => Err(format!(
+            "jobs cannot be run safely on this machine (see above), and {error}. Run as root, \
+             start a container engine, or set serve_regardless = true in kiln.toml to start a \
+             server that refuses such jobs one by one"
+        )
+        .into()),
+    }
 }
