@@ -1,4 +1,4 @@
-"""The whole tour with boto3: paginators, waiters, search, tags."""
+"""The whole tour with boto3: paginators, waiters, tags."""
 
 import datetime
 
@@ -77,68 +77,6 @@ def test_list_filters(sagemaker, family):
     )
     assert len(names(earlier)) == 5
     assert names(sagemaker.list_training_jobs(NameContains="no-job-has-this")) == []
-
-
-@pytest.mark.parametrize(
-    "filters, expected",
-    [
-        ([("HyperParameters.number", "Equals", "2")], [2]),
-        ([("HyperParameters.number", "In", "1,3")], [1, 3]),
-        ([("Metrics.score", "GreaterThan", "1")], [2, 3, 4]),
-        (
-            [
-                ("Metrics.score", "LessThanOrEqualTo", "1"),
-                ("TrainingJobStatus", "Equals", "Completed"),
-            ],
-            [0, 1],
-        ),
-        ([("TrainingJobStatus", "NotEquals", "Completed")], [4]),
-        ([("FailureReason", "Exists", None)], [4]),
-        ([("FailureReason", "NotExists", None)], [0, 1, 2, 3]),
-        ([("ResourceConfig.InstanceType", "Equals", "ml.m5.large")], [0, 1, 2, 3, 4]),
-        ([("HyperParameters.number", "Equals", "7")], []),
-    ],
-)
-def test_search(sagemaker, family, filters, expected):
-    asked = [{"Name": "Tags.family", "Operator": "Equals", "Value": family}]
-    for name, operator, value in filters:
-        asked.append({"Name": name, "Operator": operator, **({"Value": value} if value else {})})
-    found = sagemaker.search(
-        Resource="TrainingJob",
-        SearchExpression={"Filters": asked},
-        SortBy="CreationTime",
-        SortOrder="Ascending",
-    )
-    jobs = [result["TrainingJob"] for result in found["Results"]]
-    assert [job["TrainingJobName"] for job in jobs] == [f"{family}-{n}" for n in expected]
-
-
-def test_search_by_name_or_by_either(sagemaker, family):
-    found = sagemaker.search(
-        Resource="TrainingJob",
-        SearchExpression={
-            "Operator": "Or",
-            "Filters": [
-                {"Name": "TrainingJobName", "Operator": "Contains", "Value": f"{family}-1"},
-                {"Name": "TrainingJobName", "Operator": "Equals", "Value": f"{family}-3"},
-            ],
-        },
-    )
-    jobs = [result["TrainingJob"] for result in found["Results"]]
-    assert sorted(job["TrainingJobName"] for job in jobs) == [f"{family}-1", f"{family}-3"]
-    assert all({"Key": "family", "Value": family} in job["Tags"] for job in jobs)
-    assert all(job["HyperParameters"]["depth"] == "6" for job in jobs)
-
-
-def test_search_pages(sagemaker, family):
-    expression = {"Filters": [{"Name": "Tags.family", "Operator": "Equals", "Value": family}]}
-    pages = sagemaker.get_paginator("search").paginate(
-        Resource="TrainingJob", SearchExpression=expression, PaginationConfig={"PageSize": 2}
-    )
-    found = [
-        result["TrainingJob"]["TrainingJobName"] for page in pages for result in page["Results"]
-    ]
-    assert sorted(found) == [f"{family}-{number}" for number in range(5)]
 
 
 def test_tags_are_added_replaced_and_removed(jobs, sagemaker, family):

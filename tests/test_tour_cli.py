@@ -150,7 +150,7 @@ def test_a_job_from_data_to_model(tour, server, tmp_path):
     )
 
 
-def test_list_search_and_tags(tour):
+def test_list_and_tags(tour):
     stem = fresh_name("find")
     for number in range(3):
         arn = tour.create(f"{stem}-{number}", "true", "--tags", f"Key={stem},Value=v{number}")
@@ -176,15 +176,6 @@ def test_list_search_and_tags(tour):
         ]
         == []
     )
-
-    found = tour.sagemaker(
-        "search",
-        "--resource",
-        "TrainingJob",
-        "--search-expression",
-        json.dumps({"Filters": [{"Name": f"Tags.{stem}", "Operator": "Equals", "Value": "v1"}]}),
-    )
-    assert [r["TrainingJob"]["TrainingJobName"] for r in found["Results"]] == [f"{stem}-1"]
 
     tags = ("--resource-arn", arn)
     tour.sagemaker("add-tags", *tags, "--tags", "Key=extra,Value=1")

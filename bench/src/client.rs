@@ -38,14 +38,8 @@ pub struct Client {
 impl Client {
     /// A client of the server at the endpoint.
     pub fn new(endpoint: &Endpoint) -> Self {
-        let signer = |service| {
-            Signer::new(
-                &endpoint.access_key,
-                &endpoint.secret_key,
-                REGION,
-                service,
-            )
-        };
+        let signer =
+            |service| Signer::new(&endpoint.access_key, &endpoint.secret_key, REGION, service);
         Self {
             connection: Connection::new(endpoint.address),
             host: endpoint.address.to_string(),

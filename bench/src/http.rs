@@ -148,8 +148,7 @@ fn parse_head(bytes: &[u8]) -> Result<Option<Head>, BenchError> {
     let mut lines = text.split("\r\n");
     let first = lines.next().unwrap_or_default();
     let status = first.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let status =
-        status.ok_or_else(|| BenchError::Answer(format!("it begins with '{first}'")))?;
+    let status = status.ok_or_else(|| BenchError::Answer(format!("it begins with '{first}'")))?;
     let mut head = Head {
         size: end + 4,
         status,
@@ -180,23 +179,45 @@ mod tests {
     #[test]
     fn heads_are_read_for_what_delimits_them() {
         let cases: [(&str, u16, Option<usize>, bool); 4] = [
-            ("HTTP/1.1 200 OK\r\nContent-Length: 12", 200, Some(12), false),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 12",
+                200,
+                Some(12),
+                false,
+            ),
             ("HTTP/1.0 200 OK\r\ncontent-length: 3", 200, Some(3), true),
-            ("HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 1", 400, Some(1), true),
+            (
+                "HTTP/1.1 400 Bad\r\nConnection: close\r\nContent-Length: 1",
+                400,
+                Some(1),
+                true,
+            ),
             ("HTTP/1.1 200 OK\r\nServer: x", 200, None, true),
         ];
         for (text, status, length, closes) in cases {
             let whole = format!("{text}\r\n\r\nbody");
             let head = parse_head(whole.as_bytes()).unwrap().unwrap();
             let size = text.len() + 4;
-            assert_eq!(head, Head { size, status, length, closes }, "{text}");
+            assert_eq!(
+                head,
+                Head {
+                    size,
+                    status,
+                    length,
+                    closes
+                },
+                "{text}"
+            );
             assert_eq!(parse_head(text.as_bytes()).unwrap(), None, "{text}");
         }
     }
 
     #[test]
     fn a_chunked_answer_and_nonsense_are_refused() {
-        for text in ["HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "hello\r\n\r\n"] {
+        for text in [
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "hello\r\n\r\n",
+        ] {
             assert!(parse_head(text.as_bytes()).is_err(), "{text}");
         }
     }

@@ -50,7 +50,11 @@ mod tests {
             (of(&[1, 2, 3, 4]), 100, 4),
         ] {
             let found = samples.percentile(percent);
-            assert_eq!(found, Duration::from_millis(expected), "{samples:?} p{percent}");
+            assert_eq!(
+                found,
+                Duration::from_millis(expected),
+                "{samples:?} p{percent}"
+            );
         }
     }
 }

@@ -34,7 +34,12 @@ pub struct Signature {
 
 impl Signer {
     /// A signer for one service.
-    pub fn new(access_key: &str, secret: &str, region: &'static str, service: &'static str) -> Self {
+    pub fn new(
+        access_key: &str,
+        secret: &str,
+        region: &'static str,
+        service: &'static str,
+    ) -> Self {
         Self {
             access_key: access_key.to_owned(),
             secret: secret.to_owned(),
@@ -66,7 +71,12 @@ impl Signer {
             .map(|(name, value)| format!("{name}:{value}\n"))
             .collect();
         let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{payload}");
-        let scope = format!("{}/{}/{}/aws4_request", &time[..8], self.region, self.service);
+        let scope = format!(
+            "{}/{}/{}/aws4_request",
+            &time[..8],
+            self.region,
+            self.service
+        );
         let text = format!(
             "AWS4-HMAC-SHA256\n{time}\n{scope}\n{}",
             hash(canonical.as_bytes())
@@ -136,9 +146,13 @@ mod tests {
 
     #[test]
     fn a_derived_key_is_used_again_only_on_its_day() {
-        let sign = |signer: &mut Signer, now| signer.sign(("POST", "/"), &[("host", "h")], b"", now);
+        let sign =
+            |signer: &mut Signer, now| signer.sign(("POST", "/"), &[("host", "h")], b"", now);
         let mut signer = Signer::new("A", "S", "us-east-1", "s3");
-        let (one, other) = (datetime!(2026-01-31 12:00 UTC), datetime!(2026-02-01 12:00 UTC));
+        let (one, other) = (
+            datetime!(2026-01-31 12:00 UTC),
+            datetime!(2026-02-01 12:00 UTC),
+        );
         sign(&mut signer, one);
         let fresh = sign(&mut Signer::new("A", "S", "us-east-1", "s3"), other);
         assert_eq!(sign(&mut signer, other), fresh);

@@ -1,5 +1,6 @@
-//! The project's own chores: `cargo xtask models`, `cargo xtask test`.
+//! The project's own chores: `cargo xtask models`, `cargo xtask test`, `cargo xtask bench`.
 
+mod bench;
 mod models;
 mod test;
 
@@ -11,6 +12,8 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Chore {
+    /// Measure Kiln against its targets and its peers
+    Bench(bench::Options),
     /// Refresh the service model and the Rust that is generated from it
     Models(models::Options),
     /// Set up what the tests need and run all of them
@@ -19,6 +22,7 @@ enum Chore {
 
 fn main() -> ExitCode {
     let outcome = match Chore::parse() {
+        Chore::Bench(options) => bench::run(&options),
         Chore::Models(options) => models::run(&options).map_err(|error| error.to_string()),
         Chore::Test(options) => test::run(&options),
     };

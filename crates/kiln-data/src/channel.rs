@@ -87,7 +87,8 @@ async fn fetch_page(
     page: Vec<Listed>,
 ) -> Result<Fetched, DataError> {
     let fetches = page.into_iter().map(|object| async move {
-        let Some(path) = local_path(prefix, &object.key)? else {
+        let path = local_path(prefix, &object.key).map_err(|error| error.under(bucket))?;
+        let Some(path) = path else {
             return Ok(Fetched::default());
         };
         let bytes = fetch(objects, bucket, &object, &directory.join(path)).await?;

@@ -43,6 +43,14 @@ pub enum DataError {
 }
 
 impl DataError {
+    /// Names an illegal key with its bucket.
+    pub(crate) fn under(self, bucket: &str) -> Self {
+        match self {
+            Self::IllegalKey(key, part) => Self::IllegalKey(format!("s3://{bucket}/{key}"), part),
+            other => other,
+        }
+    }
+
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let doing = doing.into();
         move |source| Self::Io { doing, source }

@@ -19,6 +19,8 @@ pub use local::{LocalEngine, LocalSettings};
 pub enum Presence {
     /// It is.
     Alive,
+    /// Nothing of it is there: it was never placed, or it ended and was cleared.
+    Absent,
     /// It was placed but has not begun.
     NotBegun,
     /// It has been, and is not any more.

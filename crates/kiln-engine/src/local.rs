@@ -133,7 +133,7 @@ impl Engine for LocalEngine {
     fn presence(&self, instance: &str) -> Presence {
         let directory = self.directory(instance);
         if !directory.exists() {
-            return Presence::Gone;
+            return Presence::Absent;
         }
         match agent::lock(&directory) {
             Ok(None) => Presence::Alive,
@@ -150,7 +150,7 @@ impl Engine for LocalEngine {
             match self.presence(instance) {
                 Presence::Alive => {}
                 Presence::NotBegun if patience > 0 => patience -= 1,
-                Presence::NotBegun | Presence::Gone => return,
+                Presence::Absent | Presence::NotBegun | Presence::Gone => return,
             }
         }
     }

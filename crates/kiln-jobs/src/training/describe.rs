@@ -30,12 +30,7 @@ pub fn describe(
         secondary_status: state.secondary(),
         failure_reason: state.failure_reason.clone(),
         hyper_parameters: request.hyper_parameters,
-        algorithm_specification: request.algorithm_specification.map(|mut algorithm| {
-            algorithm
-                .enable_sage_maker_metrics_time_series
-                .get_or_insert(false);
-            algorithm
-        }),
+        algorithm_specification: request.algorithm_specification,
         role_arn: Some(request.role_arn),
         input_data_config: request.input_data_config.map(normalised_channels),
         output_data_config: Some(normalised_output(request.output_data_config)),

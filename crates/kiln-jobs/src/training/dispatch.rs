@@ -51,7 +51,7 @@ impl TrainingJobs {
         if let Some(job) = open {
             self.issue(&instance.job, &instance.id);
             engine.adopt(&instance.id, engine.limits(&instance_type(&job)));
-            if engine.presence(&instance.id) == Presence::NotBegun {
+            if must_begin(engine.presence(&instance.id), &instance) {
                 self.begin(&job, &instance.id).await?;
             }
         }
@@ -207,6 +207,16 @@ impl TrainingJobs {
             Err(JobError::Validation(_)) => Ok(()),
             settled => settled,
         }
+    }
+}
+
+/// Whether the agent of an open job's instance must be started (again): a server
+/// may have died after it wrote the instance down and before it placed it.
+fn must_begin(presence: Presence, instance: &Instance) -> bool {
+    match presence {
+        Presence::NotBegun => true,
+        Presence::Absent => instance.delivered == 0,
+        Presence::Alive | Presence::Gone => false,
     }
 }
 

@@ -10,7 +10,7 @@ mod scope;
 mod state;
 mod update;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -373,17 +373,23 @@ fn name_taken(arn: &Arn) -> JobError {
     ))
 }
 
-/// Refuses tag keys that are AWS's own.
+/// Refuses tag keys that are AWS's own, or given twice.
 ///
 /// # Errors
 /// The message for the first such key.
 pub fn check_tag_keys(keys: &[&str]) -> Result<(), String> {
-    match keys
+    if let Some(key) = keys
         .iter()
         .find(|key| key.to_lowercase().starts_with("aws:"))
     {
-        Some(key) => Err(format!(
+        return Err(format!(
             "Tag keys that start with 'aws:' are reserved for AWS use, and cannot be given: '{key}'."
+        ));
+    }
+    let mut seen = HashSet::new();
+    match keys.iter().find(|key| !seen.insert(**key)) {
+        Some(key) => Err(format!(
+            "Duplicate tag keys found: '{key}' is given more than once."
         )),
         None => Ok(()),
     }

@@ -108,6 +108,7 @@ fn environment(
     settings: &Settings,
 ) -> BTreeMap<String, String> {
     let ours = [
+        ("AWS_EXECUTION_ENV", "AWS_ECS_EC2".to_owned()),
         ("AWS_REGION", settings.identity.region.to_string()),
         ("HOSTNAME", HOST.to_owned()),
         ("NVIDIA_VISIBLE_DEVICES", "void".to_owned()),
@@ -118,6 +119,11 @@ fn environment(
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect();
+    let algorithm = job.algorithm_specification.as_ref();
+    if algorithm.and_then(|a| a.enable_sage_maker_metrics_time_series) == Some(true) {
+        let directory = "/opt/ml/output/metrics/sagemaker".to_owned();
+        all.insert("SAGEMAKER_METRICS_DIRECTORY".to_owned(), directory);
+    }
     all.extend(job.environment.clone().unwrap_or_default());
     all
 }

@@ -13,6 +13,9 @@ use kiln_model::api::{
 
 use super::DEFAULT_MAX_RUNTIME;
 
+/// The longest that a job may be allowed to run, in seconds: 28 days.
+const LONGEST_RUNTIME: i32 = 2_419_200;
+
 type Check = fn(&CreateTrainingJobRequest) -> Result<(), String>;
 
 const CHECKS: [Check; 9] = [
@@ -233,9 +236,12 @@ fn the_stopping_condition(request: &CreateTrainingJobRequest) -> Result<(), Stri
         wait.is_some() && !spot,
         "MaxWaitTimeInSeconds above 0 is valid only when EnableManagedSpotTraining is true.",
     )?;
-    let runtime = stopping
-        .max_runtime_in_seconds
-        .unwrap_or(DEFAULT_MAX_RUNTIME);
+    let runtime = stopping.max_runtime_in_seconds;
+    let runtime = runtime.unwrap_or(DEFAULT_MAX_RUNTIME);
+    refuse_if(
+        runtime > LONGEST_RUNTIME,
+        format!("MaxRuntimeInSeconds must be at most {LONGEST_RUNTIME} seconds, which is 28 days."),
+    )?;
     refuse_if(
         wait.is_some_and(|wait| wait < runtime),
         "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to \

@@ -54,7 +54,8 @@ pub fn print_commands(data_dir: &Path, name: &str) {
         format!("eval \"$({kiln} env --data-dir {directory})\""),
         format!("aws sagemaker describe-training-job --training-job-name {name}"),
         format!(
-            "aws logs tail /aws/sagemaker/TrainingJobs --since 1d --log-stream-name-prefix {name}/"
+            "aws logs filter-log-events --log-group-name /aws/sagemaker/TrainingJobs \
+             --log-stream-name-prefix {name}/ --query 'events[].message' --output text"
         ),
         format!(
             "aws s3 cp s3://{}/{} .",

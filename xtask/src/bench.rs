@@ -1,0 +1,84 @@
+//! `cargo xtask bench`: builds Kiln for release, sets up the peers, and runs
+//! the benchmarks. The page of figures goes to standard output, and all else
+//! to standard error.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::Args;
+
+use crate::test::{cargo, execute, root};
+
+/// How much to run.
+#[derive(Args)]
+pub struct Options {
+    /// Only see that everything runs; the figures mean nothing
+    #[arg(long)]
+    tiny: bool,
+}
+
+/// A static shell for the jobs, as Debian's package installs it.
+const BUSYBOX: &str = "/bin/busybox";
+
+/// Runs the benchmarks.
+pub fn run(options: &Options) -> Result<(), String> {
+    let root = root()?;
+    install_busybox()?;
+    let peers = peers(&root)?;
+    let packages = ["--package", "kiln", "--package", "kiln-bench"];
+    execute(cargo(&root).args(["build", "--release"]).args(packages))?;
+    let programs = root.join("target/release");
+    let mut bench = Command::new(programs.join("kiln-bench"));
+    bench
+        .arg("--kiln")
+        .arg(programs.join("kiln"))
+        .arg("--moto-server")
+        .arg(peers.join("bin/moto_server"))
+        .args(["--busybox", BUSYBOX]);
+    if options.tiny {
+        bench.arg("--tiny");
+    }
+    if std::env::var_os("KILN_CACHE_DIR").is_none() {
+        // The tests' framework environments serve here as well.
+        bench.env("KILN_CACHE_DIR", root.join("target/test-cache"));
+    }
+    execute(&mut bench)
+}
+
+fn install_busybox() -> Result<(), String> {
+    if Path::new(BUSYBOX).exists() {
+        return Ok(());
+    }
+    let install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+                   busybox-static";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", install])
+        .env("DEBIAN_FRONTEND", "noninteractive");
+    execute(shell.stdout(Stdio::null()))
+}
+
+/// A Python environment in `target/` with exactly the pinned peers.
+fn peers(root: &Path) -> Result<PathBuf, String> {
+    let directory = root.join("target/bench-venv");
+    let requirements = root.join("bench/requirements.txt");
+    let wanted = std::fs::read_to_string(&requirements)
+        .map_err(|error| format!("{}: {error}", requirements.display()))?;
+    let stamp = directory.join("requirements.installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(directory);
+    }
+    eprintln!("Creating the peers' Python environment");
+    execute(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&directory),
+    )?;
+    let mut pip = Command::new(directory.join("bin/python"));
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps"])
+        .arg("--requirement")
+        .arg(&requirements);
+    execute(pip.stdout(Stdio::null()))?;
+    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    Ok(directory)
+}
