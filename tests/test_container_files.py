@@ -9,6 +9,7 @@ from harness.jobs import GROUP, Jobs, completed, fresh_name, s3_channel
 HYPERPARAMETERS = {"lr": "0.1", "quoted": '"hello"', "flag": "True", "empty": "", "unicode": "é"}
 METRICS = [{"Name": "train:loss", "Regex": "loss=([0-9.]+)"}]
 DUMP = """
+echo here is all that can be seen
 cp /opt/ml/input/config/* /opt/ml/model/
 env > /opt/ml/model/environment
 cat /proc/net/dev > /opt/ml/model/interfaces
@@ -200,7 +201,7 @@ def test_the_log_stream_is_named_after_job_host_and_second(jobs, described):
     streams = jobs.logs.describe_log_streams(
         logGroupName=GROUP, logStreamNamePrefix=described["TrainingJobName"] + "/"
     )["logStreams"]
-    assert all(
+    assert streams and all(
         stream["logStreamName"].startswith(f"{described['TrainingJobName']}/algo-1-")
         and stream["logStreamName"].rsplit("-", 1)[1].isdigit()
         for stream in streams

@@ -143,20 +143,22 @@ pub struct JobStore {
     database: Database,
 }
 
+/// The documents come last, the one that is read most first among them: SQLite
+/// walks through a row to get at a column, over several pages where it is long.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE jobs (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   kind TEXT NOT NULL,
   name TEXT NOT NULL,
   arn TEXT NOT NULL UNIQUE,
-  request TEXT NOT NULL,
-  state TEXT NOT NULL,
-  description TEXT NOT NULL,
   status TEXT NOT NULL,
   secondary TEXT NOT NULL,
   created INTEGER NOT NULL,
   modified INTEGER NOT NULL,
   ended INTEGER,
+  description TEXT NOT NULL,
+  request TEXT NOT NULL,
+  state TEXT NOT NULL,
   UNIQUE (kind, name)
 );
 CREATE INDEX jobs_by_creation ON jobs (kind, created, id);

@@ -35,7 +35,7 @@ impl TrainingJobs {
         for stored in self.shared.store.jobs.open_jobs(KIND)? {
             let name = stored.name.clone();
             if self.read(stored)?.state.attempts == 0 {
-                self.queue().push_back(name);
+                self.queue().push(name);
             }
         }
         tokio::spawn(self.clone().dispatch());
@@ -64,14 +64,14 @@ impl TrainingJobs {
             self.shared.wake.notified().await;
             while let Some(name) = self.first() {
                 match self.launch(&name).await {
-                    Ok(Launch::Settled) => self.queue().retain(|queued| *queued != name),
+                    Ok(Launch::Settled) => self.queue().remove(&name),
                     Ok(Launch::NoRoom) => {
                         self.mark_waiting().await;
                         break;
                     }
                     Err(error) => {
                         tracing::error!(job = name, %error, "a job could not be launched");
-                        self.queue().retain(|queued| *queued != name);
+                        self.queue().remove(&name);
                     }
                 }
             }
@@ -79,7 +79,7 @@ impl TrainingJobs {
     }
 
     fn first(&self) -> Option<String> {
-        self.queue().front().cloned()
+        self.queue().first().map(str::to_owned)
     }
 
     async fn launch(&self, name: &str) -> Result<Launch, JobError> {
@@ -148,7 +148,7 @@ impl TrainingJobs {
     }
 
     async fn mark_waiting(&self) {
-        let names: Vec<String> = self.queue().iter().cloned().collect();
+        let names = self.queue().take_untold();
         let marks = names.iter().map(|name| async move {
             let waiting = self.shared.store.jobs.find(KIND, name).ok().flatten();
             let job = waiting.and_then(|stored| self.read(stored).ok());
@@ -192,6 +192,12 @@ impl TrainingJobs {
         let Some(instance) = self.shared.store.instances.find(id)? else {
             return Ok(());
         };
+        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        if job.is_none_or(|job| job.state.is_terminal()) {
+            // The usual case, which needs no write.
+            return Ok(());
+        }
         let reason = kiln_agent::failure::internal(&detail);
         let at = now();
         let lost = self

@@ -4,13 +4,14 @@ mod describe;
 mod dispatch;
 mod list;
 mod plan;
+mod queue;
 mod reports;
 pub mod request;
 mod scope;
 mod state;
 mod update;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +22,7 @@ use kiln_model::{Arn, JobKind, JobName, Timestamp};
 use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
 use tokio::sync::{Notify, watch};
 
+use self::queue::Queue;
 use crate::{Buckets, JobError, JobSession, SessionKeys, Settings};
 
 pub use list::TrainingJobList;
@@ -47,8 +49,7 @@ struct Shared {
     engine: Arc<dyn Engine>,
     buckets: Arc<dyn Buckets>,
     keys: SessionKeys,
-    /// Names of accepted jobs that have no instance yet, oldest first.
-    queue: Mutex<VecDeque<String>>,
+    queue: Mutex<Queue>,
     /// Rung when the queue or the room changes.
     wake: Notify,
     /// The keys of the instances there are, by access key.
@@ -137,7 +138,7 @@ impl TrainingJobs {
             Err(StoreError::NameTaken) => return Err(name_taken(&job.arn)),
             Err(error) => return Err(error.into()),
         }
-        self.queue().push_back(name);
+        self.queue().push(name);
         self.shared.wake.notify_one();
         Ok(job.arn)
     }
@@ -172,7 +173,7 @@ impl TrainingJobs {
             .await?;
         match action {
             Action::TellToStop => self.shared.told.send_modify(|count| *count += 1),
-            Action::Nothing => self.queue().retain(|queued| queued != name),
+            Action::Nothing => self.queue().remove(name),
         }
         Ok(())
     }
@@ -339,7 +340,7 @@ impl TrainingJobs {
         })
     }
 
-    fn queue(&self) -> MutexGuard<'_, VecDeque<String>> {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
         self.shared
             .queue
             .lock()

@@ -41,6 +41,12 @@ pub fn accept(mut request: CreateTrainingJobRequest) -> Result<CreateTrainingJob
     stopping
         .max_runtime_in_seconds
         .get_or_insert(DEFAULT_MAX_RUNTIME);
+    if let Some(algorithm) = &mut request.algorithm_specification {
+        let measured = has_any(&algorithm.metric_definitions);
+        algorithm
+            .enable_sage_maker_metrics_time_series
+            .get_or_insert(measured);
+    }
     Ok(request)
 }
 
