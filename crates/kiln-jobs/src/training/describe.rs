@@ -18,7 +18,6 @@ pub fn describe(
 ) -> DescribeTrainingJobResponse {
     let request = request.clone();
     let training_time = training_seconds(state);
-    let profiled = request.profiler_config.is_some();
     DescribeTrainingJobResponse {
         training_job_name: request.training_job_name.clone(),
         training_job_arn: arn.to_string(),
@@ -63,7 +62,7 @@ pub fn describe(
         profiler_config: request.profiler_config,
         profiler_rule_configurations: request.profiler_rule_configurations,
         profiler_rule_evaluation_statuses: None,
-        profiling_status: profiled.then_some(ProfilingStatus::Disabled),
+        profiling_status: Some(ProfilingStatus::Disabled),
         environment: request.environment,
         retry_strategy: request.retry_strategy,
         remote_debug_config: request.remote_debug_config,
