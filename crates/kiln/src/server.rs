@@ -123,6 +123,8 @@ impl Server {
             });
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
+                // A client may say all it has to say and then listen.
+                .half_close(true)
                 .header_read_timeout(HEAD_PATIENCE)
                 .serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
