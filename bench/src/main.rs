@@ -42,6 +42,7 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<Report, BenchError> {
     Ok(Report {
+        tiny: options.tiny,
         machine: report::machine(),
         shell: latency::measure(options)?,
         script: options

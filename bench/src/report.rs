@@ -11,6 +11,8 @@ use crate::throughput::Throughput;
 /// Everything that was measured.
 #[derive(Debug, Clone)]
 pub struct Report {
+    /// Whether so little was measured that the figures mean nothing.
+    pub tiny: bool,
     /// What it was measured on.
     pub machine: String,
     /// Jobs with a shell entrypoint.
@@ -32,6 +34,12 @@ pub fn machine() -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "# Benchmarks\n\nOn {}.\n", self.machine)?;
+        if self.tiny {
+            writeln!(
+                f,
+                "This run was too small for its figures to mean anything.\n"
+            )?;
+        }
         write_latency(f, "a shell entrypoint", &self.shell, ["50 ms", "150 ms"])?;
         if let Some(script) = &self.script {
             write_latency(f, "script mode", script, ["1000 ms", "–"])?;

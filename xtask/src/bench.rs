@@ -12,7 +12,7 @@ use crate::test::{cargo, execute, root};
 /// How much to run.
 #[derive(Args)]
 pub struct Options {
-    /// Only see that everything runs; the figures mean nothing
+    /// Only see that everything runs, without a release build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
 }
@@ -25,9 +25,17 @@ pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
     install_busybox()?;
     let peers = peers(&root)?;
-    let packages = ["--package", "kiln", "--package", "kiln-bench"];
-    execute(cargo(&root).args(["build", "--release"]).args(packages))?;
-    let programs = root.join("target/release");
+    let mut build = cargo(&root);
+    build.args(["build", "--package", "kiln", "--package", "kiln-bench"]);
+    if !options.tiny {
+        build.arg("--release");
+    }
+    execute(&mut build)?;
+    let programs = root.join(if options.tiny {
+        "target/debug"
+    } else {
+        "target/release"
+    });
     let mut bench = Command::new(programs.join("kiln-bench"));
     bench
         .arg("--kiln")

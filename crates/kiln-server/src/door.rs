@@ -79,7 +79,15 @@ impl FrontDoor {
         let (parts, body) = request.into_parts();
         match service_of(&parts) {
             Service::S3 => self.s3(Request::from_parts(parts, body)).await,
-            Service::Unserved(name) => fault(Protocol::Json, &unserved(&name)),
+            Service::Unserved(name) => {
+                let json = parts.headers.contains_key("x-amz-target");
+                let protocol = if json {
+                    Protocol::Json
+                } else {
+                    Protocol::Query
+                };
+                fault(protocol, &unserved(&name))
+            }
             Service::Served(service) => match read(body).await {
                 Ok(body) => self.serve(service, &parts, &body).await,
                 Err(too_large) => fault(service.protocol(), &too_large),

@@ -9,6 +9,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use crate::job_list::{self, JobSummary, ListQuery};
 use crate::{Database, StoreError, tags};
 
 /// A job as its decider sees it.
@@ -65,76 +66,6 @@ pub struct NewJob {
     pub change: JobChange,
     /// Tags given with the request.
     pub tags: Vec<(String, String)>,
-}
-
-/// How a list is narrowed, ordered and paged.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ListQuery {
-    /// Only names that contain this, in any case.
-    pub name_contains: Option<String>,
-    /// Only this main status.
-    pub status: Option<String>,
-    /// Created at or after, epoch milliseconds.
-    pub created_after: Option<i64>,
-    /// Created at or before.
-    pub created_before: Option<i64>,
-    /// Changed at or after.
-    pub modified_after: Option<i64>,
-    /// Changed at or before.
-    pub modified_before: Option<i64>,
-    /// The order.
-    pub sort: SortKey,
-    /// Whether the order is reversed.
-    pub descending: bool,
-    /// Continue after this place.
-    pub after: Option<Place>,
-    /// How many jobs at most.
-    pub limit: u32,
-}
-
-/// What a list is ordered by.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum SortKey {
-    /// Creation time, then age.
-    #[default]
-    Created,
-    /// Name, then age.
-    Name,
-    /// Status, then age.
-    Status,
-}
-
-impl SortKey {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Name => "name",
-            Self::Status => "status",
-        }
-    }
-}
-
-/// A place in an ordered list: the sort column's value and the row behind it.
-/// It stays valid whatever is inserted around it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Place {
-    /// The sort column's value; a number for times, else text.
-    pub value: serde_json::Value,
-    /// The row, which breaks ties.
-    pub row: i64,
-}
-
-/// One line of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct JobSummary {
-    /// The name.
-    pub name: String,
-    /// The ARN.
-    pub arn: String,
-    /// The indexed columns.
-    pub index: JobIndex,
-    /// Where a following page starts.
-    pub place: Place,
 }
 
 /// The jobs in one SQLite file.
@@ -266,7 +197,7 @@ impl JobStore {
     /// The database's failure.
     pub fn list(&self, kind: &str, query: &ListQuery) -> Result<Vec<JobSummary>, StoreError> {
         self.database
-            .read(|connection| list(connection, kind, query))
+            .read(|connection| job_list::list(connection, kind, query))
     }
 }
 
@@ -357,78 +288,6 @@ fn stored(row: &rusqlite::Row<'_>) -> Result<StoredJob, rusqlite::Error> {
         request: row.get(1)?,
         state: row.get(2)?,
     })
-}
-
-fn list(
-    connection: &Connection,
-    kind: &str,
-    query: &ListQuery,
-) -> Result<Vec<JobSummary>, StoreError> {
-    let (sql, values) = list_sql(kind, query);
-    let mut statement = connection.prepare_cached(&sql)?;
-    let column = query.sort.column();
-    let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
-        let value = match row.get_ref(column)? {
-            rusqlite::types::ValueRef::Integer(number) => number.into(),
-            _ => row.get::<_, String>(column)?.into(),
-        };
-        Ok(JobSummary {
-            name: row.get("name")?,
-            arn: row.get("arn")?,
-            index: JobIndex {
-                status: row.get("status")?,
-                secondary: row.get("secondary")?,
-                created: row.get("created")?,
-                modified: row.get("modified")?,
-                ended: row.get("ended")?,
-            },
-            place: Place {
-                value,
-                row: row.get("id")?,
-            },
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// Builds the statement of a list: only the conditions that are asked for, so
-/// that SQLite walks the index of the sort key and stops at the limit.
-fn list_sql(kind: &str, query: &ListQuery) -> (String, Vec<rusqlite::types::Value>) {
-    use rusqlite::types::Value;
-    let mut sql = String::from(
-        "SELECT id, name, arn, status, secondary, created, modified, ended FROM jobs WHERE kind = ?",
-    );
-    let mut values = vec![Value::from(kind.to_owned())];
-    let mut condition = |text: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            sql.push_str(" AND ");
-            sql.push_str(text);
-            values.push(value);
-        }
-    };
-    let time = |time: Option<i64>| time.map(Value::from);
-    let contained = query.name_contains.as_ref().map(|text| text.to_lowercase());
-    condition("instr(lower(name), ?) > 0", contained.map(Value::from));
-    condition("status = ?", query.status.clone().map(Value::from));
-    condition("created >= ?", time(query.created_after));
-    condition("created <= ?", time(query.created_before));
-    condition("modified >= ?", time(query.modified_after));
-    condition("modified <= ?", time(query.modified_before));
-    let (column, order, beyond) = match query.descending {
-        true => (query.sort.column(), "DESC", '<'),
-        false => (query.sort.column(), "ASC", '>'),
-    };
-    if let Some(place) = &query.after {
-        sql.push_str(&format!(" AND ({column}, id) {beyond} (?, ?)"));
-        values.push(match &place.value {
-            serde_json::Value::Number(number) => Value::from(number.as_i64().unwrap_or_default()),
-            other => Value::from(other.as_str().unwrap_or_default().to_owned()),
-        });
-        values.push(Value::from(place.row));
-    }
-    sql.push_str(&format!(" ORDER BY {column} {order}, id {order} LIMIT ?"));
-    values.push(Value::from(query.limit));
-    (sql, values)
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Jobs as the store keeps them: names, changes, lists and deliveries.
 
 use super::*;
-use crate::Store;
 use crate::instances::Instance;
+use crate::{SortKey, Store};
 
 const KIND: &str = "training-job";
 

@@ -3,6 +3,7 @@
 
 mod database;
 mod instances;
+mod job_list;
 mod jobs;
 mod logs;
 pub mod objects;
@@ -12,9 +13,8 @@ use std::path::Path;
 
 pub use database::Database;
 pub use instances::{Instance, InstanceStore};
-pub use jobs::{
-    JobChange, JobIndex, JobStore, JobSummary, ListQuery, NewJob, Place, SortKey, StoredJob,
-};
+pub use job_list::{JobSummary, ListQuery, Place, SortKey};
+pub use jobs::{JobChange, JobIndex, JobStore, NewJob, StoredJob};
 pub use logs::{Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Window};
 /// What a caller's own change returns when SQLite refuses it.
 pub use rusqlite::Error as SqliteError;

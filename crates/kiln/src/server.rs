@@ -181,7 +181,11 @@ fn physical_memory() -> Result<u64, Failure> {
 async fn check_machine(configuration: &Configuration) -> Result<(), Failure> {
     let weaknesses = probe();
     for weakness in &weaknesses {
-        eprintln!("kiln: weaker on this machine: {}", weakness.sentence);
+        let how = match weakness.severity {
+            Severity::Weaker => "weaker",
+            Severity::Unsafe => "unsafe",
+        };
+        eprintln!("kiln: {how} on this machine: {}", weakness.sentence);
     }
     let contained = weaknesses
         .iter()

@@ -7,18 +7,72 @@ use super::environment::{Framework, Version, Wanted};
 
 /// An addition to the table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "WrittenEntry", into = "WrittenEntry")]
 pub struct Entry {
     /// The image's name as requests spell it; `*` stands for any characters and
     /// `?` for one.
     pub pattern: String,
     /// What it stands for.
-    #[serde(flatten)]
     pub target: Target,
 }
 
+/// An addition as configuration writes it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenEntry {
+    pattern: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    engine: Option<String>,
+}
+
+/// An addition that says nothing, or too much, about what it stands for.
+#[derive(Debug, thiserror::Error)]
+#[error("an [[image]] entry needs exactly one of environment, image and engine beside its pattern")]
+struct NotOneTarget;
+
+impl TryFrom<WrittenEntry> for Entry {
+    type Error = NotOneTarget;
+
+    fn try_from(written: WrittenEntry) -> Result<Self, NotOneTarget> {
+        let WrittenEntry {
+            pattern,
+            environment,
+            image,
+            engine,
+        } = written;
+        let target = match (environment, image, engine) {
+            (Some(name), None, None) => Target::Environment(name),
+            (None, Some(name), None) => Target::Image(name),
+            (None, None, Some(name)) => Target::Engine(name),
+            _ => return Err(NotOneTarget),
+        };
+        Ok(Self { pattern, target })
+    }
+}
+
+impl From<Entry> for WrittenEntry {
+    fn from(entry: Entry) -> Self {
+        let mut written = Self {
+            pattern: entry.pattern,
+            environment: None,
+            image: None,
+            engine: None,
+        };
+        match entry.target {
+            Target::Environment(name) => written.environment = Some(name),
+            Target::Image(name) => written.image = Some(name),
+            Target::Engine(name) => written.engine = Some(name),
+        }
+        written
+    }
+}
+
 /// What runs when an image is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A framework environment by its name, such as `xgboost-3.0`.
     Environment(String),

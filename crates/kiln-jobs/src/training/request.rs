@@ -170,10 +170,17 @@ fn the_channel(request: &CreateTrainingJobRequest, channel: &Channel) -> Result<
         wrapped,
         format!("Channel '{name}': RecordWrapperType RecordIO is supported only in Pipe mode."),
     )?;
-    refuse_if(
-        channel.shuffle_config.is_some(),
-        format!("Channel '{name}': ShuffleConfig is not available in this version of Kiln."),
-    )
+    let unavailable = [
+        (channel.shuffle_config.is_some(), "ShuffleConfig"),
+        (has_any(&source.attribute_names), "AttributeNames"),
+        (has_any(&source.instance_group_names), "InstanceGroupNames"),
+        (source.model_access_config.is_some(), "ModelAccessConfig"),
+        (source.hub_access_config.is_some(), "HubAccessConfig"),
+    ];
+    match unavailable.iter().find(|(asked, _)| *asked) {
+        Some((_, what)) => Err(format!("Channel '{name}': {}", not_yet(what))),
+        None => Ok(()),
+    }
 }
 
 fn the_output(request: &CreateTrainingJobRequest) -> Result<(), String> {

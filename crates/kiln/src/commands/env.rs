@@ -18,6 +18,12 @@ pub fn run(directory: &Path) -> Result<(), Failure> {
     let directory = data_dir::create(directory)?;
     let key = AccessKey::root(&directory)?;
     let address = data_dir::read_address(&directory);
+    if address.is_none() {
+        eprintln!(
+            "kiln: no server has run on {} yet; start one with: kiln serve --data-dir {0}",
+            directory.display()
+        );
+    }
     let address = address.map_or_else(|| USUAL_ADDRESS.to_owned(), |address| address.to_string());
     println!("export AWS_ENDPOINT_URL=http://{address}");
     println!("export AWS_ACCESS_KEY_ID={}", key.access_key_id);

@@ -1,19 +1,21 @@
 //! `kiln serve`
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use clap::Args;
 use kiln_jobs::Identity;
 use kiln_model::{AccountId, Region};
 use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
 
 use super::{DataDir, Failure};
 use crate::data_dir;
 use crate::server::{Server, Setup};
 
-/// What is logged unless KILN_LOG says otherwise. The S3 protocol crate calls
-/// every missing object an error.
-const QUIET: &str = "warn,s3s=off";
+/// The S3 protocol crate logs whole requests, tokens included, and calls every
+/// missing object an error.
+const SILENCED: &str = "s3s=off";
 
 /// The options of `kiln serve`.
 #[derive(Debug, Args)]
@@ -34,12 +36,11 @@ pub struct Serve {
 impl Serve {
     /// Serves until SIGINT or SIGTERM.
     pub fn run(self) -> Result<(), Failure> {
+        let filter = EnvFilter::try_from_env("KILN_LOG").unwrap_or_else(|_| "warn".into());
         tracing_subscriber::fmt()
-            .with_env_filter(
-                tracing_subscriber::EnvFilter::try_from_env("KILN_LOG")
-                    .unwrap_or_else(|_| QUIET.into()),
-            )
+            .with_env_filter(filter.add_directive(SILENCED.parse()?))
             .with_writer(std::io::stderr)
+            .with_ansi(std::io::stderr().is_terminal())
             .init();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
