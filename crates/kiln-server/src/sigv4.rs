@@ -382,11 +382,7 @@ fn canonical_request(parts: &Parts, claim: &Claim, payload: &str) -> Result<Stri
     text.push('\n');
     text.push_str(&canonical_query(parts.uri.query().unwrap_or_default()));
     text.push('\n');
-    if !claim.signed_headers.iter().any(|name| name == "host") {
-        return Err(Refusal::Incomplete(
-            "'Host' must be a signed header.".to_owned(),
-        ));
-    }
+    require_signed(parts, claim)?;
     for name in &claim.signed_headers {
         let values = parts
             .headers
@@ -404,6 +400,22 @@ fn canonical_request(parts: &Parts, claim: &Claim, payload: &str) -> Result<Stri
     text.push('\n');
     text.push_str(payload);
     Ok(text)
+}
+
+/// What decides a request's meaning must be signed: its host, and every header
+/// of AWS's own, such as the one that names the operation.
+fn require_signed(parts: &Parts, claim: &Claim) -> Result<(), Refusal> {
+    let own = parts.headers.keys().map(http::HeaderName::as_str);
+    let needed = own
+        .filter(|name| name.starts_with("x-amz-"))
+        .chain(["host"]);
+    let mut unsigned = needed.filter(|name| !claim.signed_headers.iter().any(|s| s == name));
+    match unsigned.next() {
+        Some(name) => Err(Refusal::Incomplete(format!(
+            "'{name}' must be a signed header."
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Trims a header's value and makes runs of spaces one.

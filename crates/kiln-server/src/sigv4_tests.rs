@@ -112,6 +112,18 @@ fn a_request_without_a_signature_says_so() {
 }
 
 #[test]
+fn what_names_the_operation_must_be_signed() {
+    let mut added = published();
+    added.headers.insert(
+        "x-amz-target",
+        "SageMaker.DeleteTrainingJob".parse().unwrap(),
+    );
+    let refused = canonical_request(&added, &claim(&added).unwrap(), &hash(b""));
+    let expected = "'x-amz-target' must be a signed header.".to_owned();
+    assert_eq!(refused, Err(Refusal::Incomplete(expected)));
+}
+
+#[test]
 fn a_scope_is_read_from_its_end() {
     let scope = parse_scope("AK/with/slashes/20150830/us-east-1/iam/aws4_request").unwrap();
     assert_eq!(
