@@ -77,11 +77,11 @@ impl Courier {
                 }
                 continue;
             }
-            self.deliver(&batch).await?;
+            self.deliver(directory, &batch).await?;
         }
     }
 
-    async fn deliver(&self, batch: &[Numbered]) -> Result<(), AgentError> {
+    async fn deliver(&self, directory: &Path, batch: &[Numbered]) -> Result<(), AgentError> {
         let body = serde_json::to_vec(batch).map_err(std::io::Error::from);
         let body = body.map_err(AgentError::io("writing down reports"))?;
         let last = batch.last().map_or(0, |report| report.n);
@@ -90,6 +90,10 @@ impl Courier {
             match self.post(body.clone()).await {
                 Reply::Done(receipt) if receipt.delivered >= last => return Ok(()),
                 Reply::Unknown => return Err(AgentError::Disowned),
+                // Whoever removed the instance's directory wants none of it.
+                Reply::Done(_) | Reply::Away if !directory.exists() => {
+                    return Err(AgentError::Disowned);
+                }
                 Reply::Done(_) | Reply::Away => tokio::time::sleep(pause).await,
             }
             pause = (pause * 2).min(LONGEST_PAUSE);
