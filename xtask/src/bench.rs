@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds Kiln for release, sets up the peers, and runs
+//! `cargo xtask bench`: builds Kiln as it is shipped, sets up the peers, and runs
 //! the benchmarks. The page of figures goes to standard output, and all else
 //! to standard error.
 
@@ -12,7 +12,7 @@ use crate::test::{cargo, execute, root};
 /// How much to run.
 #[derive(Args)]
 pub struct Options {
-    /// Only see that everything runs, without a release build; the figures mean nothing
+    /// Only see that everything runs, without an optimised build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
 }
@@ -28,13 +28,13 @@ pub fn run(options: &Options) -> Result<(), String> {
     let mut build = cargo(&root);
     build.args(["build", "--package", "kiln", "--package", "kiln-bench"]);
     if !options.tiny {
-        build.arg("--release");
+        build.args(["--profile", "dist"]);
     }
     execute(&mut build)?;
     let programs = root.join(if options.tiny {
         "target/debug"
     } else {
-        "target/release"
+        "target/dist"
     });
     let mut bench = Command::new(programs.join("kiln-bench"));
     bench
