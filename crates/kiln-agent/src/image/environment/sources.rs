@@ -61,3 +61,58 @@ fn write(path: PathBuf, text: &str) -> Result<(), EnvironmentError> {
     }
     fs::write(&path, text).map_err(EnvironmentError::io("writing", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use super::*;
+
+    const ENVIRONMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/environments");
+
+    #[test]
+    fn every_source_file_is_installed() {
+        let root = Path::new(ENVIRONMENTS).join("python");
+        let mut there = BTreeSet::new();
+        let mut waiting = vec![root.clone()];
+        while let Some(directory) = waiting.pop() {
+            for entry in fs::read_dir(directory).expect("a directory") {
+                let path = entry.expect("an entry").path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else if path.extension().is_some_and(|kind| kind != "pyc") {
+                    let name = path.strip_prefix(&root).expect("below the root");
+                    there.insert(name.to_string_lossy().into_owned());
+                }
+            }
+        }
+        let installed = SOURCES.iter().map(|(path, _)| (*path).to_owned()).collect();
+        assert_eq!(there, installed);
+    }
+
+    #[test]
+    fn the_python_tests_pass_on_what_is_installed() {
+        let home = tempfile::tempdir().expect("a directory");
+        let packages = home.path().join("packages");
+        fs::create_dir(home.path().join("bin")).expect("a directory");
+        fs::write(home.path().join("bin/train"), "theirs").expect("a file");
+        install(home.path(), &packages, Framework::Xgboost).expect("installed");
+        let train = fs::read_to_string(home.path().join("bin/train")).expect("a file");
+        assert!(
+            train.ends_with("kiln_environment.launch xgboost\n"),
+            "{train}"
+        );
+
+        let output = Command::new("python3")
+            .args(["-m", "unittest", "discover", "--start-directory"])
+            .arg(Path::new(ENVIRONMENTS).join("tests"))
+            .env("PYTHONPATH", &packages)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .output()
+            .expect("python3");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}");
+        assert!(!text.contains("Ran 0 tests"), "{text}");
+    }
+}

@@ -1,7 +1,5 @@
 """The evaluation metrics: XGBoost's own, and those the AWS container adds."""
 
-import numpy
-
 BUILT_IN = {
     "aft-nloglik",
     "auc",
@@ -79,6 +77,8 @@ def score(metric, predictions, labels):
 
 def classes(predictions):
     """The predicted class of each row, from probabilities or from classes."""
+    import numpy
+
     if predictions.ndim > 1 and predictions.shape[1] > 1:
         return numpy.argmax(predictions, axis=1)
     flat = predictions.reshape(-1)
