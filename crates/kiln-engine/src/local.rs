@@ -25,6 +25,9 @@ use crate::{Engine, EngineError, Presence};
 
 /// How often an agent's lock is looked at.
 const WATCH: Duration = Duration::from_millis(300);
+/// How many looks an agent that was only just spawned gets to take its lock: half
+/// a minute, for a machine that is hopelessly busy.
+const BEGIN_PATIENCE: u32 = 100;
 /// The agent's own diagnostics, in the instance's directory.
 const AGENT_LOG: &str = "agent.log";
 
@@ -143,8 +146,7 @@ impl Engine for LocalEngine {
     }
 
     async fn departed(&self, instance: &str) {
-        // An agent that was only just spawned gets a moment to take its lock.
-        let mut patience = 10;
+        let mut patience = BEGIN_PATIENCE;
         loop {
             tokio::time::sleep(WATCH).await;
             match self.presence(instance) {

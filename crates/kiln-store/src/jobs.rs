@@ -171,7 +171,7 @@ impl JobStore {
         })
     }
 
-    /// Forgets a job and its tags. Answers whether there was one.
+    /// Forgets a job, its tags and its instances. Answers whether there was one.
     ///
     /// # Errors
     /// The database's failure.
@@ -185,6 +185,9 @@ impl JobStore {
                     .optional()?;
                 if let Some(arn) = &arn {
                     tags::forget(tx, arn)?;
+                    // A later job of this name must not inherit them.
+                    tx.prepare_cached("DELETE FROM instances WHERE kind = ?1 AND job = ?2")?
+                        .execute(params![kind, name])?;
                 }
                 Ok(arn.is_some())
             })

@@ -37,6 +37,18 @@ fn job(name: &str, created: i64) -> NewJob {
     }
 }
 
+fn instance(id: &str, job: &str) -> Instance {
+    Instance {
+        id: id.to_owned(),
+        kind: KIND.to_owned(),
+        job: job.to_owned(),
+        attempt: 1,
+        host: "algo-1".to_owned(),
+        log_stream: format!("{job}/algo-1-0"),
+        delivered: 0,
+    }
+}
+
 fn open() -> (tempfile::TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
@@ -169,15 +181,7 @@ async fn tags_live_and_die_with_their_job() {
 async fn a_report_that_comes_twice_is_seen_as_old() {
     let (_directory, store) = open();
     store.jobs.create(job("a", 1)).await.unwrap();
-    let instance = Instance {
-        id: "i-1".to_owned(),
-        kind: KIND.to_owned(),
-        job: "a".to_owned(),
-        attempt: 1,
-        host: "algo-1".to_owned(),
-        log_stream: "a/algo-1-0".to_owned(),
-        delivered: 0,
-    };
+    let instance = instance("i-1", "a");
     let placed: Result<(), StoreError> = store
         .instances
         .place(instance, |_| Ok(change("placed", 1)))
@@ -191,4 +195,18 @@ async fn a_report_that_comes_twice_is_seen_as_old() {
         assert_eq!(before.unwrap(), expected);
     }
     assert_eq!(store.instances.find("i-1").unwrap().unwrap().delivered, 9);
+}
+
+#[tokio::test]
+async fn a_job_of_the_same_name_inherits_no_instance() {
+    let (_directory, store) = open();
+    store.jobs.create(job("a", 1)).await.unwrap();
+    let placed: Result<(), StoreError> = store
+        .instances
+        .place(instance("i-1", "a"), |_| Ok(change("placed", 1)))
+        .await;
+    placed.unwrap();
+    store.jobs.delete(KIND, "a").await.unwrap();
+    store.jobs.create(job("a", 2)).await.unwrap();
+    assert_eq!(store.instances.find("i-1").unwrap(), None);
 }
