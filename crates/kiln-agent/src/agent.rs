@@ -77,14 +77,17 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     // A failed delivery drops the life, and with it the container.
     let lived = tokio::try_join!(courier.deliver_all(directory, watched), living);
     listener.abort();
-    let removed = std::fs::remove_dir_all(directory);
-    lived?;
-    removed.map_err(AgentError::io("removing the instance's directory"))
+    // After any other failure the spool holds what the server has yet to read.
+    if matches!(lived, Ok(_) | Err(AgentError::Disowned)) {
+        let removed = std::fs::remove_dir_all(directory);
+        removed.map_err(AgentError::io("removing the instance's directory"))?;
+    }
+    lived.map(drop)
 }
 
 /// A container's connections all pass through the agent, so it takes as many
 /// descriptors as it may have.
-fn raise_descriptor_limit() {
+pub fn raise_descriptor_limit() {
     use nix::sys::resource::{Resource, getrlimit, setrlimit};
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));

@@ -45,10 +45,10 @@ impl Matcher {
     fn find(&self, line: &str) -> Option<Report> {
         let groups = self.regex.captures(line).ok()??;
         let value: f64 = groups.get(1)?.as_str().trim().parse().ok()?;
-        Some(Report::Metric {
-            name: self.name.clone(),
-            value: value as f32,
-        })
+        let value = value as f32;
+        // A diverging model says "nan"; no metric has such a value.
+        let name = self.name.clone();
+        value.is_finite().then_some(Report::Metric { name, value })
     }
 }
 
@@ -210,6 +210,8 @@ mod tests {
             metric(0.015)
         );
         assert_eq!(find("loss=([a-z]+)", "loss=high"), None);
+        assert_eq!(find("loss=([a-z]+)", "loss=nan"), None);
+        assert_eq!(find("loss=(.+)", "loss=1e300"), None);
         assert_eq!(find("loss=[0-9]+", "loss=1"), None);
     }
 

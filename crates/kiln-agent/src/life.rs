@@ -289,10 +289,11 @@ fn outcome(worked: &Worked, message: Option<String>) -> Outcome {
     }
 }
 
-/// The work's own failure says more than that of storing its outputs.
+/// The work's own failure, or the time limit, says more than a failure to store
+/// its outputs.
 fn worst(outcome: Outcome, reason: String) -> Outcome {
     match outcome {
-        failed @ Outcome::Failed(_) => failed,
+        first @ (Outcome::Failed(_) | Outcome::MaxRuntimeExceeded) => first,
         _ => Outcome::Failed(reason),
     }
 }

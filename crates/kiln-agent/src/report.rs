@@ -88,11 +88,11 @@ pub enum Command {
 /// The path, on the control plane, that takes an instance's reports.
 #[must_use]
 pub fn reports_path(instance: &str) -> String {
-    format!("/internal/instances/{instance}/reports")
+    format!("/_kiln/instances/{instance}/reports")
 }
 
 /// The path that answers when there is a [`Command`] for an instance.
 #[must_use]
 pub fn command_path(instance: &str) -> String {
-    format!("/internal/instances/{instance}/command")
+    format!("/_kiln/instances/{instance}/command")
 }

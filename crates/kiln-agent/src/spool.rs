@@ -110,8 +110,16 @@ impl SpoolReader {
                 self.file.seek(SeekFrom::Start(self.offset))?;
                 break;
             }
+            match serde_json::from_slice(&line) {
+                Ok(report) => reports.push(report),
+                Err(error) if reports.is_empty() => return Err(error.into()),
+                // What came before it is worth having; the next read says why it ends.
+                Err(_) => {
+                    self.file.seek(SeekFrom::Start(self.offset))?;
+                    break;
+                }
+            }
             self.offset += line.len() as u64;
-            reports.push(serde_json::from_slice(&line)?);
         }
         Ok(reports)
     }

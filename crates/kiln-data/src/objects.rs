@@ -17,7 +17,9 @@ use rusty_s3::{Bucket, S3Action, UrlStyle};
 
 use crate::DataError;
 
-/// How long requests are tried again while the store cannot be reached.
+/// How long a request is tried again while the store answers that it is in
+/// trouble. One that does not answer is tried for ever: it may be away for hours
+/// while a job trains, and who has no such patience drops the future.
 const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -279,6 +281,7 @@ impl Objects {
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.once(&method, body.clone(), &url).await {
+                Err(error @ DataError::Unreachable(_)) => error,
                 Err(error) if passing(&error) && begun.elapsed() < PATIENCE => error,
                 settled => return settled,
             };
@@ -308,7 +311,6 @@ impl Objects {
 
 fn passing(error: &DataError) -> bool {
     match error {
-        DataError::Unreachable(_) => true,
         DataError::Refused { status, .. } => *status >= 500 || *status == 429,
         _ => false,
     }

@@ -94,7 +94,7 @@ impl Machine {
     /// machine has less.
     #[must_use]
     pub fn limits(&self, size: Size) -> Limits {
-        let room = self.memory.saturating_sub(KEPT_BACK).max(self.memory / 2);
+        let room = self.room();
         let memory_bytes = size.memory.min(room);
         Limits {
             memory_bytes,
@@ -104,12 +104,18 @@ impl Machine {
         }
     }
 
+    /// The memory that jobs may have between them.
+    fn room(&self) -> u64 {
+        let left = self.memory.saturating_sub(KEPT_BACK);
+        left.max(self.memory / 2)
+    }
+
     /// Sets room aside; answers false when there is not enough.
     pub fn admit(&mut self, instance: &str, limits: Limits) -> bool {
         let cpus: f64 = self.taken.values().map(|taken| taken.cpus).sum();
         let memory: u64 = self.taken.values().map(|taken| taken.memory_bytes).sum();
         let fits = cpus + limits.cpus <= f64::from(self.cpus)
-            && memory + limits.memory_bytes <= self.memory;
+            && memory + limits.memory_bytes <= self.room();
         if fits {
             self.taken.insert(instance.to_owned(), limits);
         }

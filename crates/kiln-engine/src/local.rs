@@ -28,6 +28,8 @@ const WATCH: Duration = Duration::from_millis(300);
 /// How many looks an agent that was only just spawned gets to take its lock: half
 /// a minute, for a machine that is hopelessly busy.
 const BEGIN_PATIENCE: u32 = 100;
+/// Reports read at a time from a spool that was left.
+const LEFT_AT_A_TIME: usize = 2000;
 /// The agent's own diagnostics, in the instance's directory.
 const AGENT_LOG: &str = "agent.log";
 
@@ -139,7 +141,8 @@ impl Engine for LocalEngine {
             return Presence::Absent;
         }
         match agent::lock(&directory) {
-            Ok(None) => Presence::Alive,
+            // What cannot be known must not end a job.
+            Ok(None) | Err(_) => Presence::Alive,
             _ if directory.join(SPOOL_FILE).exists() => Presence::Gone,
             _ => Presence::NotBegun,
         }
@@ -162,13 +165,20 @@ impl Engine for LocalEngine {
         if !directory.join(SPOOL_FILE).exists() {
             return Ok(Vec::new());
         }
-        let read = |mut reader: SpoolReader| reader.read(usize::MAX, usize::MAX);
-        let reports = SpoolReader::open(&directory).and_then(read);
-        let reports = reports.map_err(EngineError::io("reading what an agent left"))?;
-        Ok(reports
-            .into_iter()
-            .filter(|report| report.n > after)
-            .collect())
+        let mut reader =
+            SpoolReader::open(&directory).map_err(EngineError::io("reading what an agent left"))?;
+        let mut left = Vec::new();
+        loop {
+            match reader.read(LEFT_AT_A_TIME, usize::MAX) {
+                Ok(reports) if reports.is_empty() => return Ok(left),
+                Ok(reports) => left.extend(reports.into_iter().filter(|report| report.n > after)),
+                // A machine that lost power may leave garbage at the end.
+                Err(error) => {
+                    tracing::warn!(instance, %error, "an agent's spool ends in something unreadable");
+                    return Ok(left);
+                }
+            }
+        }
     }
 
     async fn clear(&self, instance: &str) -> Result<(), EngineError> {

@@ -10,8 +10,8 @@ use kiln_jobs::training::{ReportError, TrainingJobs};
 
 use crate::reply::{Reply, plain};
 
-/// Every internal path begins with this.
-pub(crate) const PREFIX: &str = "/internal/";
+/// Every internal path begins with this, which no bucket can be called.
+pub(crate) const PREFIX: &str = "/_kiln/";
 
 pub(crate) async fn answer(jobs: &TrainingJobs, parts: &Parts, body: &[u8]) -> Reply {
     let Some((instance, what)) = target(parts.uri.path()) else {
@@ -27,7 +27,7 @@ pub(crate) async fn answer(jobs: &TrainingJobs, parts: &Parts, body: &[u8]) -> R
     }
 }
 
-/// `/internal/instances/<instance>/<what>`
+/// `/_kiln/instances/<instance>/<what>`
 fn target(path: &str) -> Option<(&str, &str)> {
     path.strip_prefix(PREFIX)?
         .strip_prefix("instances/")?

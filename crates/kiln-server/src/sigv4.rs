@@ -21,6 +21,8 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 /// How far a request's clock may be from ours.
 const SKEW: Duration = Duration::minutes(5);
+/// How long a presigned request may be valid, in seconds: a week.
+const LONGEST_VALIDITY: i64 = 604_800;
 /// Derived signing keys kept: one a caller, day, region and service.
 const KEYS_KEPT: usize = 1024;
 const TIME: &[BorrowedFormatItem<'_>] =
@@ -87,7 +89,6 @@ pub(crate) fn scope(parts: &Parts) -> Option<CredentialScope> {
 }
 
 /// Checks signatures, remembering derived keys.
-#[derive(Debug)]
 pub(crate) struct Verifier {
     region: String,
     keys: Mutex<HashMap<(CredentialScope, String), hmac::Key>>,
@@ -263,9 +264,14 @@ fn query_claim(query: &str) -> Result<Claim, Refusal> {
     let incomplete =
         |name: &str| Refusal::Incomplete(format!("The query parameter {name} is missing."));
     let need = |name: &str| value(name).ok_or_else(|| incomplete(name));
-    let expires = need("X-Amz-Expires")?
+    let expires: i64 = need("X-Amz-Expires")?
         .parse()
         .map_err(|_| incomplete("X-Amz-Expires"))?;
+    if !(1..=LONGEST_VALIDITY).contains(&expires) {
+        return Err(Refusal::Incomplete(format!(
+            "X-Amz-Expires must be between 1 and {LONGEST_VALIDITY} seconds, which is a week."
+        )));
+    }
     Ok(Claim {
         scope: parse_scope(&need("X-Amz-Credential")?)
             .ok_or_else(|| incomplete("X-Amz-Credential"))?,
@@ -320,7 +326,7 @@ fn check_clock(claim: &Claim, now: OffsetDateTime) -> Result<(), Refusal> {
     let time = PrimitiveDateTime::parse(&claim.time, TIME)
         .map_err(|_| malformed())?
         .assume_utc();
-    if !claim.time.starts_with(&claim.scope.day) {
+    if claim.time.get(..8) != Some(claim.scope.day.as_str()) {
         let scope = &claim.scope.day;
         return Err(Refusal::Clock(format!(
             "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from \
@@ -331,7 +337,7 @@ fn check_clock(claim: &Claim, now: OffsetDateTime) -> Result<(), Refusal> {
     }
     let text = |time: OffsetDateTime| time.format(TIME).unwrap_or_default();
     let life = claim.expires.map_or(SKEW, Duration::seconds);
-    if time + life < now {
+    if time.saturating_add(life) < now {
         return Err(Refusal::Clock(format!(
             "Signature expired: {} is now earlier than {} ({} - {} min.)",
             claim.time,

@@ -171,7 +171,7 @@ impl JobStore {
         })
     }
 
-    /// Forgets a job, its tags and its instances. Answers whether there was one.
+    /// Forgets an ended job, its tags and its instances. Answers whether there was one.
     ///
     /// # Errors
     /// The database's failure.
@@ -180,7 +180,10 @@ impl JobStore {
         self.database
             .write(move |tx| {
                 let arn: Option<String> = tx
-                    .prepare_cached("DELETE FROM jobs WHERE kind = ?1 AND name = ?2 RETURNING arn")?
+                    .prepare_cached(
+                        "DELETE FROM jobs WHERE kind = ?1 AND name = ?2 AND ended IS NOT NULL
+                           RETURNING arn",
+                    )?
                     .query_row(params![kind, name], |row| row.get(0))
                     .optional()?;
                 if let Some(arn) = &arn {

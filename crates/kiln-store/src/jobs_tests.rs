@@ -26,6 +26,20 @@ fn change(state: &str, created: i64) -> JobChange {
     }
 }
 
+fn ended(created: i64) -> JobChange {
+    let mut change = change("ended", created);
+    change.index.ended = Some(created);
+    change
+}
+
+async fn end(store: &Store, name: &str) {
+    let done: Result<(), StoreError> = store
+        .jobs
+        .change(KIND, name, |_| Ok((Some(ended(1)), ())))
+        .await;
+    done.unwrap();
+}
+
 fn job(name: &str, created: i64) -> NewJob {
     NewJob {
         kind: KIND,
@@ -168,6 +182,11 @@ async fn tags_live_and_die_with_their_job() {
         .await
         .unwrap();
     assert_eq!(store.tags.list("arn:a").unwrap(), more[..1]);
+    assert!(
+        !store.jobs.delete(KIND, "a").await.unwrap(),
+        "it has not ended"
+    );
+    end(&store, "a").await;
     assert!(store.jobs.delete(KIND, "a").await.unwrap());
     assert!(matches!(
         store.tags.list("arn:a"),
@@ -206,6 +225,7 @@ async fn a_job_of_the_same_name_inherits_no_instance() {
         .place(instance("i-1", "a"), |_| Ok(change("placed", 1)))
         .await;
     placed.unwrap();
+    end(&store, "a").await;
     store.jobs.delete(KIND, "a").await.unwrap();
     store.jobs.create(job("a", 2)).await.unwrap();
     assert_eq!(store.instances.find("i-1").unwrap(), None);

@@ -84,6 +84,13 @@ pub fn announce(directory: &Path, address: SocketAddr, region: &Region) -> std::
     write_whole(&address_file(directory), &address.to_string())
 }
 
+/// Takes the address back when the server stops, so that nobody, agents least of
+/// all, takes whoever listens there next for it.
+pub fn withdraw(directory: &Path) {
+    // A file that stays is one that the next server overwrites.
+    let _ = std::fs::remove_file(address_file(directory));
+}
+
 fn write_whole(path: &Path, line: &str) -> std::io::Result<()> {
     let aside = path.with_extension("new");
     std::fs::write(&aside, format!("{line}\n"))?;

@@ -49,6 +49,7 @@ pub struct Server {
     jobs: TrainingJobs,
     listener: TcpListener,
     address: SocketAddr,
+    data_dir: PathBuf,
     /// Held as long as the server lives.
     _claim: File,
 }
@@ -57,6 +58,7 @@ impl Server {
     /// Opens the data directory and begins to listen. Jobs that an earlier
     /// server left are found again.
     pub async fn open(setup: Setup) -> Result<Self, Failure> {
+        kiln_agent::agent::raise_descriptor_limit();
         let data_dir = data_dir::create(&setup.data_dir)?;
         let claim = data_dir::claim(&data_dir)?;
         let configuration = Configuration::read(&data_dir)?;
@@ -86,6 +88,7 @@ impl Server {
             jobs,
             listener,
             address,
+            data_dir,
             _claim: claim,
         })
     }
@@ -135,6 +138,7 @@ impl Server {
             });
         }
         drop(self.listener);
+        data_dir::withdraw(&self.data_dir);
         let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
         Ok(())
     }

@@ -5,6 +5,8 @@
 //! is written down in the same transaction that says the job is placed, before
 //! its agent is started; at start-up that list says which agents to look for.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use kiln_engine::Presence;
 use kiln_store::Instance;
@@ -12,6 +14,9 @@ use kiln_store::Instance;
 use super::plan::{HOST, Placement, build};
 use super::{Event, Job, KIND, TrainingJobs, now};
 use crate::JobError;
+
+/// How long what failed rests before it is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What became of the first job in the queue.
 enum Launch {
@@ -29,13 +34,19 @@ impl TrainingJobs {
     pub async fn start(&self) -> Result<(), JobError> {
         for instance in self.shared.store.instances.all()? {
             if instance.kind == KIND {
-                self.recover(instance).await?;
+                let id = instance.id.clone();
+                if let Err(error) = self.recover(instance).await {
+                    tracing::error!(instance = id, %error, "an instance could not be recovered");
+                    self.lose(&id, &error.to_string()).await?;
+                }
             }
         }
         for stored in self.shared.store.jobs.open_jobs(KIND)? {
             let name = stored.name.clone();
-            if self.read(stored)?.state.attempts == 0 {
-                self.queue().push(name);
+            match self.read(stored) {
+                Ok(job) if job.state.attempts == 0 => self.queue().push(name),
+                Ok(_) => {}
+                Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
             }
         }
         tokio::spawn(self.clone().dispatch());
@@ -70,8 +81,11 @@ impl TrainingJobs {
                         break;
                     }
                     Err(error) => {
-                        tracing::error!(job = name, %error, "a job could not be launched");
+                        tracing::error!(job = name, %error, "a job could not be launched yet");
+                        // Others first, and then again: a full disk may have room by then.
                         self.queue().remove(&name);
+                        self.queue().push(name);
+                        tokio::time::sleep(RETRY_AFTER).await;
                     }
                 }
             }
@@ -99,10 +113,11 @@ impl TrainingJobs {
             engine.release(&id);
             return Err(error);
         }
-        if let Err(error) = self.begin(&job, &id).await {
+        let begun = self.begin(&job, &id).await;
+        tokio::spawn(self.clone().attend(id.clone()));
+        if let Err(error) = begun {
             self.lose(&id, &error.to_string()).await?;
         }
-        tokio::spawn(self.clone().attend(id));
         Ok(Launch::Settled)
     }
 
@@ -167,8 +182,9 @@ impl TrainingJobs {
     /// Waits until an instance's agent is gone, and clears up behind it.
     async fn attend(self, id: String) {
         self.shared.engine.departed(&id).await;
-        if let Err(error) = self.settle(&id).await {
-            tracing::error!(instance = id, %error, "an instance could not be cleared up");
+        while let Err(error) = self.settle(&id).await {
+            tracing::error!(instance = id, %error, "an instance could not be cleared up yet");
+            tokio::time::sleep(RETRY_AFTER).await;
         }
         self.revoke(&id);
         self.shared.engine.release(&id);
@@ -176,7 +192,9 @@ impl TrainingJobs {
     }
 
     async fn settle(&self, id: &str) -> Result<(), JobError> {
-        let left = self.shared.engine.leftovers(id, 0)?;
+        let instance = self.shared.store.instances.find(id)?;
+        let delivered = instance.map_or(0, |instance| instance.delivered);
+        let left = self.shared.engine.leftovers(id, delivered)?;
         if !left.is_empty() {
             self.take_in(id, left).await?;
         }

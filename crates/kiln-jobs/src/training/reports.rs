@@ -65,7 +65,7 @@ impl TrainingJobs {
     fn is_stopping(&self, instance: &Instance) -> Result<bool, JobError> {
         let stored = self.shared.store.jobs.find(&instance.kind, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
-        Ok(job.is_none_or(|job| job.state.status == TrainingJobStatus::Stopping))
+        Ok(job.is_none_or(|job| job.state.status != TrainingJobStatus::InProgress))
     }
 
     fn authenticate(&self, id: &str, token: &str) -> Result<Instance, ReportError> {

@@ -132,6 +132,10 @@ fn the_channels(request: &CreateTrainingJobRequest) -> Result<(), String> {
             !names.insert(name),
             format!("Channel names must be unique: '{name}' is repeated."),
         )?;
+        refuse_if(
+            matches!(name.as_str(), "." | ".."),
+            format!("'{name}' cannot be the name of a channel: it is not the name of a directory."),
+        )?;
         the_channel(request, channel)?;
     }
     Ok(())

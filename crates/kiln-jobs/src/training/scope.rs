@@ -20,6 +20,8 @@ pub enum Access {
 pub struct Scope {
     readable: Vec<S3Uri>,
     writable: Vec<S3Uri>,
+    /// One object to read, and nothing that only begins like it.
+    source: Option<S3Uri>,
 }
 
 impl Scope {
@@ -33,11 +35,9 @@ impl Scope {
             .map(|(_, uri)| uri);
         let output: Option<S3Uri> = job_output(job);
         Self {
-            readable: inputs
-                .chain(source_archive(job))
-                .chain(output.clone())
-                .collect(),
+            readable: inputs.chain(output.clone()).collect(),
             writable: output.into_iter().collect(),
+            source: source_archive(job),
         }
     }
 
@@ -48,9 +48,15 @@ impl Scope {
             Access::Read => &self.readable,
             Access::Write => &self.writable,
         };
-        places
+        let within = places
             .iter()
-            .any(|place| place.bucket() == bucket && key.starts_with(place.key()))
+            .any(|place| place.bucket() == bucket && key.starts_with(place.key()));
+        within || (access == Access::Read && self.is_source(bucket, key))
+    }
+
+    fn is_source(&self, bucket: &str, key: &str) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|source| source.bucket() == bucket && source.key() == key)
     }
 }
 
@@ -105,6 +111,7 @@ mod tests {
             (Access::Read, "other", "train/a.csv", false),
             (Access::Write, "inputs", "train/a.csv", false),
             (Access::Read, "code", "src.tar.gz", true),
+            (Access::Read, "code", "src.tar.gz.old", false),
             (Access::Write, "code", "src.tar.gz", false),
             (
                 Access::Write,
