@@ -12,15 +12,15 @@ const USUAL_ADDRESS: &str = "127.0.0.1:7878";
 
 const USUAL_REGION: &str = "us-east-1";
 
-/// Prints shell exports: the endpoint of the server that runs, or ran last, on
-/// the data directory, and its root key.
+/// Prints shell exports: the endpoint of the server that runs on the data
+/// directory, and its root key.
 pub fn run(directory: &Path) -> Result<(), Failure> {
     let directory = data_dir::create(directory)?;
     let key = AccessKey::root(&directory)?;
     let address = data_dir::read_address(&directory);
     if address.is_none() {
         eprintln!(
-            "kiln: no server has run on {} yet; start one with: kiln serve --data-dir {0}",
+            "kiln: no server runs on {}; start one with: kiln serve --data-dir {0}",
             directory.display()
         );
     }
