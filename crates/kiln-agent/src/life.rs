@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_data::{Objects, archive, channel};
+use kiln_data::{Objects, archive, file};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -114,7 +114,7 @@ impl Life {
     async fn download(&self, opt_ml: &OptMl) -> Result<(), Outcome> {
         for plan in &self.plan.channels {
             let (directory, manifest) = opt_ml.channel(&plan.name);
-            channel::download(
+            file::download(
                 &self.objects,
                 &plan.bucket,
                 &plan.prefix,

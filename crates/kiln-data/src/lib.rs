@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod channel;
+pub mod file;
 mod objects;
 
 pub use objects::{Credentials, Listed, Location, Objects};
