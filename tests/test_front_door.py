@@ -1,6 +1,7 @@
 """Requests that are turned away before any service sees them."""
 
 import datetime
+import hashlib
 import json
 import socket
 
@@ -151,6 +152,30 @@ def test_a_request_that_is_far_too_large_is_refused(server):
     answer = wire.call(server, "CreateTrainingJob", b" " * 20_000_000)
     assert 400 <= answer.status < 500
     assert server.is_running()
+
+
+def test_what_an_unknown_caller_has_to_say_is_not_waited_for(server):
+    request = list_jobs(server, key="AKIAIOSFODNN7EXAMPLE", secret="x")
+    request.headers["Content-Length"] = str(10_000_000)
+    head = "POST / HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in request.headers.items())
+    host, port = server.endpoint.removeprefix("http://").split(":")
+    head += f"Host: {host}:{port}\r\n\r\n"
+    with socket.create_connection((host, int(port)), timeout=15) as connection:
+        connection.sendall(head.encode())
+        answer = connection.recv(65536)
+    assert b"UnrecognizedClientException" in answer
+
+
+def test_a_hash_of_the_body_that_is_said_must_be_right(server):
+    for said, status in ((LIST, 200), (b"other", 400)):
+        headers = {
+            **wire.target_headers("ListTrainingJobs"),
+            "X-Amz-Content-SHA256": hashlib.sha256(said).hexdigest(),
+        }
+        request = wire.signed(server, "sagemaker", "POST", "/", said, headers)
+        answer = wire.send(request, body=LIST)
+        assert answer.status == status, answer.body
+    assert answer.code == "InvalidSignatureException"
 
 
 def test_many_kinds_of_garbage_leave_the_server_standing(server):

@@ -54,6 +54,21 @@ def test_a_body_other_than_the_signed_one_is_not_stored(server, s3, bucket):
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
 
 
+def test_a_document_other_than_the_signed_one_does_nothing(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="key", Body=b"body")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="key")["UploadId"]
+    delete = b"<Delete><Object><Key>key</Key></Object></Delete>"
+    for method, path in (
+        ("POST", f"/{bucket}?delete="),
+        ("POST", f"/{bucket}/key?uploadId={upload}"),
+        ("PUT", f"/{bucket}/key?tagging="),
+    ):
+        request = wire.signed(server, "s3", method, path, delete, {})
+        answer = wire.send(request, body=delete.replace(b"key", b"kez"))
+        assert (answer.status, code_of(answer)) == (400, "XAmzContentSHA256Mismatch"), path
+    assert s3.get_object(Bucket=bucket, Key="key")["Body"].read() == b"body"
+
+
 def test_a_header_that_was_signed_cannot_be_changed(server, bucket):
     request = wire.signed(server, "s3", "PUT", f"/{bucket}/key", b"body", {"x-amz-meta-a": "1"})
     request.headers.replace_header("x-amz-meta-a", "2")

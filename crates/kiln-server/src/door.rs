@@ -1,27 +1,33 @@
 //! Routing: which service is a request for, and who signs it?
+//!
+//! Nothing is kept of what those send who are turned away: their heads are
+//! judged before their bodies are read.
 
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{Request, StatusCode};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
+use kiln_agent::report::SERVER_HEADER;
 use kiln_jobs::Identity;
 use kiln_jobs::training::TrainingJobs;
 use kiln_s3::{ObjectStore, Site};
 use kiln_store::Store;
 use time::OffsetDateTime;
 
-use crate::internal;
+use crate::body::{discard, read};
 use crate::keyring::{Keyring, Principal};
 use crate::objects::KeyringAuthority;
-use crate::reply::{Fault, Protocol, Reply, fault, identified};
+use crate::reply::{Fault, Protocol, Reply, fault, unread};
 use crate::services::{Call, Services, iam, logs, sagemaker, sts};
 use crate::sigv4::{Refusal, Verifier, scope};
+use crate::{internal, s3};
 
-/// No request of the APIs served here is larger; reports of agents are about a
-/// megabyte.
-const LARGEST_BODY: usize = 16 << 20;
+/// SageMaker's constraints allow a request of about a megabyte, before characters
+/// are escaped.
+const LARGEST_REQUEST: usize = 4 << 20;
+/// Agents send about a megabyte at once, and one line more.
+const LARGEST_DELIVERY: usize = 16 << 20;
 
 /// Everything behind one port.
 pub struct FrontDoor {
@@ -29,12 +35,14 @@ pub struct FrontDoor {
     verifier: Verifier,
     services: Services,
     s3: s3s::service::S3Service,
+    /// The value of [`SERVER_HEADER`].
+    name: HeaderValue,
 }
 
 impl std::fmt::Debug for FrontDoor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("FrontDoor")
-            .field("services", &self.services)
+            .field("identity", &self.services.identity)
             .finish_non_exhaustive()
     }
 }
@@ -55,6 +63,7 @@ impl FrontDoor {
             account: identity.account.to_string(),
         };
         let authority = Arc::new(KeyringAuthority(keyring.clone()));
+        let name = HeaderValue::from_str(&jobs.server_id());
         Self {
             keyring,
             verifier: Verifier::new(identity.region.to_string()),
@@ -64,21 +73,26 @@ impl FrontDoor {
                 jobs,
                 store,
             },
+            // Hexadecimal digits are a header's value always.
+            name: name.unwrap_or_else(|_| HeaderValue::from_static("")),
         }
     }
 
-    /// Answers a request. There is an answer to every one.
+    /// Answers a request. There is an answer to every one, and each says by whom
+    /// it is given, so that agents do not take another server for this one.
     pub async fn answer(&self, request: Request<Incoming>) -> Reply {
-        if request.uri().path().starts_with(internal::PREFIX) {
-            let (parts, body) = request.into_parts();
-            return match read(body).await {
-                Ok(body) => internal::answer(&self.services.jobs, &parts, &body).await,
-                Err(too_large) => fault(Protocol::Json, &too_large),
-            };
-        }
+        let mut reply = self.route(request).await;
+        reply.headers_mut().insert(SERVER_HEADER, self.name.clone());
+        reply
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Reply {
         let (parts, body) = request.into_parts();
+        if parts.uri.path().starts_with(internal::PREFIX) {
+            return self.hear_agent(&parts, body).await;
+        }
         match service_of(&parts) {
-            Service::S3 => self.s3(Request::from_parts(parts, body)).await,
+            Service::S3 => s3::answer(&self.s3, Request::from_parts(parts, body)).await,
             Service::Unserved(name) => {
                 let json = parts.headers.contains_key("x-amz-target");
                 let protocol = if json {
@@ -86,48 +100,61 @@ impl FrontDoor {
                 } else {
                     Protocol::Query
                 };
+                discard(body).await;
                 fault(protocol, &unserved(&name))
             }
-            Service::Served(service) => match read(body).await {
-                Ok(body) => self.serve(service, &parts, &body).await,
-                Err(too_large) => fault(service.protocol(), &too_large),
-            },
-        }
-    }
-
-    async fn s3(&self, request: Request<Incoming>) -> Reply {
-        match self.s3.call(request.map(s3s::Body::from)).await {
-            Ok(answer) => {
-                let answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
-                identified(answer, "x-amz-request-id")
-            }
-            Err(error) => fault(Protocol::Query, &Fault::internal(&format!("{error:?}"))),
-        }
-    }
-
-    async fn serve(&self, service: Served, parts: &Parts, body: &[u8]) -> Reply {
-        let now = OffsetDateTime::now_utc();
-        let outcome = match self.verifier.verify(parts, body, &self.keyring, now) {
-            Ok(caller) => {
-                self.call(
-                    service,
-                    &Call {
-                        caller,
-                        parts,
-                        body,
-                    },
-                )
+            Service::Served(service) => self
+                .serve(service, &parts, body)
                 .await
+                .unwrap_or_else(|error| fault(service.protocol(), &error)),
+        }
+    }
+
+    /// Only deliveries have a body. A delivery of nothing, which changes nothing,
+    /// tells whether the sender is an agent.
+    async fn hear_agent(&self, parts: &Parts, body: Incoming) -> Reply {
+        let jobs = &self.services.jobs;
+        if parts.method != Method::POST {
+            return internal::answer(jobs, parts, b"").await;
+        }
+        let known = internal::answer(jobs, parts, b"[]").await;
+        if !known.status().is_success() {
+            discard(body).await;
+            return known;
+        }
+        match read(body, LARGEST_DELIVERY).await {
+            Ok(body) => internal::answer(jobs, parts, &body).await,
+            Err(error) => unread(Protocol::Json, error),
+        }
+    }
+
+    async fn serve(&self, service: Served, parts: &Parts, body: Incoming) -> Result<Reply, Fault> {
+        let protocol = service.protocol();
+        let now = OffsetDateTime::now_utc();
+        let admitted = match self.verifier.admit(parts, &self.keyring, now) {
+            Ok(admitted) => admitted,
+            Err(refusal) => {
+                discard(body).await;
+                return Err(refused(protocol, &refusal));
             }
-            Err(refusal) => Err(refused(service.protocol(), &refusal)),
         };
-        outcome.unwrap_or_else(|error| fault(service.protocol(), &error))
+        let body = match read(body, LARGEST_REQUEST).await {
+            Ok(body) => body,
+            Err(error) => return Ok(unread(protocol, error)),
+        };
+        let caller = admitted.confirm(parts, &body);
+        let call = Call {
+            caller: caller.map_err(|refusal| refused(protocol, &refusal))?,
+            parts,
+            body: &body,
+        };
+        self.call(service, &call).await
     }
 
     async fn call(&self, service: Served, call: &Call<'_>) -> Result<Reply, Fault> {
         match service {
             Served::SageMaker => sagemaker::answer(&self.services, call).await,
-            Served::Logs => logs::answer(&self.services, call),
+            Served::Logs => logs::answer(&self.services, call).await,
             Served::Sts => sts::answer(&self.services, call),
             Served::Iam => iam::answer(&self.services, call),
         }
@@ -190,19 +217,6 @@ fn unserved(name: &str) -> Fault {
     )
 }
 
-async fn read(body: Incoming) -> Result<bytes::Bytes, Fault> {
-    let collected = Limited::new(body, LARGEST_BODY).collect().await;
-    collected
-        .map(http_body_util::Collected::to_bytes)
-        .map_err(|_| {
-            Fault::new(
-                "RequestEntityTooLargeException",
-                "The request body could not be read whole.",
-            )
-            .with_status(StatusCode::PAYLOAD_TOO_LARGE)
-        })
-}
-
 /// A refused signature, by the codes of the protocol.
 fn refused(protocol: Protocol, refusal: &Refusal) -> Fault {
     let (json, query) = match refusal {
@@ -219,7 +233,7 @@ fn refused(protocol: Protocol, refusal: &Refusal) -> Fault {
     };
     match protocol {
         Protocol::Json => Fault::new(json, refusal.to_string()),
-        Protocol::Query => {
+        Protocol::Query | Protocol::S3 => {
             Fault::new(query, refusal.to_string()).with_status(StatusCode::FORBIDDEN)
         }
     }

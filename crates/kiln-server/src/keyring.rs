@@ -1,16 +1,15 @@
 //! Who may call: the root key of the data directory, and the keys of running jobs.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use kiln_jobs::training::{Scope, TrainingJobs};
 use kiln_jobs::{JobSession, SessionKeys};
-use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use crate::ServerError;
+use crate::key_file::read_or_make;
+use crate::random::random;
 
 /// The root key's file in the data directory.
 const ROOT_KEY_FILE: &str = "root-key.json";
@@ -65,34 +64,6 @@ pub fn session_keys(data_dir: &Path) -> Result<SessionKeys, ServerError> {
     Ok(SessionKeys::new(&secret))
 }
 
-fn read_or_make(path: &Path, make: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
-    match std::fs::read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        settled => return settled,
-    }
-    let content = make()?;
-    // Written aside and renamed, so that a crash leaves no half a key.
-    let aside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&aside)?;
-    file.write_all(&content)?;
-    file.sync_all()?;
-    std::fs::rename(&aside, path)?;
-    Ok(content)
-}
-
-fn random(bytes: usize) -> io::Result<Vec<u8>> {
-    let mut random = vec![0; bytes];
-    SystemRandom::new()
-        .fill(&mut random)
-        .map_err(|_| io::Error::other("no random numbers"))?;
-    Ok(random)
-}
-
 /// `AKIA` and 16 characters, as AWS's long-lived key ids are.
 fn new_key_id() -> io::Result<String> {
     const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
@@ -128,10 +99,18 @@ pub(crate) enum KeyRefusal {
 }
 
 /// Everyone's keys.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Keyring {
     root: AccessKey,
     jobs: TrainingJobs,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring")
+            .field("root", &self.root)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Keyring {
@@ -154,7 +133,7 @@ impl Keyring {
         if token != Some(&session.keys.session_token) {
             return Err(KeyRefusal::Unknown);
         }
-        match self.jobs.scope(&session.holder.job) {
+        match self.jobs.scope(&session.holder) {
             Ok(Some(_)) => Ok((Principal::Job(session.holder), session.keys.secret_key)),
             _ => Err(KeyRefusal::Expired),
         }
@@ -190,7 +169,7 @@ impl Keyring {
             return Ok(None);
         }
         let session = self.jobs.session(access_key).ok_or(KeyRefusal::Unknown)?;
-        match self.jobs.scope(&session.holder.job) {
+        match self.jobs.scope(&session.holder) {
             Ok(Some(scope)) => Ok(Some(scope)),
             _ => Err(KeyRefusal::Expired),
         }

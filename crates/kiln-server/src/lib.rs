@@ -4,11 +4,15 @@
 //! checks who signs it, hands it to that service's module, and writes the answer
 //! or the error in the service's own protocol.
 
+mod body;
 mod door;
 mod internal;
+mod key_file;
 mod keyring;
 mod objects;
+mod random;
 mod reply;
+mod s3;
 mod services;
 pub mod sigv4;
 

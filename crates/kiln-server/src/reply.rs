@@ -1,9 +1,12 @@
 //! Answers and errors in the wire forms of AWS's protocols.
 
 use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
+
+use crate::body::Unread;
 
 /// What a body can fail with while it is sent.
 pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -55,6 +58,8 @@ pub(crate) enum Protocol {
     Json,
     /// Form in, XML out.
     Query,
+    /// S3's own XML.
+    S3,
 }
 
 /// A JSON answer; an empty one for operations without output.
@@ -72,6 +77,7 @@ pub(crate) fn fault(protocol: Protocol, fault: &Fault) -> Reply {
     match protocol {
         Protocol::Json => json_fault(fault),
         Protocol::Query => query_fault(fault),
+        Protocol::S3 => s3_fault(fault),
     }
 }
 
@@ -110,6 +116,46 @@ fn query_fault(fault: &Fault) -> Reply {
     with_type(fault.status, "text/xml", body.into())
 }
 
+fn s3_fault(fault: &Fault) -> Reply {
+    let id = uuid::Uuid::new_v4().to_string();
+    let body = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>{}</Code><Message>{}</Message>\
+         <RequestId>{id}</RequestId></Error>",
+        fault.code,
+        quick_xml::escape::escape(&fault.message),
+    );
+    let mut reply = plain(fault.status, body);
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert("x-amz-request-id", id);
+    }
+    reply
+}
+
+/// The answer to a request whose body was not read, by the codes of the
+/// protocol. Nothing that follows on its connection could be understood.
+pub(crate) fn unread(protocol: Protocol, error: Unread) -> Reply {
+    let (code, status) = match (error, protocol) {
+        (Unread::TooLarge, Protocol::S3) => ("EntityTooLarge", StatusCode::BAD_REQUEST),
+        (Unread::TooLarge, _) => (
+            "RequestEntityTooLargeException",
+            StatusCode::PAYLOAD_TOO_LARGE,
+        ),
+        (Unread::Stalled, Protocol::S3) => ("RequestTimeout", StatusCode::BAD_REQUEST),
+        (Unread::Stalled, Protocol::Query) => ("RequestTimeout", StatusCode::REQUEST_TIMEOUT),
+        (Unread::Stalled, Protocol::Json) => {
+            ("RequestTimeoutException", StatusCode::REQUEST_TIMEOUT)
+        }
+        (Unread::Broken, _) => ("IncompleteBody", StatusCode::BAD_REQUEST),
+    };
+    let error = Fault::new(code, error.to_string()).with_status(status);
+    let mut reply = fault(protocol, &error);
+    let close = HeaderValue::from_static("close");
+    reply.headers_mut().insert(CONNECTION, close);
+    reply
+}
+
 /// An answer without AWS's trappings.
 pub(crate) fn plain(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(whole(body.into()));
@@ -121,7 +167,7 @@ fn with_type(status: StatusCode, kind: &'static str, body: Bytes) -> Reply {
     let mut reply = plain(status, body);
     reply
         .headers_mut()
-        .insert(http::header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     identified(reply, "x-amzn-requestid")
 }
 
@@ -138,4 +184,30 @@ fn whole(body: Bytes) -> Body {
     Full::new(body)
         .map_err(|never| match never {})
         .boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_client_is_told_in_its_own_words() {
+        let cases = [
+            (
+                Protocol::Json,
+                408,
+                "\"__type\":\"RequestTimeoutException\"",
+            ),
+            (Protocol::Query, 408, "<Code>RequestTimeout</Code>"),
+            (Protocol::S3, 400, "<Code>RequestTimeout</Code>"),
+        ];
+        for (protocol, status, part) in cases {
+            let reply = unread(protocol, Unread::Stalled);
+            assert_eq!(reply.status(), status);
+            assert_eq!(reply.headers()[CONNECTION], "close");
+            let body = reply.into_body().collect().await.unwrap().to_bytes();
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            assert!(text.contains(part), "{text}");
+        }
+    }
 }

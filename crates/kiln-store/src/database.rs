@@ -5,7 +5,13 @@
 //! commits once with `synchronous=FULL`, and only then answers them all. One
 //! disk flush thus serves as many callers as arrive while the last one ran, and
 //! an answer always means that the change is durable.
+//!
+//! A change that fails or panics is undone alone. Where that cannot be done,
+//! because SQLite itself has undone the transaction (a full disk, a failing
+//! one), the whole group fails with it: those that ran before are not durable,
+//! and those that did not run yet must not run outside the transaction.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,9 +31,17 @@ const IDLE_READERS: usize = 16;
 /// Prepared statements each connection keeps; more than the queries Kiln has.
 const STATEMENT_CACHE: usize = 64;
 
-type Change = Box<dyn FnOnce(&mut Transaction<'_>) -> Answer + Send>;
+/// Runs in the group's transaction, or learns why it does not run.
+type Change = Box<dyn FnOnce(Result<&Transaction<'_>, StoreError>) -> Ran + Send>;
 /// Called after the commit with the commit's outcome.
 type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// A change that had its turn.
+struct Ran {
+    answer: Answer,
+    /// Whether the transaction is as it was, but for this change.
+    intact: bool,
+}
 
 /// A handle to one SQLite file. Clones share the writer and the readers.
 #[derive(Clone)]
@@ -86,8 +100,11 @@ impl Database {
     {
         let (reply, answer) = oneshot::channel();
         let change: Change = Box::new(move |group| {
-            let outcome = in_savepoint(group, change);
-            Box::new(move |committed| {
+            let (outcome, intact) = match group {
+                Ok(group) => in_savepoint(group, change),
+                Err(reason) => (Err(E::from(reason)), false),
+            };
+            let answer = move |committed| {
                 let settled = match (outcome, committed) {
                     (Ok(value), Ok(())) => Ok(value),
                     (Err(error), _) => Err(error),
@@ -95,7 +112,11 @@ impl Database {
                 };
                 // The caller may have gone away; the change stands regardless.
                 let _ = reply.send(settled);
-            })
+            };
+            Ran {
+                answer: Box::new(answer),
+                intact,
+            }
         });
         let sent = self
             .shared
@@ -207,98 +228,73 @@ fn write_loop(connection: &mut Connection, waiting: &mpsc::Receiver<Change>) {
 }
 
 fn commit_group(connection: &mut Connection, group: Vec<Change>) {
+    let mut group = group.into_iter();
     let mut answers = Vec::with_capacity(group.len());
-    let committed = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .and_then(|mut transaction| {
-            answers.extend(group.into_iter().map(|change| change(&mut transaction)));
-            transaction.commit()
-        });
-    let failure = committed.err().map(|error| error.to_string());
+    let failure = run_group(connection, &mut group, &mut answers).err();
+    let failed = |reason: &String| StoreError::Commit(reason.clone());
+    if let Some(reason) = &failure {
+        let unrun = group.map(|change| change(Err(failed(reason))).answer);
+        answers.extend(unrun);
+    }
     for answer in answers {
         answer(
             failure
-                .clone()
-                .map_or(Ok(()), |reason| Err(StoreError::Commit(reason))),
+                .as_ref()
+                .map_or(Ok(()), |reason| Err(failed(reason))),
         );
     }
 }
 
-fn in_savepoint<T, E>(
-    group: &mut Transaction<'_>,
-    change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
-) -> Result<T, E>
-where
-    E: From<rusqlite::Error>,
-{
-    group.execute_batch("SAVEPOINT change").map_err(E::from)?;
-    match change(group) {
-        Ok(value) => {
-            group.execute_batch("RELEASE change").map_err(E::from)?;
-            Ok(value)
-        }
-        Err(error) => {
-            group
-                .execute_batch("ROLLBACK TO change; RELEASE change")
-                .map_err(E::from)?;
-            Err(error)
+/// Runs the changes and commits them. After an error none of them has happened,
+/// and those that are left in `group` have not run.
+fn run_group(
+    connection: &mut Connection,
+    group: &mut impl Iterator<Item = Change>,
+    answers: &mut Vec<Answer>,
+) -> Result<(), String> {
+    let said = |error: rusqlite::Error| error.to_string();
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(said)?;
+    for change in group {
+        let Ran { answer, intact } = change(Ok(&transaction));
+        answers.push(answer);
+        if !intact {
+            return Err("the transaction was undone with a change that failed".to_owned());
         }
     }
+    transaction.commit().map_err(said)
+}
+
+/// Runs a change in a savepoint of its own; an error or a panic undoes it.
+/// Answers besides whether the transaction around it is intact.
+fn in_savepoint<T, E>(
+    group: &Transaction<'_>,
+    change: impl FnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> (Result<T, E>, bool)
+where
+    E: From<StoreError> + From<rusqlite::Error>,
+{
+    if let Err(error) = group.execute_batch("SAVEPOINT change") {
+        return (Err(E::from(error)), false);
+    }
+    // What the change owned is gone after a panic, and what it did to the
+    // database is undone below: nobody sees it half done.
+    let outcome = catch_unwind(AssertUnwindSafe(|| change(group)))
+        .unwrap_or_else(|_| Err(E::from(StoreError::Panicked)));
+    let (outcome, settled) = match outcome {
+        Ok(value) => match group.execute_batch("RELEASE change") {
+            Ok(()) => (Ok(value), true),
+            Err(error) => (Err(E::from(error)), false),
+        },
+        Err(error) => {
+            let undone = group.execute_batch("ROLLBACK TO change; RELEASE change");
+            (Err(error), undone.is_ok())
+        }
+    };
+    (outcome, settled && !group.is_autocommit())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SCHEMA: &[&str] = &["CREATE TABLE kiln (name TEXT PRIMARY KEY)"];
-
-    async fn insert(database: &Database, name: &str) -> Result<(), StoreError> {
-        let name = name.to_owned();
-        database
-            .write(move |tx| {
-                tx.execute("INSERT INTO kiln VALUES (?1)", [name])?;
-                Ok(())
-            })
-            .await
-    }
-
-    fn count(database: &Database) -> i64 {
-        database
-            .read(|c| {
-                Ok::<_, StoreError>(c.query_row("SELECT count(*) FROM kiln", [], |r| r.get(0))?)
-            })
-            .unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_failed_change_undoes_itself_and_nothing_else() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = Database::open(&directory.path().join("t.db"), SCHEMA).unwrap();
-        let (a, b, c) = tokio::join!(
-            insert(&database, "a"),
-            insert(&database, "a"),
-            insert(&database, "b")
-        );
-        assert!(a.is_ok() && b.is_err() && c.is_ok(), "{a:?} {b:?} {c:?}");
-        assert_eq!(count(&database), 2);
-    }
-
-    #[tokio::test]
-    async fn what_was_answered_is_there_after_reopening() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("t.db");
-        let database = Database::open(&path, SCHEMA).unwrap();
-        insert(&database, "kept").await.unwrap();
-        drop(database);
-        assert_eq!(count(&Database::open(&path, SCHEMA).unwrap()), 1);
-    }
-
-    #[test]
-    fn a_file_from_a_newer_version_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("t.db");
-        drop(Database::open(&path, &[SCHEMA[0], "CREATE TABLE later (x)"]).unwrap());
-        let error = Database::open(&path, SCHEMA).unwrap_err();
-        assert!(error.to_string().contains("newer"), "{error}");
-    }
-}
+#[path = "database_tests.rs"]
+mod tests;

@@ -15,7 +15,9 @@ pub use database::Database;
 pub use instances::{Instance, InstanceStore};
 pub use job_list::{JobSummary, ListQuery, Place, SortKey};
 pub use jobs::{JobChange, JobIndex, JobStore, NewJob, StoredJob};
-pub use logs::{Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Window};
+pub use logs::{
+    Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Sources, Window,
+};
 /// What a caller's own change returns when SQLite refuses it.
 pub use rusqlite::Error as SqliteError;
 pub use tags::{TAG_LIMIT, Tag, TagStore};
@@ -62,6 +64,9 @@ pub enum StoreError {
     /// A group of changes could not be made durable; none of them happened.
     #[error("the database could not commit: {0}")]
     Commit(String),
+    /// A change panicked, and was undone.
+    #[error("a change to the database panicked")]
+    Panicked,
     /// The writer thread ended, which happens only while the process ends.
     #[error("the database writer has stopped")]
     WriterGone,

@@ -14,7 +14,6 @@ use crate::keyring::Principal;
 use crate::reply::Fault;
 
 /// What services work on.
-#[derive(Debug)]
 pub(crate) struct Services {
     pub(crate) identity: Identity,
     pub(crate) jobs: TrainingJobs,
@@ -22,7 +21,6 @@ pub(crate) struct Services {
 }
 
 /// One verified request.
-#[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) caller: Principal,
     pub(crate) parts: &'a Parts,

@@ -22,7 +22,7 @@ impl ObjectIndex {
         self.database
             .write(move |tx| {
                 let made = tx.execute(
-                    "INSERT OR IGNORE INTO buckets VALUES (?1, ?2)",
+                    "INSERT OR IGNORE INTO buckets (name, created_ms) VALUES (?1, ?2)",
                     params![bucket.name, bucket.created_ms],
                 )?;
                 if made == 0 {

@@ -7,6 +7,11 @@ use rusqlite::{Connection, params};
 
 use super::{Object, ObjectIndex, Result, buckets, object_of};
 
+/// From a key on, in order: a range of the primary key, so that the cost of a
+/// page does not depend on how many keys there are.
+pub(super) const RANGE: &str = "SELECT key, body, size, etag, modified_ms, details FROM objects
+     WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key";
+
 /// Which keys to list.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
@@ -120,10 +125,7 @@ fn extend(
     from: &[u8],
     listing: &mut Listing,
 ) -> Result<Option<Vec<u8>>> {
-    let mut select = connection.prepare_cached(
-        "SELECT key, body, size, etag, modified_ms, details FROM objects
-         WHERE bucket = ?1 AND key >= ?2 AND key < ?3 ORDER BY key",
-    )?;
+    let mut select = connection.prepare_cached(RANGE)?;
     let end = behind_prefix(&query.prefix);
     let mut rows = select.query(params![bucket, from, end])?;
     while let Some(row) = rows.next()? {

@@ -6,6 +6,8 @@
 //! should it die before that, [`ObjectIndex::holds_body`] lets it find them again.
 
 mod buckets;
+mod completed;
+mod encryption;
 mod list;
 mod records;
 mod tags;
@@ -18,6 +20,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use crate::{Database, StoreError};
 
 pub use buckets::Bucket;
+pub use completed::CompletedUpload;
+pub use encryption::{Encryption, Sealed, Segment};
 pub use list::{ListQuery, Listed, Listing};
 pub use records::{
     Checksum, ChecksumAlgorithm, ChecksumKind, Object, ObjectDetails, PartLayout, Precondition,
@@ -27,7 +31,8 @@ pub use uploads::{Part, Upload, UploadPage};
 /// Append-only; see [`Database::open`].
 ///
 /// Keys are BLOBs, so that SQLite orders them as S3 does: by their UTF-8 bytes.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE buckets (
         name TEXT NOT NULL PRIMARY KEY,
         created_ms INTEGER NOT NULL
@@ -62,7 +67,20 @@ const MIGRATIONS: &[&str] = &["
         PRIMARY KEY (upload, number)
     ) WITHOUT ROWID;
     CREATE UNIQUE INDEX part_bodies ON parts (body);
-"];
+",
+    "
+    ALTER TABLE buckets ADD COLUMN encryption TEXT;
+    ALTER TABLE parts ADD COLUMN data_key TEXT;
+    CREATE TABLE completed_uploads (
+        id TEXT NOT NULL PRIMARY KEY,
+        bucket TEXT NOT NULL REFERENCES buckets (name) ON DELETE CASCADE,
+        key BLOB NOT NULL,
+        ended_ms INTEGER NOT NULL,
+        answer TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX completed_by_end ON completed_uploads (ended_ms);
+",
+];
 
 /// Why the index did not do what was asked.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ObjectIndexError, Result};
+use super::{ObjectIndexError, Result, Sealed};
 
 /// One object as the index holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +61,9 @@ pub struct ObjectDetails {
     /// How the object was cut when it was uploaded in parts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<PartLayout>,
+    /// How the body is encrypted, if it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Sealed>,
 }
 
 /// One part of an object that was uploaded in parts.

@@ -66,6 +66,7 @@ fn part(number: u32, body: &str) -> Part {
             kind: ChecksumKind::FullObject,
             value: String::new(),
         },
+        data_key: None,
     }
 }
 
@@ -77,6 +78,7 @@ fn upload(key: &str, id: &str) -> Upload {
         object: ObjectDetails::default(),
         algorithm: ChecksumAlgorithm::Crc32,
         kind: ChecksumKind::Composite,
+        encryption: None,
     }
 }
 
@@ -161,6 +163,118 @@ fn a_completed_upload_is_one_object_and_no_parts() {
         fixture.wait(index.abort_upload("u")),
         Err(ObjectIndexError::NoSuchUpload)
     ));
+}
+
+#[test]
+fn a_completed_upload_is_remembered_for_a_day() {
+    let fixture = Fixture::new();
+    let index = &fixture.index;
+    let complete = |id: &str, modified_ms| {
+        fixture
+            .wait(index.create_upload(BUCKET, upload("k", id)))
+            .unwrap();
+        let object = Object {
+            modified_ms,
+            ..object(&format!("body of {id}"))
+        };
+        fixture
+            .wait(index.complete_upload(BUCKET, "k", id, object, Precondition::None))
+            .unwrap();
+    };
+    let etag = |key: &str, id: &str| {
+        let completed = index.completed_upload(BUCKET, key, id).unwrap();
+        completed.map(|completed| completed.etag)
+    };
+    complete("u", 7);
+    assert_eq!(etag("k", "u").as_deref(), Some("etag of body of u"));
+    assert_eq!(etag("other", "u"), None);
+    assert_eq!(etag("k", "other"), None);
+    complete("next", 7 + 24 * 60 * 60 * 1000);
+    assert!(etag("k", "u").is_some() && etag("k", "next").is_some());
+    complete("late", 8 + 24 * 60 * 60 * 1000);
+    assert!(etag("k", "u").is_none() && etag("k", "next").is_some());
+    fixture
+        .wait(index.delete(BUCKET, "k", Precondition::None))
+        .unwrap();
+    fixture.wait(index.delete_bucket(BUCKET)).unwrap();
+    assert!(etag("k", "late").is_none());
+}
+
+#[test]
+fn a_bucket_says_how_its_objects_are_encrypted() {
+    let fixture = Fixture::new();
+    let index = &fixture.index;
+    let kms = Encryption::Kms {
+        key: "arn".to_owned(),
+        bucket_key: true,
+    };
+    assert_eq!(index.bucket_encryption(BUCKET).unwrap(), None);
+    for encryption in [Some(Encryption::Aes256), Some(kms), None] {
+        fixture
+            .wait(index.set_bucket_encryption(BUCKET, encryption.clone()))
+            .unwrap();
+        assert_eq!(index.bucket_encryption(BUCKET).unwrap(), encryption);
+    }
+    assert!(matches!(
+        index.bucket_encryption("other"),
+        Err(ObjectIndexError::NoSuchBucket)
+    ));
+    assert!(matches!(
+        fixture.wait(index.set_bucket_encryption("other", None)),
+        Err(ObjectIndexError::NoSuchBucket)
+    ));
+}
+
+#[test]
+fn an_index_from_before_encryption_is_read_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("objects.db");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let old = Database::open(&path, &MIGRATIONS[..1]).unwrap();
+    let filled = runtime.block_on(old.write(|tx| {
+        tx.execute_batch(
+            "INSERT INTO buckets VALUES ('bucket', 1);
+             INSERT INTO objects VALUES ('bucket', CAST('k' AS BLOB), 'one', 3, 'e', 7, '{}');
+             INSERT INTO uploads VALUES ('bucket', CAST('k' AS BLOB), 'u', 7,
+                 '{\"object\":{},\"algorithm\":\"CRC32\",\"kind\":\"COMPOSITE\"}');
+             INSERT INTO parts VALUES ('u', 1, 'p', 5, 'e', 7,
+                 '{\"algorithm\":\"CRC32\",\"kind\":\"FULL_OBJECT\",\"value\":\"\"}');",
+        )?;
+        Ok::<_, StoreError>(())
+    }));
+    filled.unwrap();
+    drop(old);
+    let index = ObjectIndex::open(&path).unwrap();
+    assert_eq!(index.bucket_encryption(BUCKET).unwrap(), None);
+    assert_eq!(index.object(BUCKET, "k").unwrap().unwrap().body, "one");
+    assert_eq!(index.upload(BUCKET, "k", "u").unwrap(), upload("k", "u"));
+    assert_eq!(index.parts("u", 0, 9).unwrap()[0].data_key, None);
+}
+
+#[test]
+fn lists_walk_the_primary_key() {
+    let fixture = Fixture::new();
+    let plan = |sql: &str| {
+        let steps = fixture.index.database.read(|connection| {
+            let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
+            let rows = explain.raw_query();
+            let rows = rows.mapped(|row| row.get::<_, String>("detail"));
+            Ok::<_, StoreError>(rows.collect::<rusqlite::Result<Vec<_>>>()?)
+        });
+        steps.unwrap().join("; ")
+    };
+    assert_eq!(
+        plan(list::RANGE),
+        "SEARCH objects USING PRIMARY KEY (bucket=? AND key>? AND key<?)"
+    );
+    let uploads = plan(uploads::RANGE);
+    assert!(
+        uploads.starts_with("SEARCH uploads USING PRIMARY KEY (bucket=? AND ")
+            && !uploads.contains(';'),
+        "{uploads}"
+    );
 }
 
 #[test]

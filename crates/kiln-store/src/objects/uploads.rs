@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 
 use super::list::{behind_prefix, key_of};
 use super::{
-    Checksum, ChecksumAlgorithm, ChecksumKind, ListQuery, Object, ObjectDetails, ObjectIndex,
-    ObjectIndexError, Precondition, Result, buckets, replace,
+    Checksum, ChecksumAlgorithm, ChecksumKind, Encryption, ListQuery, Object, ObjectDetails,
+    ObjectIndex, ObjectIndexError, Precondition, Result, buckets, completed, replace,
 };
+
+/// From an upload on, in order; a range of the primary key.
+pub(super) const RANGE: &str = "SELECT key, id, initiated_ms, details FROM uploads
+     WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND key < ?4 ORDER BY key, id";
 
 /// An upload that has begun and not ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub struct Upload {
     pub algorithm: ChecksumAlgorithm,
     /// How the parts' checksums make the object's.
     pub kind: ChecksumKind,
+    /// How the object and its parts are encrypted.
+    pub encryption: Option<Encryption>,
 }
 
 /// The part of an upload that is kept as one JSON document.
@@ -32,6 +38,8 @@ struct UploadDetails {
     object: ObjectDetails,
     algorithm: ChecksumAlgorithm,
     kind: ChecksumKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    encryption: Option<Encryption>,
 }
 
 /// One part that has arrived.
@@ -43,12 +51,14 @@ pub struct Part {
     pub body: String,
     /// The number of bytes.
     pub size: u64,
-    /// The MD5 of the bytes in hexadecimal.
+    /// 16 bytes in hexadecimal: the MD5 of the part, or random ones when KMS encrypts it.
     pub etag: String,
     /// When it arrived, in milliseconds since 1970.
     pub modified_ms: i64,
     /// Its checksum by the upload's algorithm.
     pub checksum: Checksum,
+    /// The wrapped data key of an encrypted part.
+    pub data_key: Option<String>,
 }
 
 /// One page of the unfinished uploads of a bucket.
@@ -77,6 +87,7 @@ impl ObjectIndex {
                     object: upload.object,
                     algorithm: upload.algorithm,
                     kind: upload.kind,
+                    encryption: upload.encryption,
                 })?;
                 tx.execute(
                     "INSERT INTO uploads VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -119,7 +130,7 @@ impl ObjectIndex {
                     )?
                     .query_row(params![upload, part.number], |row| row.get(0))
                     .optional()?;
-                tx.prepare_cached("INSERT INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
+                tx.prepare_cached("INSERT INTO parts VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")?
                     .execute(params![
                         upload,
                         part.number,
@@ -128,6 +139,7 @@ impl ObjectIndex {
                         part.etag,
                         part.modified_ms,
                         serde_json::to_string(&part.checksum)?,
+                        part.data_key,
                     ])?;
                 Ok(replaced)
             })
@@ -141,7 +153,7 @@ impl ObjectIndex {
     pub fn parts(&self, upload: &str, after: u32, limit: usize) -> Result<Vec<Part>> {
         self.database.read(|connection| {
             let mut query = connection.prepare_cached(
-                "SELECT number, body, size, etag, modified_ms, checksum FROM parts
+                "SELECT number, body, size, etag, modified_ms, checksum, data_key FROM parts
                  WHERE upload = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
             )?;
             let mut rows = query.query(params![upload, after, limit.cast_signed()])?;
@@ -154,6 +166,7 @@ impl ObjectIndex {
                     etag: row.get(3)?,
                     modified_ms: row.get(4)?,
                     checksum: serde_json::from_str(&row.get::<_, String>(5)?)?,
+                    data_key: row.get(6)?,
                 });
             }
             Ok(parts)
@@ -178,6 +191,7 @@ impl ObjectIndex {
             .write(move |tx| {
                 let mut bodies = remove(tx, &id)?;
                 bodies.extend(replace(tx, &bucket, &key, &object, &precondition)?);
+                completed::remember(tx, (&bucket, &key, &id), &object)?;
                 Ok(bodies)
             })
             .await
@@ -217,10 +231,7 @@ fn page(
     query: &ListQuery,
     after_id: Option<&str>,
 ) -> Result<UploadPage> {
-    let mut select = connection.prepare_cached(
-        "SELECT key, id, initiated_ms, details FROM uploads
-         WHERE bucket = ?1 AND (key, id) > (?2, ?3) AND key < ?4 ORDER BY key, id",
-    )?;
+    let mut select = connection.prepare_cached(RANGE)?;
     // Identities are never empty, so an empty one means: from this key on.
     let (from, from_id) = match (&query.after, after_id) {
         (Some(key), Some(id)) => (key.as_bytes().to_vec(), id),
@@ -275,6 +286,7 @@ fn upload_of(row: &rusqlite::Row<'_>) -> Result<Upload> {
         object: details.object,
         algorithm: details.algorithm,
         kind: details.kind,
+        encryption: details.encryption,
     })
 }
 

@@ -1,42 +1,59 @@
 //! CloudWatch Logs, for reading: what jobs wrote, while they write it.
+//!
+//! No answer is large, and none takes more reading than it shows. What is read
+//! is read on a thread that may wait for the disk.
 
+#[cfg(test)]
+mod fuzz;
 mod pattern;
 mod place;
+mod reading;
 
-use kiln_store::{Direction, LogEvent, LogStream, Position, StoreError, Window};
+use kiln_jobs::Identity;
+use kiln_store::{LogStore, LogStream, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::pattern::Pattern;
-use self::place::{MergedPlace, StreamPlace};
 use super::{Call, Services};
 use crate::door::require_owner;
 use crate::reply::{Fault, Reply, json as reply};
 
-/// Events in one answer: the API's limit and default.
-const MOST_EVENTS: u32 = 10_000;
-/// Bytes of messages in one answer: the API's limit.
-const MOST_BYTES: usize = 1 << 20;
 /// Streams and groups in one answer: the API's limit and default.
 const MOST_LISTED: u32 = 50;
-/// Streams one filter looks through.
-const MOST_FILTERED: u32 = 100_000;
 
-pub(crate) fn answer(services: &Services, call: &Call<'_>) -> Result<Reply, Fault> {
+/// The logs, and whose they are.
+struct Archive {
+    identity: Identity,
+    logs: LogStore,
+}
+
+pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply, Fault> {
     let name = call.operation()?;
     require_owner(&call.caller, &services.identity, &format!("logs:{name}"))?;
     let input = call.json()?;
-    let answer = match name {
-        "DescribeLogGroups" => groups(services, &read(input)?),
-        "DescribeLogStreams" => streams(services, &read(input)?),
-        "GetLogEvents" => events(services, &read(input)?),
-        "FilterLogEvents" => filter(services, &read(input)?),
-        other => Err(Fault::new(
-            "UnknownOperationException",
-            format!("The operation '{other}' is not one that Kiln serves."),
-        )),
-    }?;
+    let archive = Archive {
+        identity: services.identity.clone(),
+        logs: services.store.logs.clone(),
+    };
+    let name = name.to_owned();
+    let read = tokio::task::spawn_blocking(move || archive.answer(&name, input));
+    let answer = read.await.map_err(|error| Fault::internal(&error))??;
     Ok(reply(answer.to_string()))
+}
+
+impl Archive {
+    fn answer(&self, name: &str, input: Value) -> Result<Value, Fault> {
+        match name {
+            "DescribeLogGroups" => groups(self, &read(input)?),
+            "DescribeLogStreams" => streams(self, &read(input)?),
+            "GetLogEvents" => reading::events(self, &read(input)?),
+            "FilterLogEvents" => reading::filter(self, &read(input)?),
+            other => Err(Fault::new(
+                "UnknownOperationException",
+                format!("The operation '{other}' is not one that Kiln serves."),
+            )),
+        }
+    }
 }
 
 fn read<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, Fault> {
@@ -66,15 +83,15 @@ struct Groups {
     limit: Option<u32>,
 }
 
-fn groups(services: &Services, request: &Groups) -> Result<Value, Fault> {
+fn groups(archive: &Archive, request: &Groups) -> Result<Value, Fault> {
     let limit = limit(request.limit, MOST_LISTED)?;
     let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
     let wanted = request
         .log_group_name_pattern
         .as_deref()
         .unwrap_or_default();
-    let found = services.store.logs.groups(prefix).map_err(failed)?;
-    let identity = &services.identity;
+    let found = archive.logs.groups(prefix).map_err(failed)?;
+    let identity = &archive.identity;
     let group = |group: kiln_store::LogGroup| {
         let arn = format!(
             "arn:{}:logs:{}:{}:log-group:{}",
@@ -108,9 +125,9 @@ struct Streams {
     limit: Option<u32>,
 }
 
-fn streams(services: &Services, request: &Streams) -> Result<Value, Fault> {
+fn streams(archive: &Archive, request: &Streams) -> Result<Value, Fault> {
     let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
-    require_group(services, &group)?;
+    require_group(archive, &group)?;
     let limit = limit(request.limit, MOST_LISTED)?;
     let descending = request.descending.unwrap_or(false);
     let prefix = request.log_stream_name_prefix.as_deref();
@@ -130,9 +147,9 @@ fn streams(services: &Services, request: &Streams) -> Result<Value, Fault> {
         Order::Name(prefix.unwrap_or_default())
     };
     let token = request.next_token.as_deref();
-    let (found, next) = stream_page(services, &group, order, descending, token, limit)?;
+    let (found, next) = stream_page(archive, &group, order, descending, token, limit)?;
     let mut answer = json!({
-        "logStreams": found.iter().map(|s| stream(services, &group, s)).collect::<Vec<_>>()
+        "logStreams": found.iter().map(|s| stream(archive, &group, s)).collect::<Vec<_>>()
     });
     // Clients take a token to mean that there is more: none is given when there is not.
     if let Some(next) = next {
@@ -150,14 +167,14 @@ enum Order<'a> {
 /// A page of streams, and the token of the next when there is one: a count of
 /// streams by time, the last name by name.
 fn stream_page(
-    services: &Services,
+    archive: &Archive,
     group: &str,
     order: Order<'_>,
     descending: bool,
     token: Option<&str>,
     limit: u32,
 ) -> Result<(Vec<LogStream>, Option<String>), Fault> {
-    let logs = &services.store.logs;
+    let logs = &archive.logs;
     let passed = match (&order, token) {
         (Order::Time, Some(token)) => token.parse().map_err(|_| bad_token())?,
         _ => 0,
@@ -176,8 +193,8 @@ fn stream_page(
     Ok((found, next))
 }
 
-fn stream(services: &Services, group: &str, stream: &LogStream) -> Value {
-    let identity = &services.identity;
+fn stream(archive: &Archive, group: &str, stream: &LogStream) -> Value {
+    let identity = &archive.identity;
     json!({
         "logStreamName": stream.name,
         "creationTime": stream.created,
@@ -193,171 +210,6 @@ fn stream(services: &Services, group: &str, stream: &LogStream) -> Value {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Events {
-    log_group_name: Option<String>,
-    log_group_identifier: Option<String>,
-    log_stream_name: Option<String>,
-    start_time: Option<i64>,
-    end_time: Option<i64>,
-    next_token: Option<String>,
-    limit: Option<u32>,
-    start_from_head: Option<bool>,
-}
-
-fn events(services: &Services, request: &Events) -> Result<Value, Fault> {
-    let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
-    let stream = request.log_stream_name.as_deref();
-    let stream = stream.ok_or_else(|| invalid("logStreamName is required."))?;
-    require_group(services, &group)?;
-    let place = match &request.next_token {
-        Some(token) => token.parse().map_err(|()| bad_token())?,
-        None => StreamPlace::start(request.start_from_head.unwrap_or(false)),
-    };
-    let window = Window {
-        start: request.start_time,
-        end: request.end_time,
-        limit: limit(request.limit, MOST_EVENTS)?,
-    };
-    let found = services
-        .store
-        .logs
-        .events(&group, stream, place.position, place.direction, window);
-    let found = found.map_err(failed)?.ok_or_else(|| missing("stream"))?;
-    let found = within_bytes(found, place.direction);
-    let (backward, forward) = place.around(&found);
-    let event = |event: &LogEvent| {
-        json!({
-            "timestamp": event.position.at, "message": event.message,
-            "ingestionTime": event.ingested,
-        })
-    };
-    Ok(json!({
-        "events": found.iter().map(event).collect::<Vec<_>>(),
-        "nextForwardToken": forward.to_string(),
-        "nextBackwardToken": backward.to_string(),
-    }))
-}
-
-/// Keeps what fits into one answer: the events nearest to where reading began,
-/// and always one.
-fn within_bytes(mut events: Vec<LogEvent>, direction: Direction) -> Vec<LogEvent> {
-    let mut bytes = 0;
-    let mut fits = |event: &LogEvent| {
-        bytes += event.message.len() + 26;
-        bytes <= MOST_BYTES
-    };
-    match direction {
-        Direction::Forward => {
-            let kept = events.iter().take_while(|event| fits(event)).count();
-            events.truncate(kept.max(1));
-        }
-        Direction::Backward => {
-            let kept = events.iter().rev().take_while(|event| fits(event)).count();
-            events.drain(..events.len().saturating_sub(kept.max(1)));
-        }
-    }
-    events
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Filter {
-    log_group_name: Option<String>,
-    log_group_identifier: Option<String>,
-    log_stream_names: Option<Vec<String>>,
-    log_stream_name_prefix: Option<String>,
-    start_time: Option<i64>,
-    end_time: Option<i64>,
-    filter_pattern: Option<String>,
-    next_token: Option<String>,
-    limit: Option<u32>,
-}
-
-fn filter(services: &Services, request: &Filter) -> Result<Value, Fault> {
-    let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
-    require_group(services, &group)?;
-    let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default());
-    let pattern = pattern.map_err(|error| invalid(error.to_string()))?;
-    let names = filtered_streams(services, &group, request)?;
-    let after: Option<MergedPlace> = request
-        .next_token
-        .as_deref()
-        .map(|t| t.parse().map_err(|()| bad_token()))
-        .transpose()?;
-    let limit = limit(request.limit, MOST_EVENTS)?;
-    // `endTime` is inclusive here, unlike in GetLogEvents.
-    let end = request.end_time.map(|end| end.saturating_add(1));
-    let window = Window {
-        start: request.start_time,
-        end,
-        limit: limit + 1,
-    };
-    let after = after
-        .as_ref()
-        .map(|place| (place.stream.as_str(), place.position));
-    let found = services
-        .store
-        .logs
-        .merged(&group, &names, after, window)
-        .map_err(failed)?;
-    let looked_at = found.len();
-    let mut page = within_bytes(found, Direction::Forward);
-    page.truncate(limit as usize);
-    let next = page
-        .last()
-        .filter(|_| page.len() < looked_at)
-        .map(MergedPlace::of);
-    let matching = page.iter().filter(|event| pattern.matches(&event.message));
-    let mut answer = json!({
-        "events": matching.map(filtered).collect::<Vec<_>>(), "searchedLogStreams": [],
-    });
-    if let Some(next) = next {
-        answer["nextToken"] = json!(next.to_string());
-    }
-    Ok(answer)
-}
-
-fn filtered(event: &LogEvent) -> Value {
-    let Position { at, number } = event.position;
-    json!({
-        "logStreamName": event.stream, "timestamp": at, "message": event.message,
-        "ingestionTime": event.ingested, "eventId": format!("{at:016}{number:020}-{}", event.stream),
-    })
-}
-
-fn filtered_streams(
-    services: &Services,
-    group: &str,
-    request: &Filter,
-) -> Result<Vec<String>, Fault> {
-    match (&request.log_stream_names, &request.log_stream_name_prefix) {
-        (Some(_), Some(_)) => Err(invalid(
-            "logStreamNames and logStreamNamePrefix cannot both be given.",
-        )),
-        (Some(names), None) => Ok(names.clone()),
-        (None, prefix) => {
-            let prefix = prefix.as_deref().unwrap_or_default();
-            let logs = &services.store.logs;
-            let found = logs
-                .streams(group, prefix, None, false, MOST_FILTERED)
-                .map_err(failed)?;
-            let overlaps = |stream: &LogStream| {
-                request
-                    .start_time
-                    .is_none_or(|start| stream.last_event >= start)
-                    && request.end_time.is_none_or(|end| stream.first_event <= end)
-            };
-            Ok(found
-                .into_iter()
-                .filter(overlaps)
-                .map(|stream| stream.name)
-                .collect())
-        }
-    }
-}
-
 /// The group's name, given as such or as an ARN.
 fn group_name(name: &Option<String>, identifier: &Option<String>) -> Result<String, Fault> {
     let given = name.as_ref().or(identifier.as_ref());
@@ -368,8 +220,8 @@ fn group_name(name: &Option<String>, identifier: &Option<String>) -> Result<Stri
     Ok(name.trim_end_matches(":*").to_owned())
 }
 
-fn require_group(services: &Services, group: &str) -> Result<(), Fault> {
-    if services.store.logs.group_exists(group).map_err(failed)? {
+fn require_group(archive: &Archive, group: &str) -> Result<(), Fault> {
+    if archive.logs.group_exists(group).map_err(failed)? {
         Ok(())
     } else {
         Err(missing("group"))

@@ -1,6 +1,10 @@
 //! A signature that AWS published, and what must not pass for one.
 
+use time::PrimitiveDateTime;
+
+use super::claim::{TIME, parse_scope};
 use super::*;
+use crate::keyring::AccessKey;
 
 const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
@@ -28,18 +32,51 @@ fn published() -> Parts {
     )
 }
 
-fn matches(parts: &Parts) -> bool {
+fn signing(parts: &Parts) -> Signing {
     let claim = claim(parts).unwrap();
-    let payload = payload_hash(parts, b"", false).unwrap();
-    let canonical = canonical_request(parts, &claim, &payload).unwrap();
-    let key = signing_key(SECRET, &claim.scope);
-    let signature = hex::decode(&claim.signature).unwrap();
-    hmac::verify(
-        &key,
-        string_to_sign(&claim, &canonical).as_bytes(),
-        &signature,
-    )
-    .is_ok()
+    Signing {
+        key: signing_key(SECRET, &claim.scope),
+        claim,
+    }
+}
+
+fn matches(parts: &Parts) -> bool {
+    signing(parts).holds(parts, &hash(b""))
+}
+
+/// Whether a request that [`SECRET`] signed counts with this body.
+fn confirms(parts: &Parts, body: &[u8]) -> Result<Principal, Refusal> {
+    let signing = signing(parts);
+    let admitted = Admitted {
+        payload: signing.payload(parts)?,
+        signing,
+        principal: Principal::Root,
+    };
+    admitted.confirm(parts, body)
+}
+
+/// A POST that says this of its body, signed for exactly that.
+fn stating(said: &str) -> Parts {
+    let mut request = parts(
+        http::Request::post("/")
+            .header("host", "localhost:1")
+            .header("x-amz-content-sha256", said)
+            .header("x-amz-date", "20150830T123600Z")
+            .header(
+                "authorization",
+                "AWS4-HMAC-SHA256 Credential=AK/20150830/us-east-1/sagemaker/aws4_request, \
+                 SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=00",
+            ),
+    );
+    let Signing { claim, key } = signing(&request);
+    let text = string_to_sign(&claim, &canonical_request(&request, &claim, said));
+    let signature = hex::encode(hmac::sign(&key, text.as_bytes()));
+    let authorization = request.headers["authorization"].to_str().unwrap();
+    let signed = authorization.replace("Signature=00", &format!("Signature={signature}"));
+    request
+        .headers
+        .insert("authorization", signed.parse().unwrap());
+    request
 }
 
 #[test]
@@ -63,17 +100,42 @@ fn the_published_example_verifies_and_any_change_breaks_it() {
 
 #[test]
 fn a_replayed_request_with_another_body_is_refused() {
-    let signed = parts(
-        http::Request::post("/").header("x-amz-content-sha256", hash(b"the body that was signed")),
-    );
+    let signed = stating(&hash(b"the body that was signed"));
     assert_eq!(
-        payload_hash(&signed, b"another body", false),
-        Err(Refusal::Mismatch)
+        confirms(&signed, b"the body that was signed"),
+        Ok(Principal::Root)
     );
-    let unsigned = parts(http::Request::post("/").header("x-amz-content-sha256", UNSIGNED));
-    assert_eq!(
-        payload_hash(&unsigned, b"a body", false),
-        Err(Refusal::Mismatch)
+    assert_eq!(confirms(&signed, b"another body"), Err(Refusal::Mismatch));
+    let unsigned = stating(UNSIGNED);
+    assert_eq!(confirms(&unsigned, b""), Ok(Principal::Root));
+    assert_eq!(confirms(&unsigned, b"a body"), Err(Refusal::Mismatch));
+}
+
+#[test]
+fn a_wrong_signature_over_a_stated_hash_is_refused_before_the_body_is_read() {
+    let mut forged = stating(&hash(b"body"));
+    forged
+        .headers
+        .insert("host", "localhost:2".parse().unwrap());
+    assert_eq!(signing(&forged).payload(&forged), Err(Refusal::Mismatch));
+    let mut restated = stating(&hash(b"body"));
+    let other = hash(b"other").parse().unwrap();
+    restated.headers.insert("x-amz-content-sha256", other);
+    assert_eq!(confirms(&restated, b"other"), Err(Refusal::Mismatch));
+}
+
+#[test]
+fn a_claim_shows_no_token_and_no_signature() {
+    let mut request = stating(UNSIGNED);
+    request
+        .headers
+        .insert("x-amz-security-token", "the-token".parse().unwrap());
+    let claim = claim(&request).unwrap();
+    let shown = format!("{claim:?}");
+    assert_eq!(claim.token.as_deref(), Some("the-token"));
+    assert!(
+        !shown.contains("the-token") && !shown.contains(&claim.signature),
+        "{shown}"
     );
 }
 
@@ -118,7 +180,7 @@ fn what_names_the_operation_must_be_signed() {
         "x-amz-target",
         "SageMaker.DeleteTrainingJob".parse().unwrap(),
     );
-    let refused = canonical_request(&added, &claim(&added).unwrap(), &hash(b""));
+    let refused = require_signed(&added, &claim(&added).unwrap());
     let expected = "'x-amz-target' must be a signed header.".to_owned();
     assert_eq!(refused, Err(Refusal::Incomplete(expected)));
 }

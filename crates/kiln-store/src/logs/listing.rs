@@ -1,0 +1,109 @@
+//! What groups and streams there are.
+
+use rusqlite::params;
+
+use super::{LogGroup, LogStore, LogStream};
+use crate::StoreError;
+
+impl LogStore {
+    /// Every group whose name starts with `prefix`, by name.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, StoreError> {
+        self.database.read(|connection| {
+            let mut query = connection.prepare_cached(
+                "SELECT name, created, bytes FROM groups
+                 WHERE name >= ?1 AND name < ?2 ORDER BY name",
+            )?;
+            let rows = query.query_map([prefix, &end_of(prefix)], |row| {
+                Ok(LogGroup {
+                    name: row.get(0)?,
+                    created: row.get(1)?,
+                    stored_bytes: row.get(2)?,
+                })
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Whether the group exists.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn group_exists(&self, group: &str) -> Result<bool, StoreError> {
+        self.database.read(|connection| {
+            let mut query = connection.prepare_cached("SELECT 1 FROM groups WHERE name = ?1")?;
+            Ok(query.exists([group])?)
+        })
+    }
+
+    /// The group's streams whose names start with `prefix`, by name, beyond the
+    /// name `after`.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn streams(
+        &self,
+        group: &str,
+        prefix: &str,
+        after: Option<&str>,
+        descending: bool,
+        limit: u32,
+    ) -> Result<Vec<LogStream>, StoreError> {
+        let (beyond, order) = if descending {
+            ('<', "DESC")
+        } else {
+            ('>', "ASC")
+        };
+        self.database.read(|connection| {
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT name, created, first_event, last_event, last_ingestion FROM streams
+                 WHERE log_group = ?1 AND name >= ?2 AND name < ?3 AND name {beyond} ?4
+                 ORDER BY name {order} LIMIT ?5"
+            ))?;
+            let end = end_of(prefix);
+            let after = after.unwrap_or(if descending { &end } else { "" });
+            let rows = query.query_map(params![group, prefix, end, after, limit], stream)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// All of the group's streams, latest event first unless `ascending`.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn streams_by_time(
+        &self,
+        group: &str,
+        ascending: bool,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<LogStream>, StoreError> {
+        let order = if ascending { "ASC" } else { "DESC" };
+        self.database.read(|connection| {
+            let mut query = connection.prepare_cached(&format!(
+                "SELECT name, created, first_event, last_event, last_ingestion FROM streams
+                 WHERE log_group = ?1 ORDER BY last_event {order}, name {order} LIMIT ?2 OFFSET ?3"
+            ))?;
+            let rows = query.query_map(params![group, limit, offset], stream)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// What every name that starts with `prefix` is less than. (Names hold no
+/// character as great as the last one of all.)
+pub(super) fn end_of(prefix: &str) -> String {
+    format!("{prefix}{}", char::MAX)
+}
+
+fn stream(row: &rusqlite::Row<'_>) -> Result<LogStream, rusqlite::Error> {
+    Ok(LogStream {
+        name: row.get(0)?,
+        created: row.get(1)?,
+        first_event: row.get(2)?,
+        last_event: row.get(3)?,
+        last_ingestion: row.get(4)?,
+    })
+}
