@@ -67,7 +67,7 @@ pub struct Access<'a> {
 
 /// The keys that a `DeleteObjects` named and that its caller may not delete.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct DeniedKeys(pub(crate) Vec<String>);
+pub struct DeniedKeys(pub Vec<String>);
 
 /// The [`Authority`] as s3s asks it.
 pub(crate) struct Gate<A> {
@@ -173,7 +173,7 @@ impl<A: Authority> Gate<A> {
         refuse_long_urls(cx)?;
         self.require_token(cx, &credentials.access_key)?;
         self.require_owner(cx)?;
-        refusals::check(cx.headers(), cx.uri().query())?;
+        refusals::check(cx.s3_op().name(), cx.headers(), cx.uri().query())?;
         let (bucket, key) = match cx.s3_path() {
             S3Path::Root => (None, None),
             S3Path::Bucket { bucket } => (Some(&**bucket), None),
@@ -329,6 +329,8 @@ fn rule(operation: &str) -> Rule {
         "DeleteBucket" => "s3:DeleteBucket",
         "HeadBucket" => "s3:ListBucket",
         "GetBucketLocation" => "s3:GetBucketLocation",
+        "GetBucketEncryption" => "s3:GetEncryptionConfiguration",
+        "PutBucketEncryption" | "DeleteBucketEncryption" => "s3:PutEncryptionConfiguration",
         "GetObject" | "HeadObject" | "GetObjectAttributes" => "s3:GetObject",
         "PutObject"
         | "CopyObject"

@@ -7,7 +7,7 @@
 //! is opened, which is the only time when no upload can be under way.
 
 use std::fs::{self, File};
-use std::io::{self, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -47,15 +47,10 @@ impl Bodies {
         self.directory.join(fan).join(name)
     }
 
-    /// Opens a body for reading from `start` on.
-    pub(crate) fn read(&self, name: &str, start: u64) -> Result<File, S3Error> {
+    /// Opens a body for reading.
+    pub(crate) fn read(&self, name: &str) -> Result<File, S3Error> {
         let path = self.path(name);
-        let mut file = File::open(&path).map_err(S3Error::file("open", &path))?;
-        if start > 0 {
-            file.seek(SeekFrom::Start(start))
-                .map_err(S3Error::file("seek in", &path))?;
-        }
-        Ok(file)
+        File::open(&path).map_err(S3Error::file("open", &path))
     }
 
     /// Begins a new body, empty and open for writing.
@@ -218,11 +213,11 @@ mod tests {
         let (draft, mut file) = bodies.create().unwrap();
         file.write_all(b"hello").unwrap();
         let name = draft.keep();
-        let mut reader = bodies.read(&name, 1).unwrap();
+        let mut reader = bodies.read(&name).unwrap();
         bodies.remove(std::slice::from_ref(&name));
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "ello");
-        assert!(bodies.read(&name, 0).unwrap_err().is_missing_file());
+        assert_eq!(text, "hello");
+        assert!(bodies.read(&name).unwrap_err().is_missing_file());
     }
 }

@@ -104,6 +104,7 @@ mod tests {
                 kind: ChecksumKind::FullObject,
                 value: "sum".to_owned(),
             },
+            data_key: None,
         }
     }
 

@@ -9,22 +9,25 @@ use md5::{Digest as _, Md5};
 use s3s::checksum::ChecksumHasher;
 use s3s::crypto::Checksum as _;
 use s3s::{S3ErrorCode, dto};
+use uuid::Uuid;
 
 use crate::S3Error;
 
 /// The algorithm for objects whose client named none, as in S3.
 pub(crate) const DEFAULT_ALGORITHM: ChecksumAlgorithm = ChecksumAlgorithm::Crc64Nvme;
 
-/// Computes MD5 and any set of checksums in one pass.
+/// Computes MD5, where it is wanted, and any set of checksums in one pass.
 pub(crate) struct Hasher {
-    md5: Md5,
+    md5: Option<Md5>,
+    opaque: bool,
     checksums: ChecksumHasher,
 }
 
 /// What a [`Hasher`] found.
 #[derive(Debug)]
 pub(crate) struct Digests {
-    md5: [u8; 16],
+    md5: Option<[u8; 16]>,
+    tag: [u8; 16],
     checksums: dto::Checksum,
 }
 
@@ -44,21 +47,39 @@ impl Hasher {
             }
         }
         Self {
-            md5: Md5::new(),
+            md5: Some(Md5::new()),
+            opaque: false,
             checksums,
+        }
+    }
+
+    /// A hasher for a body whose entity tag is to say nothing of its bytes. It
+    /// spares the MD5, unless that is to be `verified`.
+    pub(crate) fn opaque(algorithms: &[ChecksumAlgorithm], verified: bool) -> Self {
+        let hasher = Self::new(algorithms);
+        Self {
+            md5: hasher.md5.filter(|_| verified),
+            opaque: true,
+            ..hasher
         }
     }
 
     /// Takes in the next bytes.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.md5.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
         self.checksums.update(bytes);
     }
 
     /// The digests of all that was taken in.
     pub(crate) fn finish(self) -> Digests {
+        let md5 = self.md5.map(|md5| md5.finalize().into());
         Digests {
-            md5: self.md5.finalize().into(),
+            md5,
+            tag: md5
+                .filter(|_| !self.opaque)
+                .unwrap_or_else(|| *Uuid::new_v4().as_bytes()),
             checksums: self.checksums.finalize(),
         }
     }
@@ -67,7 +88,7 @@ impl Hasher {
 impl Digests {
     /// The entity tag of an object that was stored in one piece.
     pub(crate) fn etag(&self) -> String {
-        hex::encode(self.md5)
+        hex::encode(self.tag)
     }
 
     /// The checksum by `algorithm`, if the hasher computed it.
@@ -121,10 +142,10 @@ impl Declared {
     }
 }
 
-fn check_md5(declared: &str, found: [u8; 16]) -> Result<(), S3Error> {
+fn check_md5(declared: &str, found: Option<[u8; 16]>) -> Result<(), S3Error> {
     match BASE64.decode(declared) {
-        Ok(bytes) if bytes.len() == found.len() => {
-            if bytes == found {
+        Ok(bytes) if bytes.len() == 16 => {
+            if found.is_some_and(|found| bytes == found) {
                 Ok(())
             } else {
                 Err(bad_digest("Content-MD5"))
@@ -142,6 +163,11 @@ pub(crate) fn bad_digest(what: &str) -> S3Error {
         S3ErrorCode::BadDigest,
         format!("The {what} you specified did not match the calculated checksum."),
     )
+}
+
+/// An entity tag that says nothing of the bytes, as of objects that KMS encrypts.
+pub(crate) fn opaque_tag() -> String {
+    Uuid::new_v4().simple().to_string()
 }
 
 /// The entity tag of an object made of parts with these entity tags: the MD5
@@ -225,6 +251,34 @@ mod tests {
         assert_eq!(
             value(ChecksumAlgorithm::Sha1),
             "f7c3bc1d808e04732adf679965ccc34ca7ae3441"
+        );
+    }
+
+    #[test]
+    fn an_opaque_tag_says_nothing_and_hides_no_lie() {
+        let finish = |verified| {
+            let mut hasher = Hasher::opaque(&[ChecksumAlgorithm::Crc32], verified);
+            hasher.update(b"hello");
+            hasher.finish()
+        };
+        let tags = [
+            finish(true).etag(),
+            finish(false).etag(),
+            digests(b"hello").etag(),
+        ];
+        assert!(tags[0] != tags[1] && tags[1] != tags[2] && tags[0] != tags[2]);
+        assert!(tags.iter().all(|tag| tag.len() == 32));
+        let declared = |md5: &str| Declared {
+            md5: Some(md5.to_owned()),
+            checksums: vec![(ChecksumAlgorithm::Crc32, "NhCmhg==".to_owned())],
+            ..Declared::default()
+        };
+        let right = declared("XUFAKrxLKna5cZ2REBfFkg==");
+        assert!(right.verify(5, &finish(true)).is_ok());
+        assert!(
+            declared("AUFAKrxLKna5cZ2REBfFkg==")
+                .verify(5, &finish(true))
+                .is_err()
         );
     }
 

@@ -7,6 +7,8 @@ use http::StatusCode;
 use kiln_store::objects::ObjectIndexError;
 use s3s::S3ErrorCode;
 
+use crate::sealing::SealError;
+
 /// Why the object store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum S3Error {
@@ -26,6 +28,9 @@ pub enum S3Error {
     /// A worker thread ended before its work was done.
     #[error("a worker of the object store stopped before it was done")]
     WorkerGone,
+    /// Encryption at rest failed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// The index refused or failed.
     #[error(transparent)]
     Index(#[from] ObjectIndexError),
@@ -79,7 +84,9 @@ impl S3Error {
             Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 S3ErrorCode::ServiceUnavailable
             }
-            Self::InUse(_) | Self::File { .. } | Self::WorkerGone => S3ErrorCode::InternalError,
+            Self::InUse(_) | Self::File { .. } | Self::WorkerGone | Self::Seal(_) => {
+                S3ErrorCode::InternalError
+            }
         }
     }
 
@@ -145,12 +152,13 @@ impl From<S3Error> for s3s::S3Error {
     }
 }
 
-/// The HTTP status of the codes that s3s does not know.
+/// The HTTP status of the codes for which s3s knows none.
 fn status_of(code: &S3ErrorCode) -> Option<StatusCode> {
     match code {
         S3ErrorCode::Custom(name) if &**name == "InvalidPartNumber" => {
             Some(StatusCode::RANGE_NOT_SATISFIABLE)
         }
+        S3ErrorCode::ServerSideEncryptionConfigurationNotFoundError => Some(StatusCode::NOT_FOUND),
         S3ErrorCode::Custom(_) => Some(StatusCode::BAD_REQUEST),
         _ => None,
     }

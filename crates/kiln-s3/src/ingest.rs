@@ -1,44 +1,112 @@
-//! Taking in bodies: every byte is written and hashed once, on a thread that
-//! may block, while the async side only passes the chunks on.
+//! Taking in bodies: every byte is hashed, sealed where the object is encrypted,
+//! and written once, on a thread that may block, while the async side only
+//! passes the chunks on.
 
 use std::fs::File;
-use std::io::{Read, Write};
 
 use bytes::Bytes;
 use futures::StreamExt;
-use kiln_store::objects::ChecksumAlgorithm;
+use kiln_store::objects::Segment;
 use s3s::dto::StreamingBlob;
 use s3s::{S3ErrorCode, StdError};
 use tokio::sync::mpsc;
 
 use crate::S3Error;
 use crate::bodies::{Bodies, Draft};
+use crate::content::Content;
 use crate::digest::{Digests, Hasher};
+use crate::sealing::Sealer;
 
 /// Chunks in flight between the network and the disk.
 const QUEUE: usize = 16;
-/// How much of a file is read at once when it is hashed.
-const READ_SIZE: usize = 1 << 20;
 
 /// A body that was written and hashed, but is neither verified nor durable.
 #[derive(Debug)]
 pub(crate) struct Received {
-    draft: Draft,
     file: File,
-    /// The number of bytes.
+    stored: Stored,
+}
+
+/// A body that is durable.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) draft: Draft,
+    /// The number of bytes before encryption.
     pub(crate) size: u64,
     /// Their digests.
     pub(crate) digests: Digests,
+    /// What opens it, when it was sealed.
+    pub(crate) segment: Option<Segment>,
 }
 
 impl Received {
+    /// The number of bytes.
+    pub(crate) fn size(&self) -> u64 {
+        self.stored.size
+    }
+
+    /// Their digests.
+    pub(crate) fn digests(&self) -> &Digests {
+        &self.stored.digests
+    }
+
     /// Makes the body durable.
-    pub(crate) async fn persist(self) -> Result<(Draft, u64, Digests), S3Error> {
+    pub(crate) async fn persist(self) -> Result<Stored, S3Error> {
         blocking(move || {
-            self.draft.sync(&self.file)?;
-            Ok((self.draft, self.size, self.digests))
+            self.stored.draft.sync(&self.file)?;
+            Ok(self.stored)
         })
         .await
+    }
+}
+
+/// A new body while it is written.
+struct Writer {
+    draft: Draft,
+    file: File,
+    hasher: Hasher,
+    sealer: Option<Sealer>,
+    size: u64,
+}
+
+impl Writer {
+    fn create(bodies: &Bodies, hasher: Hasher, sealer: Option<Sealer>) -> Result<Self, S3Error> {
+        let (draft, file) = bodies.create()?;
+        Ok(Self {
+            draft,
+            file,
+            hasher,
+            sealer,
+            size: 0,
+        })
+    }
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), S3Error> {
+        use std::io::Write;
+        let written = match &mut self.sealer {
+            None => self.file.write_all(chunk),
+            Some(sealer) => sealer.write(chunk, &mut self.file),
+        };
+        written.map_err(S3Error::file("write", self.draft.path()))?;
+        self.hasher.update(chunk);
+        self.size += chunk.len() as u64;
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Received, S3Error> {
+        let segment = self.sealer.map(|sealer| sealer.finish(&mut self.file));
+        let segment = segment
+            .transpose()
+            .map_err(S3Error::file("write", self.draft.path()))?;
+        Ok(Received {
+            file: self.file,
+            stored: Stored {
+                draft: self.draft,
+                size: self.size,
+                digests: self.hasher.finish(),
+                segment,
+            },
+        })
     }
 }
 
@@ -46,11 +114,18 @@ impl Received {
 pub(crate) async fn receive(
     bodies: &Bodies,
     body: Option<StreamingBlob>,
-    algorithms: Vec<ChecksumAlgorithm>,
+    hasher: Hasher,
+    sealer: Option<Sealer>,
 ) -> Result<Received, S3Error> {
-    let (chunks, queue) = mpsc::channel(QUEUE);
+    let (chunks, mut queue) = mpsc::channel::<Bytes>(QUEUE);
     let bodies = bodies.clone();
-    let writer = tokio::task::spawn_blocking(move || write(&bodies, queue, &algorithms));
+    let writer = tokio::task::spawn_blocking(move || {
+        let mut writer = Writer::create(&bodies, hasher, sealer)?;
+        while let Some(chunk) = queue.blocking_recv() {
+            writer.write(&chunk)?;
+        }
+        writer.finish()
+    });
     if let Some(body) = body {
         forward(body, chunks).await?;
     } else {
@@ -59,37 +134,37 @@ pub(crate) async fn receive(
     writer.await.map_err(|_| S3Error::WorkerGone)?
 }
 
-/// Copies `length` bytes of an open file to a new body.
+/// Copies what an open body holds to a new one.
 pub(crate) async fn copy(
     bodies: &Bodies,
-    source: File,
-    length: u64,
-    algorithm: ChecksumAlgorithm,
+    mut source: Content,
+    hasher: Hasher,
+    sealer: Option<Sealer>,
 ) -> Result<Received, S3Error> {
     let bodies = bodies.clone();
     blocking(move || {
-        let (draft, mut file) = bodies.create()?;
-        let failed = || S3Error::file("copy to", draft.path());
-        let (size, digests) = each_chunk(source.take(length), algorithm, |chunk| {
-            file.write_all(chunk)
-        })
-        .map_err(failed())?;
-        Ok(Received {
-            draft,
-            file,
-            size,
-            digests,
-        })
+        let mut writer = Writer::create(&bodies, hasher, sealer)?;
+        loop {
+            let block = source.next_block()?;
+            if block.is_empty() {
+                return writer.finish();
+            }
+            writer.write(&block)?;
+        }
     })
     .await
 }
 
-/// Hashes an open file.
-pub(crate) async fn hash(source: File, algorithm: ChecksumAlgorithm) -> Result<Digests, S3Error> {
+/// Hashes what an open body holds.
+pub(crate) async fn hash(mut source: Content, mut hasher: Hasher) -> Result<Digests, S3Error> {
     blocking(move || {
-        let hashed = each_chunk(source, algorithm, |_| Ok(()));
-        let (_, digests) = hashed.map_err(S3Error::file("read", "a body".as_ref()))?;
-        Ok(digests)
+        loop {
+            let block = source.next_block()?;
+            if block.is_empty() {
+                return Ok(hasher.finish());
+            }
+            hasher.update(&block);
+        }
     })
     .await
 }
@@ -101,28 +176,6 @@ pub(crate) async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| S3Error::WorkerGone)?
-}
-
-fn write(
-    bodies: &Bodies,
-    mut queue: mpsc::Receiver<Bytes>,
-    algorithms: &[ChecksumAlgorithm],
-) -> Result<Received, S3Error> {
-    let (draft, mut file) = bodies.create()?;
-    let mut hasher = Hasher::new(algorithms);
-    let mut size = 0;
-    while let Some(chunk) = queue.blocking_recv() {
-        file.write_all(&chunk)
-            .map_err(S3Error::file("write", draft.path()))?;
-        hasher.update(&chunk);
-        size += chunk.len() as u64;
-    }
-    Ok(Received {
-        draft,
-        file,
-        size,
-        digests: hasher.finish(),
-    })
 }
 
 /// Passes the chunks on until the body ends. When it ends badly the writer's
@@ -138,28 +191,10 @@ async fn forward(mut body: StreamingBlob, chunks: mpsc::Sender<Bytes>) -> Result
     Ok(())
 }
 
-fn each_chunk(
-    mut source: impl Read,
-    algorithm: ChecksumAlgorithm,
-    mut sink: impl FnMut(&[u8]) -> std::io::Result<()>,
-) -> std::io::Result<(u64, Digests)> {
-    let mut hasher = Hasher::new(&[algorithm]);
-    let mut buffer = vec![0; READ_SIZE];
-    let mut size = 0;
-    loop {
-        let read = source.read(&mut buffer)?;
-        if read == 0 {
-            return Ok((size, hasher.finish()));
-        }
-        hasher.update(&buffer[..read]);
-        sink(&buffer[..read])?;
-        size += read as u64;
-    }
-}
-
 /// Why a body broke off. s3s keeps the types of these errors to itself, so
 /// their text is all there is to go by; the tests drive each of them over HTTP.
-fn broken_body(error: &StdError) -> S3Error {
+#[must_use]
+pub fn broken_body(error: &StdError) -> S3Error {
     let text = error.to_string();
     if text.contains("Sha256Mismatch") {
         return S3Error::refused(

@@ -1,9 +1,6 @@
-//! Sending bodies: a file in large chunks, one chunk read ahead of the network.
+//! Sending bodies: one block read ahead of the network, on a thread that may block.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -12,76 +9,78 @@ use s3s::StdError;
 use s3s::stream::{ByteStream, RemainingLength};
 use tokio::task::JoinHandle;
 
-/// Large enough that the cost of a switch to a blocking thread vanishes.
-const CHUNK: u64 = 1 << 20;
+use crate::S3Error;
+use crate::content::Content;
 
-/// The rest of an open file, up to a number of bytes.
+type Read = (Content, Result<Bytes, S3Error>);
+
+/// A range of an object as a stream.
 pub(crate) struct BodyStream {
-    file: Arc<File>,
-    /// Bytes that no read has been started for.
-    unread: u64,
+    next: Next,
     /// Bytes that have not been handed out.
     unsent: u64,
-    reading: Option<JoinHandle<io::Result<Bytes>>>,
+}
+
+enum Next {
+    /// A block that is to be handed out, and where the blocks behind it come from.
+    Block(Bytes, Content),
+    Reading(JoinHandle<Read>),
+    Nothing,
 }
 
 impl BodyStream {
-    /// Streams `length` bytes from where the file stands.
-    pub(crate) fn new(file: File, length: u64) -> Self {
-        Self {
-            file: Arc::new(file),
-            unread: length,
+    /// Streams `length` bytes, of which it reads the first block at once: most
+    /// objects have no other, and an answer that has not begun can still become
+    /// an error. This blocks.
+    pub(crate) fn open(mut content: Content, length: u64) -> Result<Self, S3Error> {
+        let first = content.next_block()?;
+        Ok(Self {
+            next: Next::Block(first, content),
             unsent: length,
-            reading: None,
-        }
+        })
     }
 
-    /// Starts to read the next chunk, if there is one.
-    fn read_on(&mut self) {
-        let length = self.unread.min(CHUNK);
-        self.unread -= length;
-        self.reading = (length > 0).then(|| {
-            let file = Arc::clone(&self.file);
-            tokio::task::spawn_blocking(move || read_exactly(&file, length))
-        });
+    /// Hands out a block, and begins to read the one behind it.
+    fn send(&mut self, block: Bytes, content: Content) -> Poll<Option<Result<Bytes, StdError>>> {
+        self.unsent = self.unsent.saturating_sub(block.len() as u64);
+        self.next = if self.unsent > 0 {
+            Next::Reading(tokio::task::spawn_blocking(move || read(content)))
+        } else {
+            Next::Nothing
+        };
+        Poll::Ready((!block.is_empty()).then_some(Ok(block)))
+    }
+
+    /// Breaks the answer off: what was promised cannot be sent.
+    fn fail(&mut self, error: StdError) -> Poll<Option<Result<Bytes, StdError>>> {
+        tracing::error!(%error, "an answer of the object store broke off");
+        self.next = Next::Nothing;
+        Poll::Ready(Some(Err(error)))
     }
 }
 
-fn read_exactly(file: &File, length: u64) -> io::Result<Bytes> {
-    let mut chunk = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    file.take(length).read_to_end(&mut chunk)?;
-    if (chunk.len() as u64) < length {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    }
-    Ok(chunk.into())
+fn read(mut content: Content) -> Read {
+    let block = content.next_block();
+    (content, block)
 }
 
 impl Stream for BodyStream {
     type Item = Result<Bytes, StdError>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if self.reading.is_none() {
-            self.read_on();
+        match std::mem::replace(&mut self.next, Next::Nothing) {
+            Next::Nothing => Poll::Ready(None),
+            Next::Block(block, content) => self.send(block, content),
+            Next::Reading(mut reading) => match reading.poll_unpin(cx) {
+                Poll::Pending => {
+                    self.next = Next::Reading(reading);
+                    Poll::Pending
+                }
+                Poll::Ready(Ok((content, Ok(block)))) => self.send(block, content),
+                Poll::Ready(Ok((_, Err(error)))) => self.fail(error.into()),
+                Poll::Ready(Err(error)) => self.fail(error.into()),
+            },
         }
-        let Some(reading) = &mut self.reading else {
-            return Poll::Ready(None);
-        };
-        let chunk = match std::task::ready!(reading.poll_unpin(cx)) {
-            Ok(Ok(chunk)) => chunk,
-            Ok(Err(error)) => return self.fail(error.into()),
-            Err(error) => return self.fail(error.into()),
-        };
-        self.unsent -= chunk.len() as u64;
-        self.read_on();
-        Poll::Ready(Some(Ok(chunk)))
-    }
-}
-
-impl BodyStream {
-    fn fail(&mut self, error: StdError) -> Poll<Option<Result<Bytes, StdError>>> {
-        self.reading = None;
-        self.unread = 0;
-        Poll::Ready(Some(Err(error)))
     }
 }
 
@@ -95,13 +94,14 @@ impl ByteStream for BodyStream {
 mod tests {
     use super::*;
     use futures::StreamExt;
-    use std::io::{Seek, SeekFrom, Write};
+    use std::ops::Range;
 
-    async fn streamed(content: &[u8], start: u64, length: u64) -> Result<Vec<u8>, StdError> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(content).unwrap();
-        file.seek(SeekFrom::Start(start)).unwrap();
-        let mut stream = BodyStream::new(file, length);
+    async fn streamed(content: &[u8], bytes: Range<u64>) -> Result<Vec<u8>, StdError> {
+        let file = tempfile::NamedTempFile::new()?;
+        std::fs::write(file.path(), content)?;
+        let length = bytes.end - bytes.start;
+        let content = Content::plain(file.path().to_owned(), file.reopen()?, bytes);
+        let mut stream = BodyStream::open(content, length)?;
         let mut all = Vec::new();
         while let Some(chunk) = stream.next().await {
             all.extend_from_slice(&chunk?);
@@ -113,16 +113,17 @@ mod tests {
     #[tokio::test]
     async fn a_stream_is_exactly_the_range() {
         let content: Vec<u8> = (0..3_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
-        assert_eq!(streamed(&content, 0, 3_000_000).await.unwrap(), content);
+        assert_eq!(streamed(&content, 0..3_000_000).await.unwrap(), content);
         assert_eq!(
-            streamed(&content, 7, 2_000_000).await.unwrap(),
+            streamed(&content, 7..2_000_007).await.unwrap(),
             content[7..2_000_007]
         );
-        assert!(streamed(&content, 9, 0).await.unwrap().is_empty());
+        assert!(streamed(&content, 9..9).await.unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn a_short_file_is_an_error() {
-        assert!(streamed(b"short", 0, 6).await.is_err());
+        assert!(streamed(b"short", 0..6).await.is_err());
+        assert!(streamed(&[0; 1 << 20], 0..(1 << 20) + 1).await.is_err());
     }
 }

@@ -9,11 +9,19 @@ use crate::S3Error;
 /// Canned ACLs that say no more than "the owner's", which all objects are.
 const OWNERS_ACLS: [&str; 3] = ["private", "bucket-owner-full-control", "bucket-owner-read"];
 
-/// Refuses a request whose headers or query ask for something that Kiln lacks.
-pub(crate) fn check(headers: &HeaderMap, query: Option<&str>) -> Result<(), S3Error> {
+/// The operations that say how an object is to be encrypted.
+const ENCRYPTING: [&str; 3] = ["PutObject", "CopyObject", "CreateMultipartUpload"];
+
+/// Refuses a request whose headers or query ask for something that Kiln lacks
+/// or that the operation does not do.
+pub(crate) fn check(
+    operation: &str,
+    headers: &HeaderMap,
+    query: Option<&str>,
+) -> Result<(), S3Error> {
     for (name, value) in headers {
         let value = value.to_str().unwrap_or_default();
-        check_header(name.as_str(), value)?;
+        check_header(operation, name.as_str(), value)?;
     }
     match query_value(query, "versionId") {
         Some(version) if version != "null" => Err(S3Error::not_implemented("object versions")),
@@ -21,11 +29,14 @@ pub(crate) fn check(headers: &HeaderMap, query: Option<&str>) -> Result<(), S3Er
     }
 }
 
-fn check_header(name: &str, value: &str) -> Result<(), S3Error> {
+fn check_header(operation: &str, name: &str, value: &str) -> Result<(), S3Error> {
     match name {
-        // Bodies are plain files; encryption at rest is the disk's matter.
-        "x-amz-server-side-encryption" if value == "AES256" => Ok(()),
-        "x-amz-server-side-encryption" => Err(S3Error::not_implemented("encryption with KMS")),
+        "x-amz-server-side-encryption" if !ENCRYPTING.contains(&operation) => {
+            Err(S3Error::refused(
+                S3ErrorCode::InvalidArgument,
+                "x-amz-server-side-encryption header is not supported for this operation.",
+            ))
+        }
         "x-amz-acl" if OWNERS_ACLS.contains(&value) => Ok(()),
         "x-amz-acl" => Err(no_acls()),
         "x-amz-write-offset-bytes" => Err(S3Error::not_implemented("appending to objects")),
@@ -58,15 +69,16 @@ mod tests {
 
     #[test]
     fn what_kiln_lacks_is_refused() {
-        let verdict = |name: &'static str, value: &'static str, query: Option<&str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(name, value.parse().unwrap());
-            match check(&headers, query) {
-                Ok(()) => "fine".to_owned(),
-                Err(S3Error::Refused { code, .. }) => code.as_str().to_owned(),
-                Err(other) => other.to_string(),
-            }
-        };
+        let judge =
+            |operation: &str, name: &'static str, value: &'static str, query: Option<&str>| {
+                let mut headers = HeaderMap::new();
+                headers.insert(name, value.parse().unwrap());
+                match check(operation, &headers, query) {
+                    Ok(()) => "fine".to_owned(),
+                    Err(S3Error::Refused { code, .. }) => code.as_str().to_owned(),
+                    Err(other) => other.to_string(),
+                }
+            };
         let acl = "AccessControlListNotSupported";
         let lacking = "NotImplemented";
         let cases = [
@@ -75,7 +87,7 @@ mod tests {
             ("x-amz-acl", "public-read", None, acl),
             ("x-amz-grant-read", "id=1", None, acl),
             ("x-amz-server-side-encryption", "AES256", None, "fine"),
-            ("x-amz-server-side-encryption", "aws:kms", None, lacking),
+            ("x-amz-server-side-encryption", "aws:kms", None, "fine"),
             (
                 "x-amz-server-side-encryption-customer-key",
                 "k",
@@ -87,7 +99,11 @@ mod tests {
             ("host", "h", Some("x=1&versionId=3"), lacking),
         ];
         for (name, value, query, expected) in cases {
-            assert_eq!(verdict(name, value, query), expected, "{name} {query:?}");
+            let verdict = judge("PutObject", name, value, query);
+            assert_eq!(verdict, expected, "{name} {query:?}");
         }
+        // The upload says it for all of its parts.
+        let part = judge("UploadPart", "x-amz-server-side-encryption", "AES256", None);
+        assert_eq!(part, "InvalidArgument");
     }
 }

@@ -11,7 +11,10 @@ use s3s::{S3, S3Request, S3Response, S3Result};
 use crate::ObjectStore;
 use crate::authority::{Authority, Gate};
 use crate::expectation::Expectation;
-use crate::ops::{attributes, buckets, copy, delete, get, list, multipart, parts, put, tagging};
+use crate::ops::{
+    attributes, buckets, complete, copy, delete, encryption, get, list, multipart, parts, put,
+    tagging,
+};
 
 /// Forms are refused after their fields are read, so their fields stay small.
 const LARGEST_FORM: u64 = 64 * 1024;
@@ -27,11 +30,14 @@ pub struct Site {
 
 /// The S3 service over `store`, for a hyper server to call.
 pub fn service(store: ObjectStore, authority: Arc<impl Authority>, site: Site) -> S3Service {
-    let gate = Gate {
-        authority,
-        account: site.account.clone(),
-    };
-    let mut builder = S3ServiceBuilder::new(Front { store, site });
+    let account = site.account.clone();
+    guarded(Front { store, site }, authority, account)
+}
+
+/// The service over any S3, in which no request gets past the authority.
+pub fn guarded(s3: impl S3, authority: Arc<impl Authority>, account: String) -> S3Service {
+    let gate = Gate { authority, account };
+    let mut builder = S3ServiceBuilder::new(s3);
     builder.set_auth(gate.clone());
     builder.set_access(gate);
     builder.set_config(Arc::new(StaticConfigProvider::new(Arc::new(config()))));
@@ -93,12 +99,37 @@ impl S3 for Front {
         answer!(buckets::delete(&self.store, &req.input).await)
     }
 
+    async fn put_bucket_encryption(
+        &self,
+        req: S3Request<PutBucketEncryptionInput>,
+    ) -> S3Result<S3Response<PutBucketEncryptionOutput>> {
+        answer!(encryption::put(&self.store, &self.site, req.input).await)
+    }
+
+    async fn get_bucket_encryption(
+        &self,
+        req: S3Request<GetBucketEncryptionInput>,
+    ) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
+        answer!(encryption::get(&self.store, &req.input))
+    }
+
+    async fn delete_bucket_encryption(
+        &self,
+        req: S3Request<DeleteBucketEncryptionInput>,
+    ) -> S3Result<S3Response<DeleteBucketEncryptionOutput>> {
+        let output = encryption::delete(&self.store, &req.input).await?;
+        Ok(S3Response::with_status(
+            output,
+            http::StatusCode::NO_CONTENT,
+        ))
+    }
+
     async fn put_object(
         &self,
         req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let expectation = Expectation::of(&req.headers);
-        expectation.meet(answer!(put::put(&self.store, req).await))
+        expectation.meet(answer!(put::put(&self.store, &self.site, req).await))
     }
 
     async fn get_object(
@@ -126,7 +157,7 @@ impl S3 for Front {
         &self,
         req: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
-        answer!(copy::copy(&self.store, req.input).await)
+        answer!(copy::copy(&self.store, &self.site, req.input).await)
     }
 
     async fn delete_object(
@@ -165,7 +196,7 @@ impl S3 for Front {
         &self,
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
-        answer!(multipart::create(&self.store, req.input).await)
+        answer!(multipart::create(&self.store, &self.site, req.input).await)
     }
 
     async fn upload_part(
@@ -194,7 +225,7 @@ impl S3 for Front {
         &self,
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        answer!(multipart::complete(&self.store, req.input).await)
+        answer!(complete::complete(&self.store, req.input).await)
     }
 
     async fn abort_multipart_upload(

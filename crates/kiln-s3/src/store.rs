@@ -2,17 +2,20 @@
 //! reader sees an object either wholly or not at all.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kiln_store::objects::{
-    Bucket, ListQuery, Listed, Listing, Object, ObjectIndex, ObjectIndexError, Part, Precondition,
+    Bucket, Encryption, ListQuery, Listed, Listing, Object, ObjectIndex, ObjectIndexError, Part,
+    Precondition,
 };
 
 use crate::S3Error;
 use crate::bodies::{Bodies, Draft};
-use crate::ingest::blocking;
+use crate::content::Content;
+use crate::sealing::{MasterKey, Opener, Place, Sealer};
 
 /// How often a read starts over when the object is replaced under it.
 const READ_ATTEMPTS: usize = 8;
@@ -22,13 +25,15 @@ const READ_ATTEMPTS: usize = 8;
 pub struct ObjectStore {
     pub(crate) index: ObjectIndex,
     pub(crate) bodies: Bodies,
+    pub(crate) master: MasterKey,
     /// Held for as long as the store is open, so that no second process sweeps
     /// away the bodies that this one is writing.
     _lock: Arc<File>,
 }
 
 impl ObjectStore {
-    /// Opens or creates the store: `objects.db` and the directory `objects`.
+    /// Opens or creates the store: `objects.db`, the directory `objects`, and
+    /// the master key of what is encrypted.
     /// Bodies that a crash has left without an object are deleted.
     ///
     /// # Errors
@@ -36,6 +41,7 @@ impl ObjectStore {
     pub fn open(data_dir: &Path) -> Result<Self, S3Error> {
         std::fs::create_dir_all(data_dir).map_err(S3Error::file("create", data_dir))?;
         let lock = lock(data_dir)?;
+        let master = MasterKey::open(data_dir)?;
         let index = ObjectIndex::open(&data_dir.join("objects.db"))?;
         let bodies = Bodies::open(data_dir.join("objects"))?;
         let swept = bodies.sweep(|name| Ok(index.holds_body(name)?))?;
@@ -45,6 +51,7 @@ impl ObjectStore {
         Ok(Self {
             index,
             bodies,
+            master,
             _lock: Arc::new(lock),
         })
     }
@@ -117,15 +124,6 @@ impl ObjectStore {
         Ok(self.index.object(bucket, key)?.map(|object| object.size))
     }
 
-    /// The file that holds an object's bytes. It never changes, and is deleted
-    /// when the object is replaced: open it, and what is open stays readable.
-    ///
-    /// # Errors
-    /// When there is no such bucket or object, or the index fails.
-    pub fn body_path(&self, bucket: &str, key: &str) -> Result<PathBuf, S3Error> {
-        Ok(self.bodies.path(&self.object(bucket, key)?.body))
-    }
-
     pub(crate) fn list(&self, bucket: &str, query: &ListQuery) -> Result<Listing, S3Error> {
         Ok(self.index.list(bucket, query)?)
     }
@@ -136,42 +134,58 @@ impl ObjectStore {
     }
 
     /// An object with its body open. The two belong together even when the
-    /// object is being replaced.
-    pub(crate) async fn open_object(
-        &self,
-        bucket: &str,
-        key: &str,
-    ) -> Result<(Object, File), S3Error> {
-        let (store, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
-        blocking(move || {
-            let mut object = store.object(&bucket, &key)?;
-            for _ in 0..READ_ATTEMPTS {
-                match store.bodies.read(&object.body, 0) {
-                    Err(error) if error.is_missing_file() => {
-                        object = store.object(&bucket, &key)?;
-                    }
-                    opened => return Ok((object, opened?)),
-                }
+    /// object is being replaced. This blocks.
+    pub(crate) fn open_object(&self, place: &Place) -> Result<(Object, File), S3Error> {
+        let look_up = || self.object(&place.bucket, &place.key);
+        let mut object = look_up()?;
+        for _ in 0..READ_ATTEMPTS {
+            match self.bodies.read(&object.body) {
+                Err(error) if error.is_missing_file() => object = look_up()?,
+                opened => return Ok((object, opened?)),
             }
-            let file = store.bodies.read(&object.body, 0)?;
-            Ok((object, file))
-        })
-        .await
+        }
+        let file = self.bodies.read(&object.body)?;
+        Ok((object, file))
+    }
+
+    /// These bytes of an object whose body is open.
+    pub(crate) fn content(
+        &self,
+        place: &Place,
+        object: &Object,
+        file: File,
+        bytes: Range<u64>,
+    ) -> Result<Content, S3Error> {
+        let path = self.bodies.path(&object.body);
+        let Some(sealed) = &object.details.sealed else {
+            return Ok(Content::plain(path, file, bytes));
+        };
+        let opener = Opener::new(&self.master, file, sealed, place.clone(), bytes)?;
+        Ok(Content::sealed(path, opener))
+    }
+
+    /// What seals the bytes that are to be stored at this place, if anything does.
+    pub(crate) fn sealer(
+        &self,
+        encryption: Option<&Encryption>,
+        place: &Place,
+    ) -> Result<Option<Sealer>, S3Error> {
+        let sealer = |encryption| Sealer::new(&self.master, encryption, place.clone());
+        Ok(encryption.map(sealer).transpose()?)
     }
 
     /// Gives `draft` to the object that `describe` makes of its name, and
     /// deletes the body of the object that it replaces.
     pub(crate) async fn commit(
         &self,
-        bucket: &str,
-        key: &str,
+        place: &Place,
         draft: Draft,
         describe: impl FnOnce(String) -> Object,
         precondition: Precondition,
     ) -> Result<(), S3Error> {
         let object = describe(draft.keep());
         let body = object.body.clone();
-        let (store, bucket, key) = (self.clone(), bucket.to_owned(), key.to_owned());
+        let (store, Place { bucket, key }) = (self.clone(), place.clone());
         settle(async move {
             let outcome = store.index.put(&bucket, &key, object, precondition).await;
             store.release(outcome.map(Vec::from_iter), body).await
@@ -199,15 +213,16 @@ impl ObjectStore {
     /// Ends an upload with the object that `describe` makes of the draft's name.
     pub(crate) async fn commit_upload(
         &self,
-        (bucket, key, upload): (&str, &str, &str),
+        place: &Place,
+        upload: &str,
         draft: Draft,
         describe: impl FnOnce(String) -> Object,
         precondition: Precondition,
     ) -> Result<(), S3Error> {
         let object = describe(draft.keep());
         let body = object.body.clone();
-        let store = self.clone();
-        let [bucket, key, upload] = [bucket, key, upload].map(str::to_owned);
+        let (store, Place { bucket, key }) = (self.clone(), place.clone());
+        let upload = upload.to_owned();
         settle(async move {
             let outcome = store
                 .index

@@ -4,10 +4,12 @@ use kiln_store::objects::Object;
 use s3s::dto::*;
 
 use crate::conditions::Conditions;
-use crate::ranges::{self, Selection};
+use crate::encryption::fill_encryption;
+use crate::ingest::blocking;
 use crate::reader::BodyStream;
+use crate::sealing::Place;
 use crate::wire::fill_checksum;
-use crate::{ObjectStore, S3Error, wire};
+use crate::{ObjectStore, S3Error, ranges, wire};
 
 /// What S3 calls content that nobody named.
 const DEFAULT_CONTENT_TYPE: &str = "binary/octet-stream";
@@ -39,6 +41,10 @@ macro_rules! described {
             fill_checksum!(output, &details.checksum);
             output.checksum_type = wire::checksum_type_of(details.checksum.as_ref());
         }
+        fill_encryption!(
+            output,
+            details.sealed.as_ref().map(|sealed| &sealed.encryption)
+        );
         output
     }};
 }
@@ -59,20 +65,26 @@ pub(crate) async fn get(
     store: &ObjectStore,
     input: GetObjectInput,
 ) -> Result<GetObjectOutput, S3Error> {
-    let (object, mut file) = store.open_object(&input.bucket, &input.key).await?;
-    conditions_of!(input).require(&object)?;
-    let selection = ranges::select(&object, input.range.as_ref(), input.part_number)?;
-    let Selection { bytes, .. } = &selection;
-    if bytes.start > 0 {
-        use std::io::{Seek, SeekFrom};
-        file.seek(SeekFrom::Start(bytes.start))
-            .map_err(S3Error::file("seek in", &store.bodies.path(&object.body)))?;
-    }
-    let stream = BodyStream::new(file, bytes.end - bytes.start);
-    let mut output = described!(GetObjectOutput, &input, &object, &selection);
-    output.tag_count = tag_count(&object);
-    output.body = Some(StreamingBlob::new(stream));
-    Ok(output)
+    let store = store.clone();
+    // One trip to a blocking thread does for all of a small object.
+    blocking(move || {
+        let place = Place {
+            bucket: input.bucket.clone(),
+            key: input.key.clone(),
+        };
+        let (object, file) = store.open_object(&place)?;
+        conditions_of!(input).require(&object)?;
+        let selection = ranges::select(&object, input.range.as_ref(), input.part_number)?;
+        let bytes = selection.bytes.clone();
+        let length = bytes.end - bytes.start;
+        let content = store.content(&place, &object, file, bytes)?;
+        let stream = BodyStream::open(content, length)?;
+        let mut output = described!(GetObjectOutput, &input, &object, &selection);
+        output.tag_count = tag_count(&object);
+        output.body = Some(StreamingBlob::new(stream));
+        Ok(output)
+    })
+    .await
 }
 
 pub(crate) fn head(

@@ -2,9 +2,11 @@
 
 pub(crate) mod attributes;
 pub(crate) mod buckets;
+pub(crate) mod complete;
 pub(crate) mod copy;
 pub(crate) mod delete;
 mod describe;
+pub(crate) mod encryption;
 pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod multipart;

@@ -1,9 +1,6 @@
-//! Multipart uploads: beginning, ending and listing them.
+//! Multipart uploads: beginning, giving up and listing them.
 
-use kiln_store::objects::{
-    Checksum, ChecksumAlgorithm, ChecksumKind, ListQuery, Object, Part, PartLayout, Upload,
-    UploadPage,
-};
+use kiln_store::objects::{ChecksumAlgorithm, ChecksumKind, ListQuery, Upload, UploadPage};
 use s3s::S3ErrorCode;
 use s3s::dto::*;
 use uuid::Uuid;
@@ -11,25 +8,22 @@ use uuid::Uuid;
 use super::buckets::owner;
 use super::describe::details_of;
 use super::list::page_size;
-use crate::bodies::Draft;
-use crate::completion::{self, Claim};
-use crate::digest::{self, DEFAULT_ALGORITHM};
-use crate::ingest::blocking;
+use crate::digest::DEFAULT_ALGORITHM;
+use crate::encryption::{asked_of, fill_encryption};
 use crate::service::Site;
 use crate::store::now_ms;
-use crate::wire::{declared_checksums, fill_checksum};
-use crate::{ObjectStore, S3Error, conditions, wire};
-
-/// One more than an upload can have.
-const ALL_PARTS: usize = 10_001;
+use crate::{ObjectStore, S3Error, wire};
 
 pub(crate) async fn create(
     store: &ObjectStore,
+    site: &Site,
     input: CreateMultipartUploadInput,
 ) -> Result<CreateMultipartUploadOutput, S3Error> {
     let asked = wire::algorithm(input.checksum_algorithm.as_ref());
     let algorithm = asked.unwrap_or(DEFAULT_ALGORITHM);
     let kind = checksum_kind(algorithm, input.checksum_type.as_ref())?;
+    let default = store.index.bucket_encryption(&input.bucket)?;
+    let encryption = asked_of!(input).decide(site, default)?;
     let upload = Upload {
         id: Uuid::new_v4().simple().to_string(),
         key: input.key.clone(),
@@ -37,17 +31,21 @@ pub(crate) async fn create(
         object: details_of!(&input)?,
         algorithm,
         kind,
+        encryption: encryption.clone(),
     };
     let id = upload.id.clone();
     store.index.create_upload(&input.bucket, upload).await?;
-    Ok(CreateMultipartUploadOutput {
+    let mut output = CreateMultipartUploadOutput {
         bucket: Some(input.bucket),
         checksum_algorithm: asked.map(wire::algorithm_name),
         checksum_type: asked.map(|_| wire::checksum_type(kind)),
         key: Some(input.key),
         upload_id: Some(id),
+        ssekms_encryption_context: input.ssekms_encryption_context,
         ..CreateMultipartUploadOutput::default()
-    })
+    };
+    fill_encryption!(output, &encryption);
+    Ok(output)
 }
 
 /// How the parts' checksums are to make the object's. The sums that can be
@@ -72,118 +70,6 @@ fn checksum_kind(
         )),
         (Crc64Nvme, None) => Ok(FullObject),
         (_, asked) => Ok(asked.unwrap_or(Composite)),
-    }
-}
-
-pub(crate) async fn complete(
-    store: &ObjectStore,
-    input: CompleteMultipartUploadInput,
-) -> Result<CompleteMultipartUploadOutput, S3Error> {
-    let precondition =
-        conditions::precondition(input.if_match.clone(), input.if_none_match.clone())?;
-    let upload = store
-        .index
-        .upload(&input.bucket, &input.key, &input.upload_id)?;
-    let sent = store.index.parts(&input.upload_id, 0, ALL_PARTS)?;
-    let parts = completion::choose(&claims(&input), &sent)?;
-    let size = completion::total_size(&parts, input.mpu_object_size)?;
-    let etags: Vec<&str> = parts.iter().map(|part| part.etag.as_str()).collect();
-    let etag = digest::multipart_etag(&etags);
-    let checksum = whole_checksum(&upload, &parts, &input)?;
-
-    let draft = assemble(store, &parts).await?;
-    let mut details = upload.object;
-    details.checksum.clone_from(&checksum);
-    details.parts = parts.iter().map(|part| layout(part)).collect();
-    let describe = |body| Object {
-        body,
-        size,
-        etag: etag.clone(),
-        modified_ms: now_ms(),
-        details,
-    };
-    let place = (
-        input.bucket.as_str(),
-        input.key.as_str(),
-        input.upload_id.as_str(),
-    );
-    store
-        .commit_upload(place, draft, describe, precondition)
-        .await?;
-
-    let mut output = CompleteMultipartUploadOutput {
-        e_tag: Some(wire::etag(&etag)),
-        location: Some(format!("/{}/{}", input.bucket, input.key)),
-        checksum_type: wire::checksum_type_of(checksum.as_ref()),
-        bucket: Some(input.bucket),
-        key: Some(input.key),
-        ..CompleteMultipartUploadOutput::default()
-    };
-    fill_checksum!(output, &checksum);
-    Ok(output)
-}
-
-fn claims(input: &CompleteMultipartUploadInput) -> Vec<Claim> {
-    let listed = input.multipart_upload.as_ref();
-    let parts = listed.and_then(|listed| listed.parts.as_deref());
-    let claims = parts.unwrap_or_default().iter().map(|part| Claim {
-        number: part
-            .part_number
-            .and_then(|number| u32::try_from(number).ok()),
-        etag: part.e_tag.as_ref().map(|etag| etag.value().to_owned()),
-        checksums: declared_checksums!(part),
-    });
-    claims.collect()
-}
-
-/// The object's checksum, which must be what the client says it is.
-fn whole_checksum(
-    upload: &Upload,
-    parts: &[&Part],
-    input: &CompleteMultipartUploadInput,
-) -> Result<Option<Checksum>, S3Error> {
-    let sums: Vec<_> = parts
-        .iter()
-        .map(|part| (part.size, &part.checksum))
-        .collect();
-    let checksum = digest::combine(upload.algorithm, upload.kind, &sums);
-    for (algorithm, declared) in declared_checksums!(input) {
-        let known = checksum
-            .as_ref()
-            .filter(|known| known.algorithm == algorithm);
-        if known.is_none_or(|known| known.value != declared) {
-            return Err(digest::bad_digest(algorithm.as_str()));
-        }
-    }
-    Ok(checksum)
-}
-
-/// One body of all parts, in order.
-async fn assemble(store: &ObjectStore, parts: &[&Part]) -> Result<Draft, S3Error> {
-    let bodies = store.bodies.clone();
-    let names: Vec<String> = parts.iter().map(|part| part.body.clone()).collect();
-    let assembled = blocking(move || match names.as_slice() {
-        [only] => bodies.link(only),
-        _ => {
-            let files: Result<Vec<_>, _> = names.iter().map(|name| bodies.read(name, 0)).collect();
-            bodies.concatenate(files?)
-        }
-    });
-    // A part that is sent anew just now, or an upload that ends, takes its body away.
-    assembled.await.map_err(|error| {
-        if error.is_missing_file() {
-            completion::invalid_part()
-        } else {
-            error
-        }
-    })
-}
-
-fn layout(part: &Part) -> PartLayout {
-    PartLayout {
-        number: part.number,
-        size: part.size,
-        checksum: part.checksum.clone(),
     }
 }
 

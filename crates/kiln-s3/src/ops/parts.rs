@@ -6,8 +6,11 @@ use s3s::{S3ErrorCode, S3Request};
 
 use super::buckets::owner;
 use super::copy::{open_source, source_conditions_of};
-use super::put::{Incoming, Stored, announced_trailer, declared_length};
-use crate::digest::Declared;
+use super::put::{Incoming, announced_trailer, declared_length};
+use crate::digest::{Declared, Hasher};
+use crate::encryption::{fill_encryption, hides_tag};
+use crate::ingest::Stored;
+use crate::sealing::Place;
 use crate::service::Site;
 use crate::store::now_ms;
 use crate::wire::{declared_checksums, fill_checksum};
@@ -37,7 +40,13 @@ pub(crate) async fn upload(
     let upload = store
         .index
         .upload(&input.bucket, &input.key, &input.upload_id)?;
-    let (stored, _) = incoming.take_in(store, upload.algorithm).await?;
+    let place = Place {
+        bucket: input.bucket,
+        key: input.key,
+    };
+    let encryption = upload.encryption.as_ref();
+    let taken_in = incoming.take_in(store, &place, encryption, upload.algorithm);
+    let (stored, _) = taken_in.await?;
     let part = commit(store, &input.upload_id, number, stored, upload.algorithm).await?;
 
     let mut output = UploadPartOutput {
@@ -45,6 +54,7 @@ pub(crate) async fn upload(
         ..UploadPartOutput::default()
     };
     fill_checksum!(output, Some(&part.checksum));
+    fill_encryption!(output, &upload.encryption);
     Ok(output)
 }
 
@@ -57,17 +67,21 @@ pub(crate) async fn copy(
         .index
         .upload(&input.bucket, &input.key, &input.upload_id)?;
     let conditions = source_conditions_of!(input);
-    let (source, _) = open_source(store, &input.copy_source, &conditions).await?;
-    let bytes = ranges::copy_range(input.copy_source_range.as_deref(), source.size)?;
-    let file = store.bodies.read(&source.body, bytes.start)?;
-    let length = bytes.end - bytes.start;
-    let copied = ingest::copy(&store.bodies, file, length, upload.algorithm).await?;
-    let (draft, size, digests) = copied.persist().await?;
-    let stored = Stored {
-        draft,
-        size,
-        digests,
+    let source = open_source(store, &input.copy_source, &conditions).await?;
+    let bytes = ranges::copy_range(input.copy_source_range.as_deref(), source.object.size)?;
+    let content = store.content(&source.place, &source.object, source.file, bytes)?;
+    let place = Place {
+        bucket: input.bucket,
+        key: input.key,
     };
+    let hasher = if hides_tag(upload.encryption.as_ref()) {
+        Hasher::opaque(&[upload.algorithm], false)
+    } else {
+        Hasher::new(&[upload.algorithm])
+    };
+    let sealer = store.sealer(upload.encryption.as_ref(), &place)?;
+    let copied = ingest::copy(&store.bodies, content, hasher, sealer).await?;
+    let stored = copied.persist().await?;
     let part = commit(store, &input.upload_id, number, stored, upload.algorithm).await?;
 
     let mut result = CopyPartResult {
@@ -76,10 +90,12 @@ pub(crate) async fn copy(
         ..CopyPartResult::default()
     };
     fill_checksum!(result, Some(&part.checksum));
-    Ok(UploadPartCopyOutput {
+    let mut output = UploadPartCopyOutput {
         copy_part_result: Some(result),
         ..UploadPartCopyOutput::default()
-    })
+    };
+    fill_encryption!(output, &upload.encryption);
+    Ok(output)
 }
 
 pub(crate) fn list(
@@ -149,6 +165,7 @@ async fn commit(
         etag: stored.digests.etag(),
         modified_ms: now_ms(),
         checksum,
+        data_key: stored.segment.map(|segment| segment.data_key),
     };
     let described = part.clone();
     let describe = |body| StoredPart { body, ..described };

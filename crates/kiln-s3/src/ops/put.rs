@@ -1,12 +1,15 @@
 //! Putting an object in one piece.
 
-use kiln_store::objects::{ChecksumAlgorithm, Object};
+use kiln_store::objects::{ChecksumAlgorithm, Encryption, Object, Sealed, Segment};
 use s3s::dto::{PutObjectInput, PutObjectOutput, StreamingBlob};
 use s3s::{S3ErrorCode, S3Request, TrailingHeaders};
 
 use super::describe::details_of;
-use crate::bodies::Draft;
-use crate::digest::{DEFAULT_ALGORITHM, Declared, Digests};
+use crate::digest::{DEFAULT_ALGORITHM, Declared, Hasher};
+use crate::encryption::{asked_of, fill_encryption, hides_tag};
+use crate::ingest::Stored;
+use crate::sealing::Place;
+use crate::service::Site;
 use crate::store::now_ms;
 use crate::wire::{declared_checksums, fill_checksum};
 use crate::{ObjectStore, S3Error, conditions, ingest, wire};
@@ -18,6 +21,7 @@ const CHECKSUM_HEADER: &str = "x-amz-checksum-";
 
 pub(crate) async fn put(
     store: &ObjectStore,
+    site: &Site,
     mut req: S3Request<PutObjectInput>,
 ) -> Result<PutObjectOutput, S3Error> {
     let upload = Incoming {
@@ -33,14 +37,21 @@ pub(crate) async fn put(
     };
     let input = req.input;
     let mut details = details_of!(&input)?;
-    let precondition = conditions::precondition(input.if_match, input.if_none_match)?;
     // A bucket that is not there is said before the body is taken in.
-    store.index.object(&input.bucket, &input.key)?;
-    let (stored, algorithm) = upload.take_in(store, DEFAULT_ALGORITHM).await?;
+    let default = store.index.bucket_encryption(&input.bucket)?;
+    let encryption = asked_of!(input).decide(site, default)?;
+    let precondition = conditions::precondition(input.if_match, input.if_none_match)?;
+    let place = Place {
+        bucket: input.bucket,
+        key: input.key,
+    };
+    let taken_in = upload.take_in(store, &place, encryption.as_ref(), DEFAULT_ALGORITHM);
+    let (stored, algorithm) = taken_in.await?;
 
     let checksum = stored.digests.checksum(algorithm);
     let etag = stored.digests.etag();
     details.checksum.clone_from(&checksum);
+    details.sealed = sealed(encryption.clone(), stored.segment);
     let describe = |body| Object {
         body,
         size: stored.size,
@@ -49,21 +60,17 @@ pub(crate) async fn put(
         details,
     };
     store
-        .commit(
-            &input.bucket,
-            &input.key,
-            stored.draft,
-            describe,
-            precondition,
-        )
+        .commit(&place, stored.draft, describe, precondition)
         .await?;
 
     let mut output = PutObjectOutput {
         e_tag: Some(wire::etag(&etag)),
         checksum_type: wire::checksum_type_of(checksum.as_ref()),
+        ssekms_encryption_context: input.ssekms_encryption_context,
         ..PutObjectOutput::default()
     };
     fill_checksum!(output, &checksum);
+    fill_encryption!(output, &encryption);
     Ok(output)
 }
 
@@ -78,19 +85,23 @@ pub(super) struct Incoming {
     pub(super) trailers: Option<TrailingHeaders>,
 }
 
-/// A body that is verified and durable.
-pub(super) struct Stored {
-    pub(super) draft: Draft,
-    pub(super) size: u64,
-    pub(super) digests: Digests,
+/// What it takes to read a body that was written in one segment.
+pub(super) fn sealed(encryption: Option<Encryption>, segment: Option<Segment>) -> Option<Sealed> {
+    encryption.zip(segment).map(|(encryption, segment)| Sealed {
+        encryption,
+        segments: vec![segment],
+    })
 }
 
 impl Incoming {
-    /// Writes, verifies and flushes the body. Also returns the algorithm of
-    /// the checksum to keep: the one that the client uses, else `default`.
+    /// Writes, verifies and flushes the body, sealed for its place if it is to
+    /// be encrypted. Also returns the algorithm of the checksum to keep: the one
+    /// that the client uses, else `default`.
     pub(super) async fn take_in(
         mut self,
         store: &ObjectStore,
+        place: &Place,
+        encryption: Option<&Encryption>,
         default: ChecksumAlgorithm,
     ) -> Result<(Stored, ChecksumAlgorithm), S3Error> {
         let declared = self.declared.checksums.first().map(|(name, _)| *name);
@@ -103,19 +114,19 @@ impl Incoming {
             .collect();
         algorithms.extend(self.trailer);
         algorithms.extend([kept, default]);
-        let received = ingest::receive(&store.bodies, self.body.take(), algorithms).await?;
+        let hasher = if hides_tag(encryption) {
+            Hasher::opaque(&algorithms, self.declared.md5.is_some())
+        } else {
+            Hasher::new(&algorithms)
+        };
+        let sealer = store.sealer(encryption, place)?;
+        let received = ingest::receive(&store.bodies, self.body.take(), hasher, sealer).await?;
         if let Some(algorithm) = self.trailer {
             let value = trailing_checksum(self.trailers.as_ref(), algorithm)?;
             self.declared.checksums.push((algorithm, value));
         }
-        self.declared.verify(received.size, &received.digests)?;
-        let (draft, size, digests) = received.persist().await?;
-        let stored = Stored {
-            draft,
-            size,
-            digests,
-        };
-        Ok((stored, kept))
+        self.declared.verify(received.size(), received.digests())?;
+        Ok((received.persist().await?, kept))
     }
 }
 

@@ -14,24 +14,6 @@ fn target(key: &str) -> String {
         .replace("%7E", "~")
 }
 
-/// The paths of all body files.
-fn bodies(server: &Server) -> Vec<std::path::PathBuf> {
-    let fans = std::fs::read_dir(server.directory.join("objects")).unwrap();
-    let files = fans.flat_map(|fan| std::fs::read_dir(fan.unwrap().path()).unwrap());
-    files.map(|file| file.unwrap().path()).collect()
-}
-
-/// Waits for the deletions that answers do not wait for.
-async fn settled(server: &Server, expected: usize) -> usize {
-    for _ in 0..200 {
-        if bodies(server).len() == expected {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    bodies(server).len()
-}
-
 #[tokio::test]
 async fn any_key_is_a_key_of_its_own() {
     let server = Server::start().await;
@@ -62,7 +44,7 @@ async fn any_key_is_a_key_of_its_own() {
         let answer = server.ask("GET", &target(key), b"").await;
         assert_eq!(answer.text(), key);
     }
-    assert_eq!(bodies(&server).len(), keys.len());
+    assert_eq!(server.bodies().len(), keys.len());
     let answer = server.ask("PUT", &target(&"k".repeat(1025)), b"").await;
     assert_eq!(answer.outcome(), "400 KeyTooLongError");
     let listing = server
@@ -95,11 +77,11 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
         .write_all(format!("{head}\r\nonly this").as_bytes())
         .await
         .unwrap();
-    while bodies(&server).is_empty() {
+    while server.bodies().is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     drop(stream);
-    assert_eq!(settled(&server, 0).await, 0);
+    assert_eq!(server.settled(0).await, 0);
     let answer = server.ask("GET", "/bucket/k", b"").await;
     assert_eq!(answer.outcome(), "404 NoSuchKey");
 }
@@ -126,7 +108,7 @@ async fn a_reader_keeps_what_it_has_begun_to_read() {
         server.ask("PUT", "/bucket/k", b"new").await.outcome(),
         "200"
     );
-    assert_eq!(settled(&server, 1).await, 1);
+    assert_eq!(server.settled(1).await, 1);
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.unwrap();
     let all = [first.as_slice(), &rest].concat();
@@ -162,7 +144,7 @@ async fn readers_see_whole_objects_while_writers_replace_them() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(settled(&server, 1).await, 1);
+    assert_eq!(server.settled(1).await, 1);
 }
 
 #[tokio::test]
@@ -189,35 +171,7 @@ async fn one_of_many_that_create_wins() {
             .iter()
             .all(|outcome| outcome == "412 PreconditionFailed")
     );
-    assert_eq!(settled(&server, 1).await, 1);
-}
-
-#[tokio::test]
-async fn a_multipart_upload_becomes_one_object() {
-    let server = Server::start().await;
-    let answer = server.ask("POST", "/bucket/big?uploads", b"").await;
-    let text = answer.text();
-    let id = between(&text, "<UploadId>", "</UploadId>").to_owned();
-    let first = vec![b'a'; 5 << 20];
-    let mut listed = String::new();
-    for (number, content) in [(1, first.as_slice()), (2, b"tail")] {
-        let target = format!("/bucket/big?partNumber={number}&uploadId={id}");
-        let answer = server.ask("PUT", &target, content).await;
-        let etag = answer.headers["etag"].to_str().unwrap();
-        listed.push_str(&format!(
-            "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
-        ));
-    }
-    let body = format!("<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>");
-    let target = format!("/bucket/big?uploadId={id}");
-    let answer = server.ask("POST", &target, body.as_bytes()).await;
-    assert_eq!(answer.outcome(), "200");
-    assert!(answer.text().contains("-2"), "{}", answer.text());
-    let answer = server.ask("GET", "/bucket/big", b"").await;
-    assert!(answer.body == [first.as_slice(), b"tail"].concat());
-    assert_eq!(settled(&server, 1).await, 1);
-    let answer = server.ask("POST", &target, body.as_bytes()).await;
-    assert_eq!(answer.outcome(), "404 NoSuchUpload");
+    assert_eq!(server.settled(1).await, 1);
 }
 
 #[tokio::test]
@@ -247,9 +201,4 @@ fn what_was_answered_is_there_after_a_restart() {
     assert_eq!(ask("GET", b"").text(), "kept");
     assert_eq!(ask("DELETE", b"").outcome(), "204");
     assert_eq!(ask("GET", b"").outcome(), "404 NoSuchKey");
-}
-
-fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
-    let from = text.find(start).unwrap() + start.len();
-    &text[from..from + text[from..].find(end).unwrap()]
 }

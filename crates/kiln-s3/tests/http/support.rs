@@ -63,6 +63,12 @@ impl Answer {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 
+    /// A header's value, empty when it is not there.
+    pub fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
     /// The status, and the code of an error.
     pub fn outcome(&self) -> String {
         let text = self.text();
@@ -141,9 +147,71 @@ impl Server {
         }
     }
 
+    /// Sends a request signed by root with these headers, which are signed too.
+    pub async fn ask_with(
+        &self,
+        method: &str,
+        target: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
+        let draft = self.signed(method, target, body);
+        let draft = headers
+            .iter()
+            .fold(draft, |draft, (name, value)| draft.header(name, value));
+        self.send(draft.sign(&ROOT), body.to_vec()).await
+    }
+
+    /// The paths of all body files.
+    pub fn bodies(&self) -> Vec<PathBuf> {
+        let fans = std::fs::read_dir(self.directory.join("objects")).unwrap();
+        let files = fans.flat_map(|fan| std::fs::read_dir(fan.unwrap().path()).unwrap());
+        files.map(|file| file.unwrap().path()).collect()
+    }
+
+    /// Waits for the deletions that answers do not wait for.
+    pub async fn settled(&self, expected: usize) -> usize {
+        for _ in 0..200 {
+            if self.bodies().len() == expected {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        self.bodies().len()
+    }
+
+    /// Begins an upload; returns its identity.
+    pub async fn begin(&self, key: &str, headers: &[(&str, &str)]) -> (Answer, String) {
+        let target = format!("/bucket/{key}?uploads");
+        let answer = self.ask_with("POST", &target, headers, b"").await;
+        let id = between(&answer.text(), "<UploadId>", "</UploadId>").to_owned();
+        (answer, id)
+    }
+
+    /// Sends parts from number 1 on; returns the body that completes the upload.
+    pub async fn send_parts(&self, key: &str, id: &str, parts: &[&[u8]]) -> String {
+        let mut listed = String::new();
+        for (number, content) in (1..).zip(parts) {
+            let target = format!("/bucket/{key}?partNumber={number}&uploadId={id}");
+            let answer = self.ask("PUT", &target, content).await;
+            assert_eq!(answer.outcome(), "200");
+            let etag = answer.header("etag");
+            listed.push_str(&format!(
+                "<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
+            ));
+        }
+        format!("<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>")
+    }
+
     /// Sends a request signed by root in its headers.
     pub async fn ask(&self, method: &str, target: &str, body: &[u8]) -> Answer {
         let draft = self.signed(method, target, body).sign(&ROOT);
         self.send(draft, body.to_vec()).await
     }
+}
+
+/// What is between the first `start` and the `end` behind it.
+pub fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    let from = text.find(start).unwrap() + start.len();
+    &text[from..from + text[from..].find(end).unwrap()]
 }
