@@ -1,0 +1,176 @@
+//! The requests that are one question and one answer.
+
+use std::ops::Range;
+
+use bytes::{Bytes, BytesMut};
+use reqwest::Response;
+use rusty_s3::actions::ListObjectsV2;
+use rusty_s3::actions::list_objects_v2::ListObjectsContent;
+
+use super::answer::{self, ObjectHead};
+use super::connection::{Draft, Headers};
+use super::{Encryption, Objects};
+use crate::DataError;
+
+/// An object in a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The key, exactly.
+    pub key: String,
+    /// Bytes.
+    pub size: u64,
+    /// The entity tag, quotes included.
+    pub etag: Option<String>,
+}
+
+impl From<ListObjectsContent> for Listed {
+    fn from(object: ListObjectsContent) -> Self {
+        Self {
+            key: object.key,
+            size: object.size.unwrap_or(0),
+            etag: object.etag,
+        }
+    }
+}
+
+impl Objects {
+    /// One page of the keys that start with `prefix`, and the token of the next.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn list_page(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        token: Option<&str>,
+    ) -> Result<(Vec<Listed>, Option<String>), DataError> {
+        let text = self
+            .send_for_text(bucket, |bucket| {
+                let mut list = bucket.list_objects_v2(Some(&self.credentials));
+                list.with_prefix(prefix);
+                if let Some(token) = token {
+                    list.with_continuation_token(token);
+                }
+                Draft::bare(list)
+            })
+            .await?;
+        let page = ListObjectsV2::parse_response(&text).map_err(answer::protocol)?;
+        Ok((
+            page.contents.into_iter().map(Listed::from).collect(),
+            page.next_continuation_token,
+        ))
+    }
+
+    /// Makes a bucket; one that is the caller's already stays as it is.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn create_bucket(&self, bucket: &str) -> Result<(), DataError> {
+        let made = self
+            .send(bucket, |bucket| {
+                Draft::bare(bucket.create_bucket(&self.credentials))
+            })
+            .await;
+        match made {
+            Err(DataError::Refused { code, .. }) if code == "BucketAlreadyOwnedByYou" => Ok(()),
+            made => made.map(drop),
+        }
+    }
+
+    /// What the store says of an object.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn head(&self, bucket: &str, key: &str) -> Result<ObjectHead, DataError> {
+        let response = self
+            .send(bucket, |bucket| {
+                let action = bucket.head_object(Some(&self.credentials), key);
+                Draft::new(action, with_checksum(), Bytes::new())
+            })
+            .await?;
+        Ok(ObjectHead::of(response.headers()))
+    }
+
+    /// Opens an object for reading as it comes: unlike [`Objects::read`], nothing
+    /// is gone on with or checked.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn get(&self, bucket: &str, key: &str) -> Result<Response, DataError> {
+        self.get_with(bucket, key, &with_checksum()).await
+    }
+
+    pub(super) async fn get_with(
+        &self,
+        bucket: &str,
+        key: &str,
+        headers: &Headers,
+    ) -> Result<Response, DataError> {
+        self.send(bucket, |bucket| {
+            let action = bucket.get_object(Some(&self.credentials), key);
+            Draft::new(action, headers.clone(), Bytes::new())
+        })
+        .await
+    }
+
+    /// Some of an object's bytes; with `if_match`, only of the object that has
+    /// this entity tag.
+    ///
+    /// # Errors
+    /// When the store refuses or cannot be reached, or the object was replaced.
+    pub async fn get_range(
+        &self,
+        bucket: &str,
+        key: &str,
+        range: Range<u64>,
+        if_match: Option<&str>,
+    ) -> Result<Bytes, DataError> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
+        let mut body = self.read_range(bucket, key, range, if_match).await?;
+        let mut bytes = BytesMut::with_capacity(length);
+        while let Some(chunk) = body.chunk().await? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    }
+
+    /// Stores a small object.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn put(&self, bucket: &str, key: &str, body: Bytes) -> Result<(), DataError> {
+        self.send(bucket, |bucket| {
+            let action = bucket.put_object(Some(&self.credentials), key);
+            Draft::new(action, self.encryption_headers(), body.clone())
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Deletes an object; one that is not there is deleted already.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn delete(&self, bucket: &str, key: &str) -> Result<(), DataError> {
+        self.send(bucket, |bucket| {
+            Draft::bare(bucket.delete_object(Some(&self.credentials), key))
+        })
+        .await
+        .map(drop)
+    }
+
+    pub(super) fn encryption_headers(&self) -> Headers {
+        match &self.encryption {
+            Encryption::None => Vec::new(),
+            Encryption::KmsKey(key) => vec![
+                ("x-amz-server-side-encryption", "aws:kms".to_owned()),
+                ("x-amz-server-side-encryption-aws-kms-key-id", key.clone()),
+            ],
+        }
+    }
+}
+
+/// Asks for the object's checksum beside it.
+fn with_checksum() -> Headers {
+    vec![("x-amz-checksum-mode", "ENABLED".to_owned())]
+}

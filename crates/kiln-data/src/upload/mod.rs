@@ -1,0 +1,143 @@
+//! Storing files: a directory's tree as one object for each file.
+//!
+//! Only files are stored. A directory has no object, and a link has none
+//! either: what it points to may lie outside the tree.
+
+mod file;
+mod multipart;
+
+use std::path::Path;
+
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
+use tokio::sync::mpsc;
+
+pub(crate) use self::file::Uploader;
+pub(crate) use self::multipart::{Part, Room, store_parts};
+
+use crate::tree::{Entry, Kind, Walk};
+use crate::{DataError, Objects};
+
+/// Files stored at a time.
+const FILES: usize = 16;
+
+/// What an upload stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Objects made.
+    pub objects: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+}
+
+/// Stores every file below `directory` at `s3://bucket/prefix/<its path>`. A
+/// directory that does not exist is empty.
+///
+/// # Errors
+/// When a file cannot be read, its name cannot be a key, or the store refuses.
+pub async fn tree(
+    objects: &Objects,
+    directory: &Path,
+    bucket: &str,
+    prefix: &str,
+) -> Result<Stored, DataError> {
+    let (found, mut files) = mpsc::channel(FILES);
+    let root = directory.to_owned();
+    let walk = tokio::task::spawn_blocking(move || find_files(&root, &found));
+    let files = futures::stream::poll_fn(move |context| files.poll_recv(context));
+    let stored = store_files(objects, files, bucket, prefix).await?;
+    // Every file that was found is stored; were all of them found?
+    walk.await.map_err(|error| died(&error))??;
+    Ok(stored)
+}
+
+async fn store_files(
+    objects: &Objects,
+    files: impl Stream<Item = Entry>,
+    bucket: &str,
+    prefix: &str,
+) -> Result<Stored, DataError> {
+    let uploader = &Uploader::new(objects);
+    let store = |entry| store_file(uploader, entry, (bucket, prefix)).boxed();
+    files
+        .map(store)
+        .buffer_unordered(FILES)
+        .try_fold(Stored::default(), |sum, one| {
+            std::future::ready(Ok(Stored {
+                objects: sum.objects + one.objects,
+                bytes: sum.bytes + one.bytes,
+            }))
+        })
+        .await
+}
+
+async fn store_file(
+    uploader: &Uploader,
+    entry: Entry,
+    (bucket, prefix): (&str, &str),
+) -> Result<Stored, DataError> {
+    let key = key(prefix, &entry.path)?;
+    let reading = DataError::io(format!("reading {}", entry.path.display()));
+    let Some((file, stat)) = entry.open().map_err(reading)? else {
+        return Ok(Stored::default());
+    };
+    let size = stat.st_size.unsigned_abs();
+    uploader.store(file, size, (bucket, &key)).await?;
+    Ok(Stored {
+        objects: 1,
+        bytes: size,
+    })
+}
+
+fn find_files(root: &Path, found: &mpsc::Sender<Entry>) -> Result<(), DataError> {
+    let reading = |path: &Path| DataError::io(format!("reading {}", root.join(path).display()));
+    for entry in Walk::new(&[root]).map_err(reading(Path::new("")))? {
+        let entry = entry.map_err(|failed| reading(&failed.path)(failed.error))?;
+        if entry.kind == Kind::File && found.blocking_send(entry).is_err() {
+            // The store has refused, which is told instead.
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// The key of a file below a prefix, with one slash between them.
+pub(crate) fn key(prefix: &str, path: &Path) -> Result<String, DataError> {
+    let Some(name) = path.to_str() else {
+        let cause = "a key in S3 is UTF-8, and this file's name is not";
+        let invalid = std::io::Error::new(std::io::ErrorKind::InvalidData, cause);
+        return Err(DataError::io(format!("storing {}", path.display()))(
+            invalid,
+        ));
+    };
+    let slash = if prefix.is_empty() || prefix.ends_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    Ok(format!("{prefix}{slash}{name}"))
+}
+
+/// A thread that was to do something panicked.
+pub(crate) fn died(error: &tokio::task::JoinError) -> DataError {
+    DataError::io("reading the directory")(std::io::Error::other(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slash_parts_a_prefix_from_a_path() {
+        for (prefix, expected) in [("", "a/b"), ("p", "p/a/b"), ("p/", "p/a/b")] {
+            assert_eq!(key(prefix, Path::new("a/b")).unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_utf_8_is_named_in_the_error() {
+        use std::os::unix::ffi::OsStrExt;
+        let name = std::ffi::OsStr::from_bytes(b"bad-\xff.bin");
+        let error = key("p", Path::new(name)).unwrap_err().to_string();
+        assert!(error.contains("bad-") && error.contains("UTF-8"), "{error}");
+    }
+}

@@ -1,0 +1,8 @@
+//! What leaves a machine, stored in the embedded S3 over real connections.
+
+#![allow(clippy::unwrap_used)]
+
+mod archives;
+mod mirrors;
+mod store;
+mod trees;

@@ -1,0 +1,121 @@
+//! The embedded S3 on a free port, which can be told to refuse.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use hyper_util::rt::TokioIo;
+use kiln_data::{Credentials, Objects, Transport};
+use kiln_s3::{Access, AccessKey, Authority, KeyRefusal, ObjectStore, Site};
+use tokio::net::TcpListener;
+
+pub const BUCKET: &str = "bucket";
+
+/// Answers whether a request may go on, from its action and key.
+type Gate = Box<dyn FnMut(&str, &str) -> bool + Send>;
+
+struct Gated(Arc<Mutex<Gate>>);
+
+impl Authority for Gated {
+    fn key(&self, _: &str) -> Result<AccessKey, KeyRefusal> {
+        Ok(AccessKey {
+            secret: "secret".to_owned(),
+            session_token: None,
+        })
+    }
+
+    fn allows(&self, _: &str, access: &Access<'_>) -> bool {
+        (self.0.lock().unwrap())(access.action, access.key.unwrap_or_default())
+    }
+}
+
+pub struct Store {
+    gate: Arc<Mutex<Gate>>,
+    pub client: Objects,
+    directory: tempfile::TempDir,
+}
+
+impl Store {
+    /// Serves one empty bucket.
+    pub async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ObjectStore::open(directory.path()).unwrap();
+        store.create_bucket(BUCKET).await.unwrap();
+        let gate: Gate = Box::new(|_, _| true);
+        let gate = Arc::new(Mutex::new(gate));
+        let site = Site {
+            region: "us-east-1".to_owned(),
+            account: "123456789012".to_owned(),
+        };
+        let service = kiln_s3::service(store, Arc::new(Gated(gate.clone())), site);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let service = service.clone();
+                let server = hyper::server::conn::http1::Builder::new();
+                tokio::spawn(server.serve_connection(TokioIo::new(connection), service));
+            }
+        });
+        let keys = Credentials {
+            access_key: "id".to_owned(),
+            secret_key: "secret".to_owned(),
+            session_token: None,
+        };
+        let http = Objects::http_client(Transport::Plain).unwrap();
+        let location = Arc::new(move || Ok(address.clone()));
+        Self {
+            gate,
+            client: Objects::new(http, location, "us-east-1", &keys),
+            directory,
+        }
+    }
+
+    /// From now on only what this allows goes on.
+    pub fn only(&self, gate: impl FnMut(&str, &str) -> bool + Send + 'static) {
+        *self.gate.lock().unwrap() = Box::new(gate);
+    }
+
+    /// Every object, by key.
+    pub async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut objects = BTreeMap::new();
+        let mut token = None;
+        loop {
+            let listed = self.client.list_page(BUCKET, "", token.as_deref()).await;
+            let (page, next) = listed.unwrap();
+            for object in page {
+                let body = self.client.get(BUCKET, &object.key).await.unwrap();
+                objects.insert(object.key, body.bytes().await.unwrap().to_vec());
+            }
+            token = next;
+            if token.is_none() {
+                return objects;
+            }
+        }
+    }
+
+    pub async fn keys(&self) -> Vec<String> {
+        self.objects().await.into_keys().collect()
+    }
+
+    /// How many bodies lie on disk, of objects and of parts.
+    pub fn bodies(&self) -> usize {
+        let fans = std::fs::read_dir(self.directory.path().join("objects")).unwrap();
+        fans.map(|fan| std::fs::read_dir(fan.unwrap().path()).unwrap().count())
+            .sum()
+    }
+}
+
+/// Bytes that no compressor makes shorter.
+pub fn noise(length: usize) -> Vec<u8> {
+    let mut word = 88_172_645_463_325_252_u64;
+    let mut next = || {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        word.to_le_bytes()
+    };
+    let words = std::iter::repeat_with(&mut next).take(length.div_ceil(8));
+    let mut bytes: Vec<u8> = words.flatten().collect();
+    bytes.truncate(length);
+    bytes
+}

@@ -1,0 +1,80 @@
+//! Trees that are stored file by file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use kiln_data::upload::{self, Stored};
+use kiln_data::{DataError, Objects};
+
+use crate::store::{BUCKET, Store, noise};
+
+async fn store_tree(objects: &Objects, directory: &Path) -> Result<Stored, DataError> {
+    upload::tree(objects, directory, BUCKET, "job/output/model").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_file_becomes_an_object() {
+    let store = Store::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let mut expected = BTreeMap::new();
+    for number in 0..150_usize {
+        let body = match number {
+            0 => noise((33 << 20) + 1),
+            1 => noise(8 << 20),
+            _ => vec![number as u8; number],
+        };
+        let name = format!("d{}/ä {number}", number % 7);
+        let path = directory.path().join(&name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &body).unwrap();
+        expected.insert(format!("job/output/model/{name}"), body);
+    }
+    std::os::unix::fs::symlink("/etc/passwd", directory.path().join("link")).unwrap();
+    let (client, root) = (store.client.clone(), directory.path().to_owned());
+    let stored = tokio::spawn(async move { store_tree(&client, &root).await });
+    let stored = stored.await.unwrap().unwrap();
+    let bytes = expected.values().map(|body| body.len() as u64).sum();
+    assert_eq!(
+        stored,
+        Stored {
+            objects: 150,
+            bytes
+        }
+    );
+    assert!(store.objects().await == expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tree_that_is_empty_or_absent_is_no_object() {
+    let store = Store::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("empty")).unwrap();
+    for root in [directory.path(), &directory.path().join("absent")] {
+        let stored = store_tree(&store.client, root).await.unwrap();
+        assert_eq!(stored, Stored::default());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_stored_is_named() {
+    let store = Store::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("model.bin"), noise(20 << 20)).unwrap();
+    store.only(|action, _| action != "s3:PutObject");
+    let error = store_tree(&store.client, directory.path())
+        .await
+        .unwrap_err();
+    let named = "s3://bucket/job/output/model/model.bin";
+    assert!(error.to_string().contains(named), "{error}");
+
+    store.only(|_, _| true);
+    let odd = std::ffi::OsStr::from_bytes(b"odd-\xff");
+    fs::write(directory.path().join(odd), "x").unwrap();
+    let error = store_tree(&store.client, directory.path())
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("odd-") && text.contains("UTF-8"), "{text}");
+}
