@@ -25,6 +25,18 @@ async fn a_child_out_of_memory_leaves_the_exit_code_to_its_parent() {
 }
 
 #[tokio::test]
+async fn swap_counts_as_memory() {
+    let script = "cd /sys/fs/cgroup; cat memory.swap.max memory/memory.memsw.limit_in_bytes";
+    let (_, output) = Sandbox::new(script).run().await;
+    let limit = output.lines().find(|line| !line.contains("No such file"));
+    // A kernel without swap has neither file.
+    if let Some(limit) = limit {
+        let both_together = sandbox::MEMORY.to_string();
+        assert!(limit == "0" || limit == both_together, "{output}");
+    }
+}
+
+#[tokio::test]
 async fn processes_are_limited() {
     let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22; do \
                   sleep 30 & done; echo all";

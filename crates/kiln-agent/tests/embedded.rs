@@ -155,7 +155,8 @@ async fn starting_takes_milliseconds() {
         "started in {start:?}, ended and removed after {whole:?} (medians of {})",
         times.len()
     );
-    assert!(start < Duration::from_secs(1), "{start:?}");
+    // An emulated processor takes a second.
+    assert!(start < Duration::from_secs(3), "{start:?}");
 }
 
 #[tokio::test]

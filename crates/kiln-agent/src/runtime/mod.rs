@@ -112,7 +112,7 @@ pub struct Limits {
 }
 
 /// One container to run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Container {
     /// Unique on the machine; lower-case letters, digits and `-`, at most 63.
     /// Cgroups and engine containers carry it.
@@ -134,6 +134,18 @@ pub struct Container {
     /// An existing directory of this instance, on the data volume, where the
     /// runtime keeps the writable layer and its own files.
     pub scratch: PathBuf,
+}
+
+/// Variables and arguments may hold secrets.
+impl std::fmt::Debug for Container {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Container")
+            .field("id", &self.id)
+            .field("root", &self.image.root)
+            .field("mounts", &self.mounts)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the control plane answers now. A server that restarts may come back
@@ -240,7 +252,8 @@ pub enum RuntimeError {
 /// Something that runs containers.
 #[async_trait]
 pub trait Runtime: Send + Sync {
-    /// Opens the network of the container that will be called `id`.
+    /// Opens the network of the container that will be called `id`. Like a
+    /// start, it may be dropped before it is done, and leaves nothing behind then.
     async fn open_network(
         &self,
         id: &str,
@@ -250,7 +263,8 @@ pub trait Runtime: Send + Sync {
 
     /// Starts the container and returns once its first process runs. Its output
     /// goes to `output`, a pipe's write end; every copy of it is closed when the
-    /// container has ended.
+    /// container has ended. Whoever drops the start before it is done has the
+    /// container removed, whether or not it came to be.
     async fn start(
         &self,
         container: &Container,

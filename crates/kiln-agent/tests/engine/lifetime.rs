@@ -1,8 +1,12 @@
 //! A container's end, by itself or by force, and that nothing stays behind.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use kiln_agent::runtime::Exit;
+use kiln_agent::runtime::engine::EngineRuntime;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
 
 use crate::rig::{CONFIGURED, Rig};
 
@@ -93,6 +97,77 @@ async fn dropping_a_container_kills_it() {
     tokio::time::timeout(Duration::from_secs(10), gone)
         .await
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_start_that_is_dropped_leaves_nothing_behind() {
+    let Some(rig) = Rig::new().await else { return };
+    let mut ids = Vec::new();
+    for after in [0, 5, 10, 20, 40, 80, 160, 320] {
+        let container = rig.shell("sleep 600");
+        let patience = Duration::from_millis(after);
+        let launched = tokio::time::timeout(patience, rig.launch_alone(&container)).await;
+        drop(launched);
+        ids.push(container.id);
+    }
+    // One whose creation is still under way is not to be seen yet.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let gone = async {
+        while ids.iter().any(|id| rig.is_there(id)) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone)
+        .await
+        .unwrap();
+}
+
+/// A way to the engine that can be made to hang.
+async fn passage(listener: UnixListener, engine: PathBuf, open: watch::Receiver<bool>) {
+    while let Ok((mut near, _)) = listener.accept().await {
+        let (engine, mut open) = (engine.clone(), open.clone());
+        tokio::spawn(async move {
+            let mut far = UnixStream::connect(engine).await.unwrap();
+            let hung = async {
+                let _ = open.wait_for(|open| !open).await;
+            };
+            tokio::select! {
+                _ = tokio::io::copy_bidirectional(&mut near, &mut far) => return,
+                () = hung => {}
+            }
+            // Held, and silent.
+            std::future::pending::<()>().await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_hangs_does_not_save_a_container_from_being_killed() {
+    let Some(mut rig) = Rig::new().await else {
+        return;
+    };
+    let path = rig.directory.path().join("passage.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let (hang, open) = watch::channel(true);
+    let passing = tokio::spawn(passage(listener, rig.socket.clone(), open));
+    rig.runtime = EngineRuntime::connect(Some(path)).await.unwrap();
+
+    let container = rig.shell("echo ready; exec sleep 600");
+    let mut launched = rig.launch_alone(&container).await.unwrap();
+    launched.read_until("ready\n").await;
+    hang.send_replace(false);
+    launched.running.signal(libc::SIGKILL).await.unwrap();
+    let state = || rig.docker(&["inspect", "--format", "{{.State.Running}}", &container.id]);
+    let ended = async {
+        while state().trim() != "false" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), ended)
+        .await
+        .unwrap();
+    passing.abort();
+    rig.docker(&["rm", "--force", &container.id]);
 }
 
 #[tokio::test]

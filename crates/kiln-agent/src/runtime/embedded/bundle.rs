@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::cgroup::CPU_PERIOD;
+use super::cgroup::{CPU_PERIOD, Enforced};
 use crate::runtime::{Container, Limits, Mount};
 
 /// What the container's root may do: Docker's default set, less the making of
@@ -63,8 +63,8 @@ pub struct Surroundings {
     pub system_mounts: Vec<Mount>,
     /// The container's path in every control group tree.
     pub cgroup_path: String,
-    /// Whether memory and swap can be limited together.
-    pub limits_swap: bool,
+    /// What the control groups enforce. Of the rest, nothing is asked.
+    pub enforced: Enforced,
     /// The container's own groups: their names under `/sys/fs/cgroup` and where
     /// they are on the host.
     pub cgroups: Vec<(String, PathBuf)>,
@@ -101,7 +101,7 @@ pub fn runtime_specification(container: &Container, around: &Surroundings) -> Va
         "mounts": mounts(container, around),
         "linux": {
             "cgroupsPath": around.cgroup_path,
-            "resources": resources(&container.limits, around.limits_swap),
+            "resources": resources(&container.limits, around.enforced),
             "namespaces": [
                 { "type": "pid" },
                 { "type": "mount" },
@@ -124,17 +124,26 @@ fn resource_limits(hard_open_files: u64) -> Value {
     ])
 }
 
-fn resources(limits: &Limits, limits_swap: bool) -> Value {
-    let mut memory = json!({ "limit": limits.memory_bytes });
-    if limits_swap {
-        memory["swap"] = json!(limits.memory_bytes);
+/// What the control groups are to enforce. Where they can enforce nothing, they
+/// are not to be asked at all.
+fn resources(limits: &Limits, enforced: Enforced) -> Option<Value> {
+    if enforced == Enforced::default() {
+        return None;
     }
-    json!({
-        "memory": memory,
-        "cpu": { "quota": cpu_quota(limits.cpus), "period": CPU_PERIOD },
-        "pids": { "limit": limits.processes },
-        "devices": [{ "allow": false, "access": "rwm" }],
-    })
+    let mut all = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
+    if enforced.memory {
+        all["memory"] = json!({ "limit": limits.memory_bytes });
+    }
+    if enforced.memory && enforced.swap {
+        all["memory"]["swap"] = json!(limits.memory_bytes);
+    }
+    if enforced.cpu {
+        all["cpu"] = json!({ "quota": cpu_quota(limits.cpus), "period": CPU_PERIOD });
+    }
+    if enforced.processes {
+        all["pids"] = json!({ "limit": limits.processes });
+    }
+    Some(all)
 }
 
 /// The microseconds of processor time in each period; the kernel takes no less
@@ -262,12 +271,19 @@ mod tests {
         }
     }
 
-    fn surroundings(limits_swap: bool, cgroups: &[(&str, &str)]) -> Surroundings {
+    const EVERYTHING: Enforced = Enforced {
+        memory: true,
+        swap: true,
+        cpu: true,
+        processes: true,
+    };
+
+    fn surroundings(enforced: Enforced, cgroups: &[(&str, &str)]) -> Surroundings {
         Surroundings {
             rootfs: PathBuf::from("/scratch/rootfs"),
             system_mounts: Vec::new(),
             cgroup_path: "/kiln-a-1".to_owned(),
-            limits_swap,
+            enforced,
             cgroups: cgroups
                 .iter()
                 .map(|(a, b)| ((*a).to_owned(), PathBuf::from(b)))
@@ -286,14 +302,42 @@ mod tests {
 
     #[test]
     fn limits_reach_the_kernel_in_its_units() {
-        let spec = runtime_specification(&container(Vec::new()), &surroundings(true, &[]));
+        let spec = runtime_specification(&container(Vec::new()), &surroundings(EVERYTHING, &[]));
         let resources = &spec["linux"]["resources"];
         assert_eq!(resources["memory"]["limit"], 1 << 30);
         assert_eq!(resources["memory"]["swap"], 1 << 30);
         assert_eq!(resources["cpu"]["quota"], 150_000);
         assert_eq!(resources["pids"]["limit"], 64);
         assert_eq!(spec["process"]["rlimits"][0]["hard"], 4096);
-        let spec = runtime_specification(&container(Vec::new()), &surroundings(false, &[]));
+    }
+
+    #[test]
+    fn only_what_can_be_enforced_is_asked_for() {
+        let asked = |enforced| {
+            let around = surroundings(enforced, &[]);
+            let spec = runtime_specification(&container(Vec::new()), &around);
+            let resources = &spec["linux"]["resources"];
+            ["memory", "cpu", "pids", "devices"].map(|name| !resources[name].is_null())
+        };
+        let without_cpu = Enforced {
+            cpu: false,
+            ..EVERYTHING
+        };
+        let only_memory = Enforced {
+            memory: true,
+            ..Enforced::default()
+        };
+        let cases = [
+            (EVERYTHING, [true, true, true, true]),
+            (without_cpu, [true, false, true, true]),
+            (only_memory, [true, false, false, true]),
+            (Enforced::default(), [false; 4]),
+        ];
+        for (enforced, expected) in cases {
+            assert_eq!(asked(enforced), expected, "{enforced:?}");
+        }
+        let around = surroundings(only_memory, &[]);
+        let spec = runtime_specification(&container(Vec::new()), &around);
         assert!(spec["linux"]["resources"]["memory"]["swap"].is_null());
     }
 
@@ -310,7 +354,7 @@ mod tests {
             mount_at("/opt/ml/input/data", true),
             mount_at("/opt/ml", false),
         ]);
-        let all = mounts(&nested, &surroundings(true, &[]));
+        let all = mounts(&nested, &surroundings(EVERYTHING, &[]));
         let targets: Vec<_> = all
             .iter()
             .filter_map(|m| m["destination"].as_str())
@@ -341,7 +385,7 @@ mod tests {
             (vec![], vec![]),
         ];
         for (groups, expected) in cases {
-            let around = surroundings(true, &groups);
+            let around = surroundings(EVERYTHING, &groups);
             let targets: Vec<_> = cgroup_mounts(&around.cgroups).iter().map(target).collect();
             assert_eq!(targets, expected);
         }

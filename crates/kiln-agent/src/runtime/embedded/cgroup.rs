@@ -1,109 +1,25 @@
 //! The control groups of one container, in either version of the interface:
 //! where they are, what they enforce, who is in them, and their removal.
 
-use std::collections::BTreeMap;
+mod hierarchy;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::runtime::Limits;
+pub use hierarchy::{Enforced, Hierarchy};
 
 /// How long the kernel may take to let go of a group whose last process ended.
 const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The microseconds over which the share of processor time is counted.
 pub const CPU_PERIOD: u64 = 100_000;
-
-/// Where this machine keeps its control groups.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hierarchy {
-    /// Version 1: one tree for each controller, by the controller's name.
-    Split(BTreeMap<String, PathBuf>),
-    /// Version 2: one tree.
-    Unified(PathBuf),
-}
-
-impl Hierarchy {
-    /// The hierarchy of this machine.
-    ///
-    /// # Errors
-    /// When the mount table cannot be read or holds no control groups.
-    pub fn of_this_machine() -> io::Result<Self> {
-        let table = fs::read_to_string("/proc/self/mountinfo")?;
-        Self::from_mount_table(&table)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no control groups are mounted"))
-    }
-
-    /// The hierarchy in a mount table in the form of `/proc/self/mountinfo`.
-    /// A machine that mounts both versions keeps its controllers in version 1.
-    fn from_mount_table(table: &str) -> Option<Self> {
-        let mut split = BTreeMap::new();
-        let mut unified = None;
-        for (target, kind, options) in table.lines().filter_map(mount_entry) {
-            match kind {
-                "cgroup" => {
-                    for controller in options.split(',') {
-                        split
-                            .entry(controller.to_owned())
-                            .or_insert_with(|| PathBuf::from(target));
-                    }
-                }
-                "cgroup2" => {
-                    unified.get_or_insert_with(|| PathBuf::from(target));
-                }
-                _ => {}
-            }
-        }
-        if split.contains_key("memory") {
-            return Some(Self::Split(split));
-        }
-        unified.map(Self::Unified)
-    }
-
-    /// Which of the controllers that limits need are missing.
-    #[must_use]
-    pub fn missing_controllers(&self) -> Vec<&'static str> {
-        let present: Vec<String> = match self {
-            Self::Split(trees) => trees.keys().cloned().collect(),
-            Self::Unified(root) => fs::read_to_string(root.join("cgroup.controllers"))
-                .unwrap_or_default()
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect(),
-        };
-        ["memory", "cpu", "pids"]
-            .into_iter()
-            .filter(|needed| !present.iter().any(|name| name == needed))
-            .collect()
-    }
-
-    /// Whether the use of swap can be limited.
-    #[must_use]
-    pub fn limits_swap(&self) -> bool {
-        match self {
-            Self::Split(trees) => trees
-                .get("memory")
-                .is_some_and(|root| root.join("memory.memsw.limit_in_bytes").exists()),
-            // The root of a unified tree has no limits of its own, so that the
-            // file cannot be looked for; without swap there is nothing to limit.
-            Self::Unified(_) => true,
-        }
-    }
-}
-
-/// The target, type and superblock options of one line of a mount table.
-fn mount_entry(line: &str) -> Option<(&str, &str, &str)> {
-    let (mount, filesystem) = line.split_once(" - ")?;
-    let target = mount.split(' ').nth(4)?;
-    let mut fields = filesystem.split(' ');
-    let kind = fields.next()?;
-    let options = fields.nth(1)?;
-    Some((target, kind, options))
-}
 
 /// The control groups of one container.
 #[derive(Debug, Clone)]
@@ -113,16 +29,27 @@ pub struct ContainerGroup {
 }
 
 impl ContainerGroup {
-    /// The group of the container called `id`, which need not exist yet.
+    /// The group of the container called `id`, which need not exist yet, and
+    /// never does where there are no control groups.
     ///
     /// # Errors
-    /// When this machine has no control groups.
+    /// When the mount table cannot be read.
     pub fn of(id: &str) -> io::Result<Self> {
         let hierarchy = Hierarchy::of_this_machine()?;
         Ok(Self {
             hierarchy,
             name: format!("kiln-{id}"),
         })
+    }
+
+    /// The same, with all limits that this machine can enforce made ready.
+    ///
+    /// # Errors
+    /// When the mount table cannot be read.
+    pub fn prepared(id: &str) -> io::Result<Self> {
+        let group = Self::of(id)?;
+        group.hierarchy.prepare();
+        Ok(group)
     }
 
     /// The path under the root of every tree, as the runtime specification
@@ -148,18 +75,33 @@ impl ContainerGroup {
         }
     }
 
-    /// Whether memory can be limited together with swap.
+    /// What can be enforced in the group.
     #[must_use]
-    pub fn limits_swap(&self) -> bool {
-        self.hierarchy.limits_swap()
+    pub fn enforced(&self) -> Enforced {
+        self.hierarchy.enforced()
     }
 
-    /// Looks whether the kernel enforces the limits.
+    /// Forbids swap, where the limit of memory does not count it. libcontainer
+    /// does not: a limit of nothing is none to it.
+    ///
+    /// # Errors
+    /// When the kernel counts swap and refuses to limit it.
+    pub fn forbid_swap(&self) -> io::Result<()> {
+        let file = self.directory("memory").join("memory.swap.max");
+        if !self.enforced().memory || !file.exists() {
+            return Ok(());
+        }
+        fs::write(file, "0")
+    }
+
+    /// Looks whether the kernel enforces the limits that it can enforce.
     ///
     /// # Errors
     /// A sentence that says which limit is not in force.
     pub fn verify(&self, limits: &Limits) -> Result<(), String> {
-        for (controller, file, accepts) in self.expectations(limits) {
+        let missing = self.enforced().missing();
+        let expected = self.expectations(limits).into_iter();
+        for (controller, file, accepts) in expected.filter(|(name, ..)| !missing.contains(name)) {
             let path = self.directory(controller).join(file);
             let value = fs::read_to_string(&path)
                 .map_err(|error| format!("the {controller} limit cannot be read: {error}"))?;
@@ -205,43 +147,23 @@ impl ContainerGroup {
         counter(&text, "oom_kill")
     }
 
-    /// Sends a signal to every process of the group but `except`.
-    pub fn signal(&self, signal: Signal, except: Option<Pid>) {
-        for pid in self
-            .processes()
-            .into_iter()
-            .filter(|pid| Some(*pid) != except)
-        {
-            // A process that ended meanwhile needs no signal.
-            let _ = kill(pid, signal);
-        }
-    }
-
     /// Kills what is in the group and removes it.
     ///
     /// # Errors
     /// When a directory is still there after several seconds.
     pub fn destroy(&self) -> io::Result<()> {
         let deadline = Instant::now() + REMOVAL_PATIENCE;
-        for directory in self.directories() {
-            while let Err(error) = remove_if_there(&directory) {
+        // A tree that is read-only answers so even where there is nothing to remove.
+        for directory in self.directories().iter().filter(|path| path.exists()) {
+            while let Err(error) = remove_if_there(directory) {
                 if Instant::now() > deadline {
                     return Err(error);
                 }
-                self.signal(Signal::SIGKILL, None);
+                kill_all_in(directory);
                 std::thread::sleep(Duration::from_millis(1));
             }
         }
         Ok(())
-    }
-
-    fn processes(&self) -> Vec<Pid> {
-        fs::read_to_string(self.directory("memory").join("cgroup.procs"))
-            .unwrap_or_default()
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .map(Pid::from_raw)
-            .collect()
     }
 
     fn directory(&self, controller: &str) -> PathBuf {
@@ -272,6 +194,45 @@ type Check = Box<dyn Fn(&str) -> bool>;
 /// A controller, the file in which its limit stands, and what it must say.
 type Expectation = (&'static str, &'static str, Check);
 
+/// Takes the control groups that this process cannot use out of its own mount
+/// table, so that libcontainer goes without them instead of failing.
+///
+/// # Errors
+/// When the mount table cannot be read, or the kernel refuses a mount.
+pub fn hide_unusable() -> io::Result<()> {
+    for target in hierarchy::unusable_mounts()? {
+        uncover(&target);
+    }
+    if !Hierarchy::of_this_machine()?.is_absent() {
+        return Ok(());
+    }
+    uncover(Path::new(hierarchy::ROOT));
+    // An empty file system of this kind is what libcontainer takes for a machine
+    // without controllers.
+    let options = Some("mode=755,size=64k");
+    mount(
+        Some("tmpfs"),
+        hierarchy::ROOT,
+        Some("tmpfs"),
+        MsFlags::empty(),
+        options,
+    )?;
+    Ok(())
+}
+
+/// Detaches all that is mounted at a path, one over the other.
+fn uncover(path: &Path) {
+    while umount2(path, MntFlags::MNT_DETACH).is_ok() {}
+}
+
+fn kill_all_in(directory: &Path) {
+    let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
+    for pid in listed.lines().filter_map(|line| line.parse().ok()) {
+        // A process that ended meanwhile need not be killed.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+}
+
 fn remove_if_there(directory: &Path) -> io::Result<()> {
     match fs::remove_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -291,30 +252,6 @@ fn counter(text: &str, name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const SPLIT: &str = "\
-30 25 0:26 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
-31 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
-32 30 0:28 / /sys/fs/cgroup/memory rw shared:3 - cgroup cgroup rw,memory
-33 30 0:29 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids
-34 30 0:30 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate";
-
-    const UNIFIED: &str = "\
-25 20 0:22 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate";
-
-    #[test]
-    fn both_versions_are_found_in_the_mount_table() {
-        let Some(Hierarchy::Split(trees)) = Hierarchy::from_mount_table(SPLIT) else {
-            panic!("version 1 was not found");
-        };
-        assert_eq!(trees["cpu"], Path::new("/sys/fs/cgroup/cpu,cpuacct"));
-        assert_eq!(trees["memory"], Path::new("/sys/fs/cgroup/memory"));
-        assert_eq!(
-            Hierarchy::from_mount_table(UNIFIED),
-            Some(Hierarchy::Unified(PathBuf::from("/sys/fs/cgroup")))
-        );
-        assert_eq!(Hierarchy::from_mount_table("nothing here"), None);
-    }
 
     #[test]
     fn kills_are_counted_in_both_forms() {

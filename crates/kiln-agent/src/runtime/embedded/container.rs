@@ -16,6 +16,7 @@ use tokio::process::{Child, Command};
 use super::cgroup::ContainerGroup;
 use super::protocol::{Report, SPEC_FILE, ShimSpec};
 use super::{executable::ProtectedExecutable, rootfs, shim};
+use crate::removal::remove_tree;
 use crate::runtime::{Exit, Running, RuntimeError};
 
 /// A container behind its shim. Dropping it closes the socket, upon which the
@@ -222,15 +223,11 @@ fn connect(socket: StdUnixStream) -> io::Result<UnixStream> {
 fn remove_files(scratch: &Path) -> io::Result<()> {
     let directories = rootfs::SCRATCH_NAMES.iter().chain(&shim::SCRATCH_NAMES);
     for name in directories {
-        unless_absent(std::fs::remove_dir_all(scratch.join(name)))?;
+        remove_tree(&scratch.join(name))?;
     }
-    unless_absent(std::fs::remove_file(scratch.join(SPEC_FILE)))
-}
-
-fn unless_absent(outcome: io::Result<()>) -> io::Result<()> {
-    match outcome {
+    match std::fs::remove_file(scratch.join(SPEC_FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        outcome => outcome,
+        removed => removed,
     }
 }
 

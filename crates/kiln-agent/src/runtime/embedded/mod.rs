@@ -17,6 +17,7 @@ mod protocol;
 mod rootfs;
 mod seccomp;
 pub mod shim;
+mod tolerance;
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
@@ -32,12 +33,14 @@ use executable::ProtectedExecutable;
 use network::NetworkNamespace;
 pub use probe::{Severity, Weakness, probe};
 use protocol::ShimSpec;
+pub use tolerance::{Safeguard, Tolerance};
 
 /// Runs containers in shims.
 #[derive(Debug)]
 pub struct EmbeddedRuntime {
     program: ProtectedExecutable,
     arguments: Vec<String>,
+    tolerance: Tolerance,
 }
 
 impl EmbeddedRuntime {
@@ -51,7 +54,15 @@ impl EmbeddedRuntime {
             program: ProtectedExecutable::of(program)
                 .map_err(io_error("protecting the shim's program"))?,
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            tolerance: Tolerance::default(),
         })
+    }
+
+    /// The same runtime, which runs containers although this machine lacks what
+    /// is tolerated.
+    #[must_use]
+    pub fn tolerating(self, tolerance: Tolerance) -> Self {
+        Self { tolerance, ..self }
     }
 }
 
@@ -85,6 +96,7 @@ impl Runtime for EmbeddedRuntime {
             network_namespace: namespace.fd().as_raw_fd(),
             address: network.address,
             resolvers: namespace.resolvers(),
+            tolerance: self.tolerance,
         };
         let started =
             EmbeddedContainer::start(&self.program, &self.arguments, &spec, output).await?;

@@ -3,14 +3,18 @@
 
 use std::fs;
 
-use super::cgroup::Hierarchy;
+use super::cgroup::{Enforced, Hierarchy};
 use super::executable::ProtectedExecutable;
+use super::seccomp;
+use super::tolerance::{Safeguard, Tolerance};
 
 /// How much a weakness matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Containers run safely, but not all of them or not as well.
     Weaker,
+    /// No container is run, unless it is allowed to be without this.
+    Lacks(Safeguard),
     /// No container can be run safely.
     Unsafe,
 }
@@ -24,13 +28,47 @@ pub struct Weakness {
     pub severity: Severity,
 }
 
+impl Weakness {
+    /// Whether no container is run because of it.
+    #[must_use]
+    pub fn forbids(&self, tolerance: Tolerance) -> bool {
+        match self.severity {
+            Severity::Weaker => false,
+            Severity::Lacks(safeguard) => !tolerance.allows(safeguard),
+            Severity::Unsafe => true,
+        }
+    }
+
+    /// What to say of it at start, and which setting changes what follows.
+    #[must_use]
+    pub fn announcement(&self, tolerance: Tolerance) -> String {
+        let sentence = &self.sentence;
+        match self.severity {
+            Severity::Weaker => format!("weaker on this machine: {sentence}"),
+            Severity::Lacks(safeguard) => {
+                let setting = safeguard.setting();
+                if tolerance.allows(safeguard) {
+                    format!("weaker on this machine: {sentence} Jobs run, as {setting} says.")
+                } else {
+                    format!(
+                        "unsafe on this machine: {sentence} Jobs are refused; {setting} = true in \
+                         kiln.toml runs them all the same."
+                    )
+                }
+            }
+            Severity::Unsafe => {
+                format!("unsafe on this machine: {sentence} No setting changes that.")
+            }
+        }
+    }
+}
+
 /// What was found on a machine.
 #[derive(Debug, Clone)]
 struct Findings {
     effective_capabilities: u64,
-    hierarchy: Option<Hierarchy>,
-    missing_controllers: Vec<&'static str>,
-    limits_swap: bool,
+    has_groups: bool,
+    enforced: Enforced,
     has_overlay: bool,
     has_filters: bool,
     can_protect_mounts: bool,
@@ -47,19 +85,20 @@ const NEEDED: [(u32, &str); 6] = [
     (21, "CAP_SYS_ADMIN"),
 ];
 
-/// What this machine lacks; empty when everything is there.
+/// What this machine lacks; empty when everything is there. Control groups that
+/// must be asked to enforce limits are asked.
 #[must_use]
 pub fn probe() -> Vec<Weakness> {
     let hierarchy = Hierarchy::of_this_machine().ok();
+    if let Some(hierarchy) = &hierarchy {
+        hierarchy.prepare();
+    }
     judge(&Findings {
         effective_capabilities: effective_capabilities(),
-        missing_controllers: hierarchy
-            .as_ref()
-            .map_or(Vec::new(), Hierarchy::missing_controllers),
-        limits_swap: hierarchy.as_ref().is_some_and(Hierarchy::limits_swap),
-        hierarchy,
+        has_groups: hierarchy.as_ref().is_some_and(|found| !found.is_absent()),
+        enforced: hierarchy.map_or_else(Enforced::default, |found| found.enforced()),
         has_overlay: has_overlay(),
-        has_filters: fs::exists("/proc/sys/kernel/seccomp/actions_avail").unwrap_or(false),
+        has_filters: seccomp::is_available(),
         can_protect_mounts: can_protect_mounts(),
         network: super::network::probe(),
     })
@@ -78,16 +117,8 @@ fn judge(found: &Findings) -> Vec<Weakness> {
                 missing.join(", ")
             ))
         }),
-        found.hierarchy.is_none().then(|| {
-            unsafe_because("No control groups are mounted, so that nothing can be limited.".into())
-        }),
-        (!found.missing_controllers.is_empty()).then(|| {
-            unsafe_because(format!(
-                "The control groups lack {}, so that a job could take the whole machine.",
-                found.missing_controllers.join(", ")
-            ))
-        }),
-        (found.hierarchy.is_some() && !found.limits_swap).then(|| {
+        unlimited(found),
+        (found.enforced.memory && !found.enforced.swap).then(|| {
             weaker(
                 "The kernel does not count swap, so that a job can use swap beyond its memory."
                     .into(),
@@ -96,8 +127,10 @@ fn judge(found: &Findings) -> Vec<Weakness> {
         (!found.has_overlay).then(|| {
             weaker("The kernel has no overlay file system, so that local images cannot run.".into())
         }),
-        (!found.has_filters)
-            .then(|| unsafe_because("The kernel cannot filter system calls.".into())),
+        (!found.has_filters).then(|| {
+            let sentence = "The kernel cannot filter system calls.";
+            lacks(Safeguard::Filter, sentence.into())
+        }),
         (!found.can_protect_mounts).then(|| {
             unsafe_because(
                 "The kernel cannot protect mounts; it must be Linux 5.12 or later.".into(),
@@ -106,6 +139,28 @@ fn judge(found: &Findings) -> Vec<Weakness> {
         found.network.clone().map(weaker),
     ];
     lacking.into_iter().flatten().collect()
+}
+
+fn unlimited(found: &Findings) -> Option<Weakness> {
+    let missing = found.enforced.missing();
+    let sentence = if missing.is_empty() {
+        return None;
+    } else if found.has_groups {
+        format!(
+            "The control groups cannot limit {}, so that a job could take the whole machine.",
+            missing.join(", ")
+        )
+    } else {
+        "No control groups can be written to, so that nothing can be limited.".to_owned()
+    };
+    Some(lacks(Safeguard::Limits, sentence))
+}
+
+fn lacks(safeguard: Safeguard, sentence: String) -> Weakness {
+    Weakness {
+        sentence,
+        severity: Severity::Lacks(safeguard),
+    }
 }
 
 fn weaker(sentence: String) -> Weakness {
@@ -157,14 +212,19 @@ fn can_protect_mounts() -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::PathBuf;
+
+    const EVERYTHING: Enforced = Enforced {
+        memory: true,
+        swap: true,
+        cpu: true,
+        processes: true,
+    };
 
     fn complete() -> Findings {
         Findings {
             effective_capabilities: u64::MAX,
-            hierarchy: Some(Hierarchy::Unified(PathBuf::from("/sys/fs/cgroup"))),
-            missing_controllers: Vec::new(),
-            limits_swap: true,
+            has_groups: true,
+            enforced: EVERYTHING,
             has_overlay: true,
             has_filters: true,
             can_protect_mounts: true,
@@ -189,21 +249,28 @@ mod tests {
             ),
             (
                 Findings {
-                    hierarchy: None,
+                    has_groups: false,
+                    enforced: Enforced::default(),
                     ..complete()
                 },
-                Severity::Unsafe,
+                Severity::Lacks(Safeguard::Limits),
             ),
             (
                 Findings {
-                    missing_controllers: vec!["memory"],
+                    enforced: Enforced {
+                        memory: false,
+                        ..EVERYTHING
+                    },
                     ..complete()
                 },
-                Severity::Unsafe,
+                Severity::Lacks(Safeguard::Limits),
             ),
             (
                 Findings {
-                    limits_swap: false,
+                    enforced: Enforced {
+                        swap: false,
+                        ..EVERYTHING
+                    },
                     ..complete()
                 },
                 Severity::Weaker,
@@ -220,7 +287,7 @@ mod tests {
                     has_filters: false,
                     ..complete()
                 },
-                Severity::Unsafe,
+                Severity::Lacks(Safeguard::Filter),
             ),
             (
                 Findings {
@@ -242,6 +309,39 @@ mod tests {
             assert_eq!(weaknesses.len(), 1, "{found:?}");
             assert_eq!(weaknesses[0].severity, severity, "{found:?}");
             assert!(weaknesses[0].sentence.ends_with('.'), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_sentence_at_start_says_which_setting_helps() {
+        let all = Tolerance {
+            unlimited: true,
+            unfiltered: true,
+        };
+        let none = Tolerance::default();
+        let limits = Severity::Lacks(Safeguard::Limits);
+        let filter = Severity::Lacks(Safeguard::Filter);
+        let cases = [
+            (
+                Severity::Weaker,
+                none,
+                false,
+                "weaker on this machine: It is.",
+            ),
+            (limits, none, true, "run_unlimited = true in kiln.toml"),
+            (limits, all, false, "as run_unlimited says."),
+            (filter, none, true, "run_unfiltered = true in kiln.toml"),
+            (filter, all, false, "as run_unfiltered says."),
+            (Severity::Unsafe, all, true, "No setting changes that."),
+        ];
+        for (severity, tolerance, forbids, said) in cases {
+            let weakness = Weakness {
+                sentence: "It is.".to_owned(),
+                severity,
+            };
+            assert_eq!(weakness.forbids(tolerance), forbids, "{severity:?}");
+            let announcement = weakness.announcement(tolerance);
+            assert!(announcement.contains(said), "{announcement}");
         }
     }
 

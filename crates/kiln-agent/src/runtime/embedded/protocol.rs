@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::tolerance::Tolerance;
 use crate::runtime::{Container, Exit, RuntimeError};
 
 /// The name of the specification in the instance's scratch directory.
@@ -25,6 +26,8 @@ pub struct ShimSpec {
     pub address: IpAddr,
     /// The name servers that the container may ask.
     pub resolvers: Vec<IpAddr>,
+    /// What the machine may lack.
+    pub tolerance: Tolerance,
 }
 
 impl ShimSpec {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use bollard::Docker;
-use bollard::models::NetworkInspect;
+use bollard::models::{ContainerCreateBody, NetworkInspect};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectNetworkOptions, StartContainerOptions,
 };
@@ -127,25 +127,47 @@ impl EngineRuntime {
         })
     }
 
-    async fn create(&self, container: &Container, wiring: &Wiring) -> Result<String, RuntimeError> {
-        let Root::Engine(image) = &container.image.root else {
-            return Err(RuntimeError::Image(
-                "it is not an image of the container engine".to_owned(),
-            ));
-        };
-        if !self.has_image(image).await? {
-            self.pull(image).await?;
+    async fn create(&self, container: NewContainer) -> Result<String, RuntimeError> {
+        let NewContainer { name, image, body } = container;
+        if !self.has_image(&image).await? {
+            self.pull(&image).await?;
         }
-        let options = CreateContainerOptionsBuilder::default()
-            .name(&container.id)
-            .build();
-        let body = creation::body(container, image, wiring, self.engine);
+        let options = CreateContainerOptionsBuilder::default().name(&name).build();
         self.docker
             .create_container(Some(options), body)
             .await
             .map(|created| created.id)
-            .map_err(|error| failure::of_creation(image, &error))
+            .map_err(|error| failure::of_creation(&image, &error))
     }
+
+    async fn launch(
+        self,
+        container: NewContainer,
+        output: pipe::Sender,
+    ) -> Result<EngineContainer, RuntimeError> {
+        let id = self.create(container).await?;
+        let started = self
+            .docker
+            .start_container(&id, None::<StartContainerOptions>)
+            .await;
+        if let Err(error) = started {
+            running::remove_by_force(&self.docker, &id).await?;
+            return Err(failure::of_start(&error));
+        }
+        Ok(EngineContainer::watch(
+            self.docker,
+            self.engine.flavour,
+            id,
+            output,
+        ))
+    }
+}
+
+/// A container that the engine does not have yet.
+struct NewContainer {
+    name: String,
+    image: String,
+    body: ContainerCreateBody,
 }
 
 #[async_trait]
@@ -196,17 +218,22 @@ impl Runtime for EngineRuntime {
             doing: "preparing the pipe for the container's output".to_owned(),
             source,
         })?;
-        let id = self.create(container, wiring).await?;
-        let started = self
-            .docker
-            .start_container(&id, None::<StartContainerOptions>)
-            .await;
-        if let Err(error) = started {
-            running::remove_by_force(&self.docker, &id).await?;
-            return Err(failure::of_start(&error));
-        }
-        let running = EngineContainer::watch(self.docker.clone(), self.engine.flavour, id, output);
-        Ok(Box::new(running))
+        let Root::Engine(image) = &container.image.root else {
+            return Err(RuntimeError::Image(
+                "it is not an image of the container engine".to_owned(),
+            ));
+        };
+        let wanted = NewContainer {
+            name: container.id.clone(),
+            image: image.clone(),
+            body: creation::body(container, image, wiring, self.engine),
+        };
+        // In a task of its own, what the engine was asked for is seen through
+        // even when nobody waits for it any more. What comes of it is dropped
+        // then, and so removed.
+        let launched = tokio::spawn(self.clone().launch(wanted, output)).await;
+        let launched = launched.map_err(|error| RuntimeError::Machine(error.to_string()))?;
+        launched.map(|running| Box::new(running) as Box<dyn Running>)
     }
 }
 

@@ -36,6 +36,8 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 const REST_SHARE: u32 = 10;
 /// How long an ended container's log is asked for in vain.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the next piece of a log that is complete may take.
+const STALLED_AFTER: Duration = Duration::from_secs(60);
 
 /// Whether the container has ended.
 pub(super) type Ended = watch::Receiver<bool>;
@@ -137,6 +139,9 @@ impl Copier {
                 biased;
                 next = log.next() => next,
                 () = silence_after(ended), if follow => None,
+                () = sleep(STALLED_AFTER), if !follow => {
+                    return Reading::Lost("the engine stopped in the middle of its log".to_owned());
+                }
             };
             let frame = match next {
                 None => return Reading::Complete,

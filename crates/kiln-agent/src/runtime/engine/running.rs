@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::ContainerState;
 use bollard::query_parameters::{
     InspectContainerOptions, KillContainerOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -22,6 +23,8 @@ use super::{Flavour, failure, output, processes};
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 /// How long a killed container may take to end before removal goes on anyway.
 const DEATH_WITHIN: Duration = Duration::from_secs(10);
+/// How long the engine may take to kill before it is done without the engine.
+const KILL_WITHIN: Duration = Duration::from_secs(10);
 const REMOVAL_ATTEMPTS: u32 = 5;
 const KILLED: i64 = 137;
 
@@ -89,11 +92,32 @@ impl EngineContainer {
         }
     }
 
+    /// Kills every process of the container. An engine that does not answer is
+    /// not needed for that where its processes can be seen.
+    async fn kill(&self) -> Result<(), RuntimeError> {
+        let killed = timeout(KILL_WITHIN, self.signal_through_engine(libc::SIGKILL)).await;
+        match killed {
+            Ok(Ok(())) => Ok(()),
+            _ if self.signal_processes(libc::SIGKILL).await > 0 => Ok(()),
+            Ok(refused) => refused,
+            Err(_) => Err(RuntimeError::Machine(
+                "killing the container: the engine does not answer".to_owned(),
+            )),
+        }
+    }
+
+    /// Signals the container's processes and answers how many were reached.
+    async fn signal_processes(&self, signal: i32) -> usize {
+        let engine_id = self.engine_id.clone();
+        let scan = move || processes::signal_all(&engine_id, signal).unwrap_or(0);
+        tokio::task::spawn_blocking(scan).await.unwrap_or(0)
+    }
+
     /// Sees to it that the container has ended and that its log was read, which
     /// goes with the container.
     async fn settle(&mut self) {
         if self.ending.borrow().is_none() {
-            if let Err(error) = self.signal_through_engine(libc::SIGKILL).await {
+            if let Err(error) = self.kill().await {
                 tracing::warn!(%error, "a container is removed alive");
             }
             let dead = timeout(DEATH_WITHIN, self.ending.wait_for(Option::is_some)).await;
@@ -125,12 +149,9 @@ impl Running for EngineContainer {
     /// handler does not notice SIGTERM.
     async fn signal(&self, signal: i32) -> Result<(), RuntimeError> {
         if signal == libc::SIGKILL {
-            return self.signal_through_engine(signal).await;
+            return self.kill().await;
         }
-        let engine_id = self.engine_id.clone();
-        let scan = move || processes::signal_all(&engine_id, signal).unwrap_or(0);
-        let reached = tokio::task::spawn_blocking(scan).await.unwrap_or(0);
-        if reached == 0 {
+        if self.signal_processes(signal).await == 0 {
             return self.signal_through_engine(signal).await;
         }
         Ok(())
@@ -234,7 +255,11 @@ pub(super) async fn remove_by_force(docker: &Docker, engine_id: &str) -> Result<
         match removal.await {
             Ok(()) => return Ok(()),
             Err(error) if failure::status(&error) == Some(404) => return Ok(()),
-            // Busy with a removal that is under way, or not answering.
+            // One that let a whole request time out would do so again.
+            Err(error @ Error::RequestTimeoutError) => {
+                return Err(failure::machine("removing the container", &error));
+            }
+            // Busy with a removal that is under way, or not there at the moment.
             Err(_) if attempt < REMOVAL_ATTEMPTS => {
                 sleep(LOOK_AGAIN * attempt).await;
                 attempt += 1;

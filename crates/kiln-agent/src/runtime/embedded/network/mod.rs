@@ -20,6 +20,8 @@
 mod addresses;
 mod checksum;
 mod flows;
+#[cfg(test)]
+mod fuzz;
 mod host;
 mod link;
 mod namespace;

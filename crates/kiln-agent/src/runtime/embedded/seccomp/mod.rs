@@ -41,6 +41,12 @@ pub enum FilterError {
     Install(#[from] seccompiler::Error),
 }
 
+/// Whether the kernel can filter system calls.
+#[must_use]
+pub fn is_available() -> bool {
+    std::fs::exists("/proc/sys/kernel/seccomp/actions_avail").unwrap_or(false)
+}
+
 /// The filters, ready to be installed.
 #[derive(Debug, Clone)]
 pub struct Filters {

@@ -18,11 +18,13 @@ use super::SCRATCH_NAMES;
 use super::agent_link::{AgentLink, Wish};
 use super::command::Command;
 use super::diagnostics::Diagnostics;
+use super::family;
 use super::init::{Init, InitExecutor};
 use crate::runtime::Exit;
 use crate::runtime::embedded::cgroup::ContainerGroup;
 use crate::runtime::embedded::protocol::{Refusal, ShimSpec};
-use crate::runtime::embedded::seccomp::Filters;
+use crate::runtime::embedded::seccomp::{self, Filters};
+use crate::runtime::embedded::tolerance::{Safeguard, Tolerance};
 
 /// A container whose first process exists.
 pub struct Guest {
@@ -45,7 +47,7 @@ impl Guest {
         let (exit_report, for_exit) = report_pipe()?;
         let executor = InitExecutor(Rc::new(Init {
             command: Command::of(&spec.container)?,
-            filters: Filters::new().map_err(|error| failed("making the filter", &error))?,
+            filters: filters(spec.tolerance)?,
             start_report: for_start,
             exit_report: for_exit,
         }));
@@ -99,7 +101,7 @@ impl Guest {
             if wished {
                 let wish = link.next_wish();
                 attached = wish != Wish::Gone;
-                self.fulfil(wish, group);
+                self.fulfil(wish);
             }
         }
         // The status says only that the first process ended; why, it has told.
@@ -130,13 +132,13 @@ impl Guest {
         Ok((happened(0), happened(1)))
     }
 
-    fn fulfil(&self, wish: Wish, group: &ContainerGroup) {
+    fn fulfil(&self, wish: Wish) {
         match wish {
             // The kernel kills all others with the first process.
             Wish::Gone | Wish::Signal(Signal::SIGKILL) => {
                 let _ = kill(self.init, Signal::SIGKILL);
             }
-            Wish::Signal(signal) => group.signal(signal, Some(self.init)),
+            Wish::Signal(signal) => family::signal(self.init, signal),
         }
     }
 
@@ -191,6 +193,19 @@ fn create(spec: &ShimSpec, executor: InitExecutor, output: OwnedFd) -> Result<Co
                 None => refusal,
             }
         })
+}
+
+/// The filters of system calls, or none where the kernel has none to offer and
+/// that is allowed.
+fn filters(tolerance: Tolerance) -> Result<Option<Filters>, Refusal> {
+    if seccomp::is_available() {
+        let filters = Filters::new().map_err(|error| failed("making the filter", &error))?;
+        return Ok(Some(filters));
+    }
+    tolerance
+        .pass(Safeguard::Filter, "its kernel cannot filter system calls")
+        .map_err(Refusal::Machine)?;
+    Ok(None)
 }
 
 fn report_pipe() -> Result<(File, OwnedFd), Refusal> {

@@ -32,8 +32,8 @@ use crate::runtime::embedded::seccomp::Filters;
 pub struct Init {
     /// The job's command.
     pub command: Command,
-    /// The system calls that it may make.
-    pub filters: Filters,
+    /// The system calls that it may make; all of them without a filter.
+    pub filters: Option<Filters>,
     /// Takes a [`Refusal`] when the command cannot be executed; closed without
     /// a word once it runs.
     pub start_report: OwnedFd,
@@ -71,9 +71,11 @@ impl Init {
     fn run(&self) -> Result<(), Refusal> {
         self.die_with_the_shim()
             .map_err(|error| failed("binding init to the shim", &error))?;
-        self.filters
-            .install()
-            .map_err(|error| failed("installing the filter", &error))?;
+        if let Some(filters) = &self.filters {
+            filters
+                .install()
+                .map_err(|error| failed("installing the filter", &error))?;
+        }
         // SAFETY: this process has one thread, so that the child may go on as if
         // it were the parent.
         let forked = unsafe { fork() }.map_err(|error| failed("forking the command", &error))?;

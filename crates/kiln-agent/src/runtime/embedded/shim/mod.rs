@@ -14,6 +14,7 @@
 mod agent_link;
 mod command;
 mod diagnostics;
+mod family;
 mod guest;
 mod init;
 
@@ -26,9 +27,10 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::resource::{Resource, getrlimit};
 
 use super::bundle::{Surroundings, runtime_specification};
-use super::cgroup::ContainerGroup;
+use super::cgroup::{self, ContainerGroup};
 use super::protocol::{Refusal, Report, ShimSpec};
 use super::rootfs;
+use super::tolerance::Safeguard;
 use crate::runtime::Exit;
 use agent_link::AgentLink;
 use guest::Guest;
@@ -58,14 +60,32 @@ fn run(spec_path: &Path, link: &AgentLink, output: OwnedFd) -> Result<Exit, Refu
         .map_err(|error| Refusal::machine("reading the shim's specification", &error))?;
     enter_namespaces(&spec)
         .map_err(|error| Refusal::machine("entering the container's namespaces", &error))?;
-    let group = ContainerGroup::of(&spec.container.id)
-        .map_err(|error| Refusal::machine("looking for control groups", &error))?;
+    let group = group_of(&spec)?;
     write_bundle(&spec, &group)?;
     let outcome = run_in_group(&spec, &group, link, output);
     group
         .destroy()
         .map_err(|error| Refusal::machine("removing the container's control groups", &error))?;
     outcome
+}
+
+/// The container's control groups, if they can enforce all limits or the lack of
+/// some is allowed.
+fn group_of(spec: &ShimSpec) -> Result<ContainerGroup, Refusal> {
+    let id = &spec.container.id;
+    let looking = |error| Refusal::machine("looking for control groups", &error);
+    let group = ContainerGroup::prepared(id).map_err(looking)?;
+    let missing = group.enforced().missing();
+    if missing.is_empty() {
+        return Ok(group);
+    }
+    let why = format!("its control groups cannot limit {}", missing.join(", "));
+    spec.tolerance
+        .pass(Safeguard::Limits, &why)
+        .map_err(Refusal::Machine)?;
+    cgroup::hide_unusable()
+        .map_err(|error| Refusal::machine("hiding control groups that cannot be used", &error))?;
+    ContainerGroup::of(id).map_err(looking)
 }
 
 fn run_in_group(
@@ -76,8 +96,12 @@ fn run_in_group(
 ) -> Result<Exit, Refusal> {
     let mut guest = Guest::create(spec, output)?;
     let limited = group
-        .verify(&spec.container.limits)
-        .map_err(Refusal::Machine);
+        .forbid_swap()
+        .map_err(|error| Refusal::machine("forbidding swap", &error))
+        .and_then(|()| {
+            let limits = &spec.container.limits;
+            group.verify(limits).map_err(Refusal::Machine)
+        });
     if let Err(refusal) = limited.and_then(|()| guest.start()) {
         guest.kill();
         return Err(refusal);
@@ -113,7 +137,7 @@ fn write_bundle(spec: &ShimSpec, group: &ContainerGroup) -> Result<(), Refusal> 
         rootfs: root.path,
         system_mounts: root.mounts,
         cgroup_path: group.path(),
-        limits_swap: group.limits_swap(),
+        enforced: group.enforced(),
         cgroups: group.visible(),
         open_files,
     };
