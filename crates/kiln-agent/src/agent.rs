@@ -5,19 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_data::{Credentials, Objects};
+use kiln_data::{Credentials, Objects, Patience, Transport};
 use tokio::sync::watch;
 
-use crate::AgentError;
 use crate::courier::Courier;
 use crate::image::Images;
 use crate::life::Life;
-use crate::plan::InstancePlan;
-use crate::report::{Command, Report};
+use crate::plan::{InstancePlan, StorePlan};
+use crate::removal::remove_instance;
+use crate::report::{Command, Report, SERVER_HEADER};
 use crate::spool::Spool;
+use crate::{AgentError, work};
 
 /// The file an agent holds locked as long as it lives.
 pub const LOCK_FILE: &str = "agent.lock";
+
+/// This very program, also after its file was replaced or deleted.
+pub const PROGRAM: &str = "/proc/self/exe";
 
 /// A watcher that looks at the lock holds it for an instant, so an agent tries
 /// this often, this long apart, before it believes that another one is there.
@@ -46,26 +50,29 @@ pub fn lock(directory: &Path) -> std::io::Result<Option<File>> {
 /// the directory. Does nothing when another agent is at it.
 ///
 /// # Errors
-/// When there is no usable plan, or the control plane disowns the instance.
+/// When there is no usable plan, or the control plane disowns the instance or
+/// finds fault with what it reports.
 pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let Some(_alive) = lock_patiently(directory).await? else {
         return Ok(());
     };
+    take_name();
     raise_descriptor_limit();
     let plan = InstancePlan::read(directory).map_err(AgentError::io("reading the plan"))?;
     let spool = Spool::create(directory).map_err(AgentError::io("creating the spool"))?;
     let spool = Arc::new(spool);
-    let http = http_client()?;
+    let http = client(Transport::Plain)?;
     let courier = Courier::new(http.clone(), &plan);
     let (stop, stopped) = watch::channel(false);
     let life = Life {
-        objects: objects(http, &plan),
+        objects: objects(http, &plan)?,
         images: Images::open(&plan),
         directory: directory.to_owned(),
         spool: spool.clone(),
         stop: stopped,
         plan,
     };
+    let instance = life.plan.instance.clone();
     let listener = tokio::spawn(listen(courier.clone(), stop));
     let watched = spool.watch();
     let living = async move {
@@ -77,12 +84,23 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     // A failed delivery drops the life, and with it the container.
     let lived = tokio::try_join!(courier.deliver_all(directory, watched), living);
     listener.abort();
+    if matches!(lived, Err(AgentError::Disowned)) {
+        // The life was dropped wherever it was.
+        work::clear(directory, &instance).await;
+    }
     // After any other failure the spool holds what the server has yet to read.
     if matches!(lived, Ok(_) | Err(AgentError::Disowned)) {
-        let removed = std::fs::remove_dir_all(directory);
+        let removed = remove_instance(directory).await;
         removed.map_err(AgentError::io("removing the instance's directory"))?;
     }
     lived.map(drop)
+}
+
+/// Calls this process what it is where processes are listed by name; the program
+/// was started by a path that says nothing.
+fn take_name() {
+    // A process without a name of its own works as well.
+    let _ = nix::sys::prctl::set_name(c"kiln-agent");
 }
 
 /// A container's connections all pass through the agent, so it takes as many
@@ -115,29 +133,34 @@ async fn listen(courier: Courier, stop: watch::Sender<bool>) {
     stop.closed().await;
 }
 
-/// An HTTP client for the control plane and its S3, without proxies.
-///
-/// # Errors
-/// When none can be made.
-pub fn http_client() -> Result<reqwest::Client, AgentError> {
-    // A second call finds the provider installed, which is what is wanted.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    // The control plane speaks plain HTTP: reading the machine's certificates
-    // would cost every job milliseconds for nothing.
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .tls_certs_only([])
-        .build();
-    client.map_err(|error| AgentError::Http(error.to_string()))
+fn client(transport: Transport) -> Result<reqwest::Client, AgentError> {
+    Objects::http_client(transport).map_err(|error| AgentError::Http(error.to_string()))
 }
 
-fn objects(http: reqwest::Client, plan: &InstancePlan) -> Objects {
-    let control = plan.control.clone();
-    let location = Arc::new(move || control.current().map(|at| format!("http://{at}")));
-    let keys = Credentials {
-        access_key: plan.keys.access_key.clone(),
-        secret_key: plan.keys.secret_key.clone(),
-        session_token: Some(plan.keys.session_token.clone()),
+/// The way to the store of the job's data.
+fn objects(http: reqwest::Client, plan: &InstancePlan) -> Result<Objects, AgentError> {
+    let StorePlan {
+        endpoint,
+        region,
+        keys,
+    } = &plan.store;
+    let token = Some(&keys.session_token).filter(|token| !token.is_empty());
+    let credentials = Credentials {
+        access_key: keys.access_key.clone(),
+        secret_key: keys.secret_key.clone(),
+        session_token: token.cloned(),
     };
-    Objects::new(http, location, &plan.region, &keys)
+    let Some(endpoint) = endpoint.clone() else {
+        let control = plan.control.clone();
+        let location = Arc::new(move || control.current().map(|at| format!("http://{at}")));
+        let objects = Objects::new(http, location, region, &credentials);
+        return Ok(objects.with_mark(SERVER_HEADER, &plan.server));
+    };
+    let http = match Transport::of(&endpoint) {
+        Transport::Plain => http,
+        Transport::Secure => client(Transport::Secure)?,
+    };
+    let location = Arc::new(move || Ok(endpoint.clone()));
+    let objects = Objects::new(http, location, region, &credentials);
+    Ok(objects.with_patience(Patience::EXTERNAL))
 }

@@ -2,17 +2,19 @@
 //!
 //! Deliveries are repeated until they are answered; the control plane drops
 //! what it has already. While it is away the courier waits, and goes on where
-//! it stopped.
+//! it stopped. Whoever else listens at its address meanwhile is not believed:
+//! an answer counts only with the control plane's own identifier on it.
 
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
+use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::AgentError;
 use crate::plan::InstancePlan;
-use crate::report::{Command, Numbered, Receipt, command_path, reports_path};
+use crate::report::{Command, Numbered, Receipt, SERVER_HEADER, command_path, reports_path};
 use crate::runtime::ControlAddress;
 use crate::spool::SpoolReader;
 
@@ -24,13 +26,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A delivery that takes longer than this is sent again.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// A question for a command is held open on the other side, so it may take longer.
+const POLL_PATIENCE: Duration = Duration::from_secs(60);
+
 /// How to reach the control plane as this instance.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Courier {
     http: Client,
     control: ControlAddress,
+    server: String,
     token: String,
     instance: String,
+}
+
+impl std::fmt::Debug for Courier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Courier")
+            .field("instance", &self.instance)
+            .field("control", &self.control)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What came of one request.
@@ -40,6 +55,31 @@ enum Reply<T> {
     Away,
     /// The control plane does not know this instance (any more).
     Unknown,
+    /// The control plane will never accept this request.
+    Refused(StatusCode),
+}
+
+/// What the head of an answer says.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Content,
+    NoContent,
+    Away,
+    Unknown,
+    Refused,
+}
+
+/// Judges an answer by its status and by whether it is the control plane's.
+fn verdict(status: StatusCode, ours: bool) -> Verdict {
+    match status {
+        _ if !ours => Verdict::Away,
+        StatusCode::OK => Verdict::Content,
+        StatusCode::NO_CONTENT => Verdict::NoContent,
+        StatusCode::NOT_FOUND => Verdict::Unknown,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Verdict::Away,
+        refusal if refusal.is_client_error() => Verdict::Refused,
+        _ => Verdict::Away,
+    }
 }
 
 impl Courier {
@@ -49,6 +89,7 @@ impl Courier {
         Self {
             http,
             control: plan.control.clone(),
+            server: plan.server.clone(),
             token: plan.token.clone(),
             instance: plan.instance.clone(),
         }
@@ -58,7 +99,8 @@ impl Courier {
     /// that ends the instance is durable on the other side.
     ///
     /// # Errors
-    /// When the spool cannot be read, or the control plane disowns the instance.
+    /// When the spool cannot be read, or the control plane disowns the instance
+    /// or finds fault with a delivery.
     pub async fn deliver_all(
         &self,
         directory: &Path,
@@ -90,6 +132,9 @@ impl Courier {
             match self.post(body.clone()).await {
                 Reply::Done(receipt) if receipt.delivered >= last => return Ok(()),
                 Reply::Unknown => return Err(AgentError::Disowned),
+                // Sent again it would be refused again, and without it the end
+                // of the job could never be told.
+                Reply::Refused(status) => return Err(AgentError::Refused(status.as_u16())),
                 // Whoever removed the instance's directory wants none of it.
                 Reply::Done(_) | Reply::Away if !directory.exists() => {
                     return Err(AgentError::Disowned);
@@ -101,34 +146,27 @@ impl Courier {
     }
 
     async fn post(&self, body: Vec<u8>) -> Reply<Receipt> {
-        let Ok(address) = self.control.current() else {
-            return Reply::Away;
-        };
-        let url = format!("http://{address}{}", reports_path(&self.instance));
-        let request = self
-            .http
-            .post(url)
-            .bearer_auth(&self.token)
-            .timeout(PATIENCE)
-            .body(body);
-        match request.send().await {
-            Ok(response) if response.status() == StatusCode::OK => {
-                read_json(response).await.map_or(Reply::Away, Reply::Done)
-            }
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => Reply::Unknown,
-            _ => Reply::Away,
+        let path = reports_path(&self.instance);
+        match self.ask(Method::POST, &path, PATIENCE, body).await {
+            Reply::Done(Some(receipt)) => Reply::Done(receipt),
+            Reply::Done(None) | Reply::Away => Reply::Away,
+            Reply::Unknown => Reply::Unknown,
+            Reply::Refused(status) => Reply::Refused(status),
         }
     }
 
     /// Waits until the control plane wants something of this instance.
     pub async fn next_command(&self) -> Command {
+        let path = command_path(&self.instance);
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.poll().await {
+            let asked = self.ask(Method::GET, &path, POLL_PATIENCE, Vec::new());
+            match asked.await {
                 Reply::Done(Some(command)) => return command,
                 // The question timed out on the other side: ask again at once.
                 Reply::Done(None) => pause = FIRST_PAUSE,
-                Reply::Away | Reply::Unknown => {
+                // Whether this is the end, the next delivery says.
+                Reply::Away | Reply::Unknown | Reply::Refused(_) => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
@@ -136,27 +174,51 @@ impl Courier {
         }
     }
 
-    async fn poll(&self) -> Reply<Option<Command>> {
+    /// Sends one request and reads the answer; `None` is an empty one.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        patience: Duration,
+        body: Vec<u8>,
+    ) -> Reply<Option<T>> {
         let Ok(address) = self.control.current() else {
             return Reply::Away;
         };
-        let url = format!("http://{address}{}", command_path(&self.instance));
         let request = self
             .http
-            .get(url)
+            .request(method, format!("http://{address}{path}"))
             .bearer_auth(&self.token)
-            .timeout(PATIENCE * 2);
-        match request.send().await {
-            Ok(response) if response.status() == StatusCode::OK => read_json(response)
+            .timeout(patience)
+            .body(body);
+        let Ok(response) = request.send().await else {
+            return Reply::Away;
+        };
+        let status = response.status();
+        match verdict(status, self.is_from_control_plane(&response)) {
+            Verdict::Content => read_json(response)
                 .await
-                .map_or(Reply::Away, |command| Reply::Done(Some(command))),
-            Ok(response) if response.status() == StatusCode::NO_CONTENT => Reply::Done(None),
-            Ok(response) if response.status() == StatusCode::NOT_FOUND => Reply::Unknown,
-            _ => Reply::Away,
+                .map_or(Reply::Away, |content| Reply::Done(Some(content))),
+            Verdict::NoContent => Reply::Done(None),
+            Verdict::Away => Reply::Away,
+            Verdict::Unknown => Reply::Unknown,
+            Verdict::Refused => {
+                tracing::error!(path, %status, "the control plane refuses a request");
+                Reply::Refused(status)
+            }
         }
+    }
+
+    fn is_from_control_plane(&self, response: &reqwest::Response) -> bool {
+        let named = response.headers().get(SERVER_HEADER);
+        named.is_some_and(|server| server.as_bytes() == self.server.as_bytes())
     }
 }
 
-async fn read_json<T: serde::de::DeserializeOwned>(response: reqwest::Response) -> Option<T> {
+async fn read_json<T: DeserializeOwned>(response: reqwest::Response) -> Option<T> {
     serde_json::from_slice(&response.bytes().await.ok()?).ok()
 }
+
+#[cfg(test)]
+#[path = "courier_tests.rs"]
+mod tests;

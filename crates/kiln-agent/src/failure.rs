@@ -50,18 +50,15 @@ pub fn of_runtime(error: &RuntimeError) -> String {
 /// The reason when inputs could not be fetched.
 #[must_use]
 pub fn of_download(error: &DataError) -> String {
+    let failed = "ClientError: Data download failed:";
     let reason = match error {
-        DataError::Refused { code, message, .. } => {
-            format!("ClientError: Data download failed:{message} ({code})")
+        DataError::NotFetched { .. } => format!("{failed}{error}"),
+        DataError::Refused { code, message, .. } if error.is_the_request_s() => {
+            format!("{failed}{message} ({code})")
         }
-        DataError::IllegalKey(..) | DataError::Clash(_) => {
-            format!("ClientError: Data download failed:Failed to download data. {error}")
-        }
-        DataError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-            format!(
-                "ClientError: Data download failed:Failed to download data. Please ensure that \
-                 there is enough disk space and use a larger volume. ({error})"
-            )
+        DataError::NoFastFile(_) => format!("{failed}{error}"),
+        other if other.is_the_request_s() => {
+            format!("{failed}Failed to download data. {other}")
         }
         other => format!("{INTERNAL} ({other})"),
     };
@@ -72,10 +69,18 @@ pub fn of_download(error: &DataError) -> String {
 #[must_use]
 pub fn of_upload(error: &DataError) -> String {
     let reason = match error {
-        DataError::Refused { .. } => format!("ClientError: Artifact upload failed:{error}"),
+        error if error.is_the_request_s() => {
+            format!("ClientError: Artifact upload failed:{error}")
+        }
         other => format!("{INTERNAL} ({other})"),
     };
     shortened(&reason)
+}
+
+/// The reason when the request asks for what is not there.
+#[must_use]
+pub fn client(detail: impl std::fmt::Display) -> String {
+    shortened(&format!("ClientError: {detail}"))
 }
 
 /// The reason when the agent itself could not go on.

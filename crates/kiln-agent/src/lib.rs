@@ -8,13 +8,19 @@ pub mod agent;
 mod capture;
 mod courier;
 pub mod failure;
+#[cfg(test)]
+mod fuzz;
 pub mod image;
+mod inputs;
 mod life;
 mod opt_ml;
+mod outputs;
 pub mod plan;
+pub mod removal;
 pub mod report;
 pub mod runtime;
 pub mod spool;
+mod work;
 
 /// Why an agent could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +29,9 @@ pub enum AgentError {
     /// without it.
     #[error("the control plane does not know this instance")]
     Disowned,
+    /// The control plane finds fault with a delivery, which it would find again.
+    #[error("the control plane refuses a delivery of reports (HTTP {0})")]
+    Refused(u16),
     /// No HTTP client could be made.
     #[error("no HTTP client could be made: {0}")]
     Http(String),

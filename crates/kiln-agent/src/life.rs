@@ -8,25 +8,29 @@
 //! before the work has started ends the life there; afterwards the work is
 //! asked to end, given its grace, and what it left behind is stored.
 
-use std::path::{Path, PathBuf};
+use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_data::{Objects, archive, file};
+use kiln_data::Objects;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::capture::{Matcher, capture};
+use crate::capture::Matcher;
+use crate::failure;
 use crate::image::Images;
-use crate::opt_ml::{OptMl, is_own_directory};
+use crate::inputs::Inputs;
+use crate::opt_ml::OptMl;
+use crate::outputs::{self, Synchronised};
 use crate::plan::{InstancePlan, SCRATCH};
 use crate::report::{Ending, Outcome, Report, Stage};
-use crate::runtime::{Container, Exit, Network, ResolvedImage, Running, RuntimeError};
+use crate::runtime::{Container, Network, ResolvedImage};
 use crate::spool::Spool;
-use crate::{AgentError, failure};
+use crate::work::{Work, Worked, cut, failed, internal};
 
-const SIGTERM: i32 = nix::libc::SIGTERM;
-const SIGKILL: i32 = nix::libc::SIGKILL;
+/// The lists of the channels' objects, in the instance's directory.
+const LISTS: &str = "lists";
 
 /// What an instance's life needs.
 pub(crate) struct Life {
@@ -39,13 +43,10 @@ pub(crate) struct Life {
     pub(crate) stop: watch::Receiver<bool>,
 }
 
-/// How the work ended.
-struct Worked {
-    exit: Exit,
-    /// What cut it short, if anything did.
-    cut: Option<Outcome>,
-    /// Why it could not even start.
-    complaint: Option<String>,
+/// What stands ready for the work, and lasts as long as it.
+struct Brought {
+    inputs: Inputs,
+    synchronised: Synchronised,
 }
 
 impl Life {
@@ -63,19 +64,27 @@ impl Life {
         let opt_ml = OptMl::create(&self.directory).map_err(internal)?;
         let deadline = Instant::now() + Duration::from_secs(self.plan.max_runtime_seconds);
         self.enter(Stage::Downloading)?;
-        self.unless_cut(deadline, self.download(&opt_ml)).await??;
+        let brought = self.bring(&opt_ml);
+        let brought = self.unless_cut(deadline, brought).await?;
+        let mut brought = brought.map_err(Outcome::Failed)?;
         self.enter(Stage::DownloadingImage)?;
         let image = self
             .unless_cut(deadline, self.images.resolve(&self.plan, &self.spool))
             .await?;
-        let image = image.map_err(|error| Outcome::Failed(failure::of_runtime(&error)))?;
-        let worked = self.train(&opt_ml, image, deadline).await?;
+        let image = image.map_err(failed)?;
+        let worked = self.train(&opt_ml, image, &mut brought, deadline).await?;
+        let Brought {
+            inputs,
+            mut synchronised,
+        } = brought;
+        // Nobody reads them any more.
+        drop(inputs);
         let outcome = outcome(&worked, failure::read_message(&opt_ml.output()));
         // A job that is stopping stays so while its outputs are stored.
         if !matches!(outcome, Outcome::Stopped | Outcome::MaxRuntimeExceeded) {
             self.enter(Stage::Uploading)?;
         }
-        Ok(match self.upload(&opt_ml).await {
+        Ok(match self.upload(&opt_ml, &mut synchronised).await {
             Ok(()) => Ending {
                 outcome,
                 stored: true,
@@ -84,6 +93,15 @@ impl Life {
                 outcome: worst(outcome, reason),
                 stored: false,
             },
+        })
+    }
+
+    /// Brings inputs and checkpoints into place.
+    async fn bring(&self, opt_ml: &OptMl) -> Result<Brought, String> {
+        let lists = self.directory.join(LISTS);
+        Ok(Brought {
+            inputs: Inputs::prepare(&self.plan, &self.objects, opt_ml, &lists).await?,
+            synchronised: Synchronised::prepare(&self.plan, &self.objects, opt_ml).await?,
         })
     }
 
@@ -98,116 +116,66 @@ impl Life {
     ) -> Result<T, Outcome> {
         tokio::select! {
             value = work => Ok(value),
-            cut = self.cut(deadline) => Err(cut),
+            cut = cut(&self.stop, deadline) => Err(cut),
         }
     }
 
-    /// Returns when the life must be cut short, and says why.
-    async fn cut(&self, deadline: Instant) -> Outcome {
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => Outcome::Stopped,
-            () = tokio::time::sleep_until(deadline) => Outcome::MaxRuntimeExceeded,
-        }
-    }
-
-    async fn download(&self, opt_ml: &OptMl) -> Result<(), Outcome> {
-        for plan in &self.plan.channels {
-            let (directory, manifest) = opt_ml.channel(&plan.name);
-            file::download(
-                &self.objects,
-                &plan.bucket,
-                &plan.prefix,
-                &directory,
-                &manifest,
-            )
-            .await
-            .map_err(|error| Outcome::Failed(failure::of_download(&error)))?;
-        }
-        Ok(())
-    }
-
+    /// Runs the work, and beside it what serves its inputs and keeps its
+    /// outputs in step. Trouble with those ends the work.
     async fn train(
         &self,
         opt_ml: &OptMl,
         image: ResolvedImage,
+        brought: &mut Brought,
         deadline: Instant,
     ) -> Result<Worked, Outcome> {
-        let failed = |error: RuntimeError| Outcome::Failed(failure::of_runtime(&error));
-        let runtime = self.images.runtime(&image).await.map_err(failed)?;
-        let network = runtime
-            .open_network(&self.plan.instance, self.plan.network, &self.plan.control)
-            .await
-            .map_err(failed)?;
+        let runtime = self.images.runtime(&image);
+        let runtime = self.unless_cut(deadline, runtime).await?.map_err(failed)?;
+        let opened =
+            runtime.open_network(&self.plan.instance, self.plan.network, &self.plan.control);
+        let network = self.unless_cut(deadline, opened).await?.map_err(failed)?;
         opt_ml
             .write_config(&self.plan, &network.interface)
             .map_err(internal)?;
-        let container = self.container(opt_ml, image, &network).map_err(internal)?;
+        let mut container = self.container(opt_ml, image, &network).map_err(internal)?;
+        container.mounts.extend(brought.inputs.mounts());
+        container.mounts.extend(brought.synchronised.mounts());
         self.enter(Stage::Training)?;
-        let (output, captured) = self.capture_output()?;
-        match runtime.start(&container, &network, output).await {
-            Ok(mut running) => {
-                let worked = self.work(running.as_mut(), deadline).await;
-                captured.await.map_err(internal)?.map_err(internal)?;
-                running.remove().await.map_err(failed)?;
-                worked.map_err(failed)
-            }
-            Err(RuntimeError::Command { message, code }) => {
-                self.spool
-                    .append([Report::Log(message.clone())])
-                    .map_err(internal)?;
-                Ok(Worked {
-                    exit: Exit::Code(code),
-                    cut: None,
-                    complaint: Some(message),
-                })
-            }
-            Err(error) => Err(failed(error)),
+        let (tell, trouble) = watch::channel(None);
+        let work = Work {
+            directory: &self.directory,
+            spool: &self.spool,
+            stop: &self.stop,
+            deadline,
+            trouble: trouble.clone(),
+            grace: Duration::from_secs(self.plan.grace_seconds),
+            file_systems: brought.inputs.file_systems(),
+        };
+        let matchers = Matcher::prepare(&self.plan.metrics);
+        let working = work.run(runtime.as_ref(), &container, &network, matchers);
+        let worked = tokio::select! {
+            worked = working => worked?,
+            never = self.attend(brought, tell) => match never {},
+        };
+        Ok(worked.unless(trouble.borrow().clone()))
+    }
+
+    /// Serves inputs and keeps outputs in step for as long as it is polled, and
+    /// tells when something is wrong.
+    async fn attend(
+        &self,
+        brought: &mut Brought,
+        tell: watch::Sender<Option<Outcome>>,
+    ) -> Infallible {
+        let serving = async {
+            let reason = brought.inputs.serve(&self.objects).await;
+            tell.send_replace(Some(Outcome::Failed(reason)));
+            std::future::pending().await
+        };
+        tokio::select! {
+            never = serving => never,
+            never = brought.synchronised.run() => never,
         }
-    }
-
-    fn capture_output(
-        &self,
-    ) -> Result<
-        (
-            std::os::fd::OwnedFd,
-            tokio::task::JoinHandle<Result<(), AgentError>>,
-        ),
-        Outcome,
-    > {
-        let (sender, receiver) = tokio::net::unix::pipe::pipe().map_err(internal)?;
-        let output = sender.into_blocking_fd().map_err(internal)?;
-        let (spool, matchers) = (self.spool.clone(), Matcher::prepare(&self.plan.metrics));
-        let captured = tokio::spawn(async move { capture(receiver, &matchers, &spool).await });
-        Ok((output, captured))
-    }
-
-    async fn work(
-        &self,
-        running: &mut dyn Running,
-        deadline: Instant,
-    ) -> Result<Worked, RuntimeError> {
-        let cut = tokio::select! {
-            exit = running.wait() => return Ok(Worked { exit: exit?, cut: None, complaint: None }),
-            cut = self.cut(deadline) => cut,
-        };
-        self.spool
-            .append([Report::Stage(Stage::Stopping)])
-            .map_err(spooling)?;
-        running.signal(SIGTERM).await?;
-        let grace = Duration::from_secs(self.plan.grace_seconds);
-        let exit = match tokio::time::timeout(grace, running.wait()).await {
-            Ok(exit) => exit?,
-            Err(_) => {
-                running.signal(SIGKILL).await?;
-                running.wait().await?
-            }
-        };
-        Ok(Worked {
-            exit,
-            cut: Some(cut),
-            complaint: None,
-        })
     }
 
     fn container(
@@ -231,27 +199,12 @@ impl Life {
         })
     }
 
-    async fn upload(&self, opt_ml: &OptMl) -> Result<(), String> {
-        let store = |directory: PathBuf, name: &'static str| async move {
-            let key = self.plan.outputs.key(name);
-            let target = (self.plan.outputs.bucket.as_str(), key.as_str());
-            archive::upload(&self.objects, own(&directory), target).await
-        };
+    async fn upload(&self, opt_ml: &OptMl, synchronised: &mut Synchronised) -> Result<(), String> {
         let stored = tokio::try_join!(
-            store(opt_ml.model(), "model.tar.gz"),
-            store(opt_ml.output_data(), "output.tar.gz")
+            outputs::store(&self.plan.outputs, &self.objects, opt_ml),
+            synchronised.finish(&self.objects),
         );
         stored.map(drop).map_err(|error| failure::of_upload(&error))
-    }
-}
-
-/// The directory, or a path that is certainly empty when the work has replaced
-/// it by something else.
-fn own(directory: &Path) -> &Path {
-    if is_own_directory(directory) {
-        directory
-    } else {
-        Path::new("/nonexistent")
     }
 }
 
@@ -296,15 +249,4 @@ fn worst(outcome: Outcome, reason: String) -> Outcome {
         first @ (Outcome::Failed(_) | Outcome::MaxRuntimeExceeded) => first,
         _ => Outcome::Failed(reason),
     }
-}
-
-fn spooling(source: std::io::Error) -> RuntimeError {
-    RuntimeError::Io {
-        doing: "writing down a report".to_owned(),
-        source,
-    }
-}
-
-fn internal(error: impl std::fmt::Display) -> Outcome {
-    Outcome::Failed(failure::internal(&error))
 }

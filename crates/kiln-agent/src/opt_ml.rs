@@ -60,10 +60,41 @@ impl OptMl {
         Ok(())
     }
 
+    /// Where channels lie.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.root.join("input/data")
+    }
+
+    /// Where the container sees a channel.
+    #[must_use]
+    pub fn channel_inside(name: &str) -> PathBuf {
+        Path::new(INSIDE).join("input/data").join(name)
+    }
+
+    /// The host's side of a directory that the container sees at `path`, and a
+    /// mount for it when it does not lie in what is bound anyway. `number` tells
+    /// such directories apart.
+    #[must_use]
+    pub fn kept(&self, path: &Path, number: usize) -> (PathBuf, Option<Mount>) {
+        let inside = path.strip_prefix(INSIDE).ok();
+        let bound = inside.filter(|below| BOUND.iter().any(|name| below.starts_with(name)));
+        if let Some(below) = bound {
+            return (self.root.join(below), None);
+        }
+        let source = self.root.join("kept").join(number.to_string());
+        let mount = Mount {
+            source: source.clone(),
+            target: path.to_owned(),
+            read_only: false,
+        };
+        (source, Some(mount))
+    }
+
     /// A channel's directory, and the manifest beside it.
     #[must_use]
     pub fn channel(&self, name: &str) -> (PathBuf, PathBuf) {
-        let data = self.root.join("input/data");
+        let data = self.data();
         (data.join(name), data.join(format!("{name}-manifest")))
     }
 

@@ -6,9 +6,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use kiln_data::channel::Channel;
 use serde::{Deserialize, Serialize};
 
 use crate::image::table::Entry;
+use crate::runtime::embedded::Tolerance;
 use crate::runtime::{ControlAddress, Limits, NetworkPolicy, Start};
 
 /// The plan's name in the instance's directory.
@@ -18,7 +20,7 @@ pub const PLAN_FILE: &str = "plan.json";
 pub const SCRATCH: &str = "sandbox";
 
 /// One instance's part in one attempt of a training job.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstancePlan {
     /// The instance, unique for ever; also its containers' id.
     pub instance: String,
@@ -26,6 +28,8 @@ pub struct InstancePlan {
     pub token: String,
     /// Where the control plane answers.
     pub control: ControlAddress,
+    /// The identifier that the control plane's answers carry.
+    pub server: String,
     /// The directory that holds `images/` and is never shown to a job.
     pub data_dir: PathBuf,
     /// Where framework environments are kept between jobs.
@@ -34,10 +38,15 @@ pub struct InstancePlan {
     pub images: Vec<Entry>,
     /// A configured container engine's socket.
     pub engine_socket: Option<PathBuf>,
+    /// What this machine may lack.
+    #[serde(default)]
+    pub tolerance: Tolerance,
     /// The region, as `AWS_REGION` says it.
     pub region: String,
-    /// The job's own keys.
+    /// The job's own keys, which its container is given.
     pub keys: Keys,
+    /// Where channels come from and outputs go, and as whom.
+    pub store: StorePlan,
     /// The training image as the request names it.
     pub image: String,
     /// The container's entrypoint and arguments, when the request has them.
@@ -50,9 +59,17 @@ pub struct InstancePlan {
     /// This host's name in the cluster, such as `algo-1`.
     pub host: String,
     /// Input channels, in the request's order.
-    pub channels: Vec<ChannelPlan>,
+    pub channels: Vec<Channel>,
+    /// Channels that are directories of this host.
+    pub directories: Vec<DirectoryPlan>,
+    /// What becomes of FastFile channels.
+    pub fast_file: FastFile,
     /// Where the archives of `/opt/ml/model` and `/opt/ml/output/data` go.
     pub outputs: OutputPlan,
+    /// Directories that are kept in step with S3.
+    pub synchronised: Vec<SynchronisedPlan>,
+    /// Bytes that the job may fill on this host's disk.
+    pub volume_bytes: u64,
     /// Lines that match become metrics.
     pub metrics: Vec<MetricPlan>,
     /// What the container may use.
@@ -63,6 +80,17 @@ pub struct InstancePlan {
     pub max_runtime_seconds: u64,
     /// Seconds between SIGTERM and SIGKILL.
     pub grace_seconds: u64,
+}
+
+/// The rest holds what the job keeps secret: keys, variables, hyperparameters.
+impl std::fmt::Debug for InstancePlan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("InstancePlan")
+            .field("instance", &self.instance)
+            .field("image", &self.image)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A job's short-lived keys.
@@ -84,15 +112,64 @@ impl std::fmt::Debug for Keys {
     }
 }
 
-/// One File-mode channel.
+/// The object store of a job's data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChannelPlan {
-    /// The channel's name and directory.
+pub struct StorePlan {
+    /// Another S3's URL; without one, the control plane's own.
+    pub endpoint: Option<String>,
+    /// The region to sign for.
+    pub region: String,
+    /// The agent's own keys there, which no container sees.
+    pub keys: Keys,
+}
+
+/// A channel that is a directory of this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DirectoryPlan {
+    /// The channel's name.
     pub name: String,
+    /// The host directory that stands for the file system.
+    pub root: PathBuf,
+    /// The path in the file system, with a slash before it.
+    pub path: String,
+    /// Whether the job may not write to it.
+    pub read_only: bool,
+}
+
+/// What becomes of FastFile channels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FastFile {
+    /// They are file systems that fetch what is read.
+    #[default]
+    Mount,
+    /// They are downloaded whole, and read-only.
+    Download,
+}
+
+/// A directory of the container that is kept in step with S3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SynchronisedPlan {
+    /// The absolute path in the container.
+    pub path: PathBuf,
     /// The bucket.
     pub bucket: String,
-    /// The string prefix of the keys.
+    /// The key prefix, without a slash at its end.
     pub prefix: String,
+    /// What it holds.
+    pub kept: Kept,
+}
+
+/// What a synchronised directory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kept {
+    /// Checkpoints: restored before the start, and deletions follow.
+    Checkpoints,
+    /// What Debugger or the profiler writes; its readers wait for a file that
+    /// says that the job has ended.
+    Records,
+    /// Event files for TensorBoard.
+    Events,
 }
 
 /// Where outputs go.
@@ -102,6 +179,10 @@ pub struct OutputPlan {
     pub bucket: String,
     /// The key prefix, ending in `/output/`, to which archive names are added.
     pub prefix: String,
+    /// Whether they become archives, or stay single files.
+    pub compressed: bool,
+    /// The KMS key to encrypt them with.
+    pub kms_key: Option<String>,
 }
 
 impl OutputPlan {

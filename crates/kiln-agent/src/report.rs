@@ -85,6 +85,10 @@ pub enum Command {
     Stop,
 }
 
+/// The header by which every answer of a control plane names it: with the
+/// identifier of its data directory, which is in the plan of each instance.
+pub const SERVER_HEADER: &str = "x-kiln-server";
+
 /// The path, on the control plane, that takes an instance's reports.
 #[must_use]
 pub fn reports_path(instance: &str) -> String {

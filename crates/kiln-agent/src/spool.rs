@@ -5,7 +5,7 @@
 //! agent that dies leaves behind what it had not delivered.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,6 +17,9 @@ use crate::report::{Numbered, Report};
 /// The spool's name in the instance's directory.
 pub const SPOOL_FILE: &str = "reports.spool";
 
+/// No report is written as a longer line; what claims to be one is damage.
+const LONGEST_REPORT: u64 = 4 << 20;
+
 /// The writing end.
 #[derive(Debug)]
 pub struct Spool {
@@ -27,6 +30,10 @@ pub struct Spool {
 #[derive(Debug)]
 struct Inner {
     file: File,
+    /// Bytes of whole lines.
+    length: u64,
+    /// Whether more than whole lines may be in the file.
+    torn: bool,
     /// The last report's number and time; times never step back.
     n: u64,
     at: i64,
@@ -43,38 +50,84 @@ impl Spool {
             .create_new(true)
             .open(directory.join(SPOOL_FILE))?;
         Ok(Self {
-            inner: Mutex::new(Inner { file, n: 0, at: 0 }),
+            inner: Mutex::new(Inner {
+                file,
+                length: 0,
+                torn: false,
+                n: 0,
+                at: 0,
+            }),
             last: watch::Sender::new(0),
         })
     }
 
-    /// Appends reports that happened now, in one write.
+    /// Appends reports that happened now.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk refuses. Reports that it has taken in whole stay.
     pub fn append(&self, reports: impl IntoIterator<Item = Report>) -> io::Result<()> {
         let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.at = inner.at.max(now());
-        let mut lines = Vec::new();
-        for report in reports {
-            inner.n += 1;
-            let numbered = Numbered {
-                n: inner.n,
-                at: inner.at,
-                report,
-            };
-            serde_json::to_writer(&mut lines, &numbered)?;
-            lines.push(b'\n');
-        }
-        inner.file.write_all(&lines)?;
+        let lines = inner.lines(reports)?;
+        let written = inner.write(&lines);
         self.last.send_replace(inner.n);
-        Ok(())
+        written
     }
 
     /// Watches the number of the last report.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.last.subscribe()
     }
+}
+
+impl Inner {
+    /// The reports as lines, numbered from the next number on.
+    fn lines(&mut self, reports: impl IntoIterator<Item = Report>) -> io::Result<Vec<u8>> {
+        self.at = self.at.max(now());
+        let mut lines = Vec::new();
+        for (n, report) in (self.n + 1..).zip(reports) {
+            let at = self.at;
+            serde_json::to_writer(&mut lines, &Numbered { n, at, report })?;
+            lines.push(b'\n');
+        }
+        Ok(lines)
+    }
+
+    /// Writes lines. Those that are written whole count even if the others fail,
+    /// since they may have been read already; half a line is taken back.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.mend()?;
+        self.torn = true;
+        let (written, outcome) = write_counted(&mut self.file, lines);
+        let whole = lines[..written].iter().rposition(|byte| *byte == b'\n');
+        let whole = &lines[..whole.map_or(0, |end| end + 1)];
+        self.length += whole.len() as u64;
+        self.n += whole.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.torn = whole.len() < written;
+        outcome.and_then(|()| self.mend())
+    }
+
+    /// Cuts off the half line that a failed write has left.
+    fn mend(&mut self) -> io::Result<()> {
+        if self.torn {
+            self.file.set_len(self.length)?;
+            self.torn = false;
+        }
+        Ok(())
+    }
+}
+
+/// Writes as much as can be written, and says how much that was.
+fn write_counted(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Err(io::ErrorKind::WriteZero.into())),
+            Ok(count) => written += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Err(error)),
+        }
+    }
+    (written, Ok(()))
 }
 
 /// The reading end.
@@ -105,24 +158,37 @@ impl SpoolReader {
         let mut line = Vec::new();
         while reports.len() < most && self.offset - begun < bytes as u64 {
             line.clear();
-            self.file.read_until(b'\n', &mut line)?;
-            if line.last() != Some(&b'\n') {
-                self.file.seek(SeekFrom::Start(self.offset))?;
-                break;
+            let mut rest = self.file.by_ref().take(LONGEST_REPORT);
+            rest.read_until(b'\n', &mut line)?;
+            let parsed = parse(&line);
+            if let Ok(Some(report)) = parsed {
+                reports.push(report);
+                self.offset += line.len() as u64;
+                continue;
             }
-            match serde_json::from_slice(&line) {
-                Ok(report) => reports.push(report),
-                Err(error) if reports.is_empty() => return Err(error.into()),
+            self.file.seek(SeekFrom::Start(self.offset))?;
+            match parsed {
+                Err(error) if reports.is_empty() => return Err(error),
                 // What came before it is worth having; the next read says why it ends.
-                Err(_) => {
-                    self.file.seek(SeekFrom::Start(self.offset))?;
-                    break;
-                }
+                _ => break,
             }
-            self.offset += line.len() as u64;
         }
         Ok(reports)
     }
+}
+
+/// The report in a line; `None` when the line is not whole.
+fn parse(line: &[u8]) -> io::Result<Option<Numbered>> {
+    if line.last() == Some(&b'\n') {
+        return Ok(Some(serde_json::from_slice(line)?));
+    }
+    if (line.len() as u64) < LONGEST_REPORT {
+        return Ok(None);
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a line is longer than any report",
+    ))
 }
 
 /// Epoch milliseconds.
@@ -155,6 +221,68 @@ mod tests {
         raw.write_all(b"\"at\":1,\"report\":{\"log\":\"x\"}}\n")
             .unwrap();
         assert_eq!(numbers(reader.read(9, 1 << 20).unwrap()), [6]);
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_report_is_not_read_into_memory() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::create(directory.path()).unwrap();
+        spool.append([Report::Log("line".to_owned())]).unwrap();
+        // As a crash may leave it: a hole of zeros, which takes no room.
+        let raw = File::options()
+            .append(true)
+            .open(directory.path().join(SPOOL_FILE));
+        raw.unwrap().set_len(1 << 40).unwrap();
+        let mut reader = SpoolReader::open(directory.path()).unwrap();
+        assert_eq!(reader.read(9, 1 << 20).unwrap().len(), 1);
+        let error = reader.read(9, 1 << 20).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    /// A directory on a disk of a few pages, which only this thread sees.
+    fn small_disk(directory: &Path) {
+        use nix::mount::{MsFlags, mount};
+        use nix::sched::{CloneFlags, unshare};
+        const NOTHING: Option<&str> = None;
+        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
+        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+        mount(NOTHING, "/", NOTHING, private, NOTHING).unwrap();
+        let size = Some("size=32k");
+        mount(
+            Some("disk"),
+            directory,
+            Some("tmpfs"),
+            MsFlags::empty(),
+            size,
+        )
+        .unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_costs_the_reports_that_find_no_room_and_no_others() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        small_disk(directory.path());
+        let filler = directory.path().join("filler");
+        std::fs::write(&filler, vec![0; 20 << 10]).unwrap();
+        let spool = Spool::create(directory.path()).unwrap();
+        let log = |text: &str| Report::Log(text.to_owned());
+        let long = "x".repeat(3000);
+        spool.append([log("first")]).unwrap();
+        let refused = spool.append((0..9).map(|_| log(&long))).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        let whole = *spool.watch().borrow();
+        assert!((2..10).contains(&whole), "{whole}");
+
+        std::fs::remove_file(&filler).unwrap();
+        spool.append([log("last")]).unwrap();
+        let mut reader = SpoolReader::open(directory.path()).unwrap();
+        let read = reader.read(100, 1 << 20).unwrap();
+        let numbers: Vec<u64> = read.iter().map(|report| report.n).collect();
+        assert_eq!(numbers, Vec::from_iter(1..=whole + 1));
+        assert_eq!(read.last().unwrap().report, log("last"));
     }
 
     #[test]

@@ -4,14 +4,17 @@
 //! the work is, it does not know.
 
 mod capacity;
+mod leftovers;
 mod local;
+
+use std::collections::HashSet;
 
 use async_trait::async_trait;
 use kiln_agent::plan::InstancePlan;
-use kiln_agent::report::Numbered;
 use kiln_agent::runtime::Limits;
 
 pub use capacity::{Machine, Size};
+pub use leftovers::Leftovers;
 pub use local::{LocalEngine, LocalSettings};
 
 /// Whether an instance's agent is at work.
@@ -52,7 +55,11 @@ pub trait Engine: Send + Sync {
     async fn departed(&self, instance: &str);
 
     /// Reports that an agent wrote down before it was gone, numbered above `after`.
-    fn leftovers(&self, instance: &str, after: u64) -> Result<Vec<Numbered>, EngineError>;
+    fn leftovers(&self, instance: &str, after: u64) -> Result<Leftovers, EngineError>;
+
+    /// Instances of which there are traces though nobody knows of them, and whose
+    /// agents are gone.
+    fn strays(&self, known: &HashSet<String>) -> Result<Vec<String>, EngineError>;
 
     /// Removes every trace of an instance whose agent is gone.
     async fn clear(&self, instance: &str) -> Result<(), EngineError>;

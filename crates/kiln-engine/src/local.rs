@@ -5,6 +5,7 @@
 //! lock, and nothing remembered, says whether it is there: it cannot be wrong
 //! after a crash, and no process id can be mistaken for another's.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
@@ -16,20 +17,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kiln_agent::agent;
 use kiln_agent::plan::InstancePlan;
-use kiln_agent::report::Numbered;
+use kiln_agent::removal::remove_instance;
 use kiln_agent::runtime::Limits;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
 
 use crate::capacity::{Machine, Size};
-use crate::{Engine, EngineError, Presence};
+use crate::{Engine, EngineError, Leftovers, Presence};
 
 /// How often an agent's lock is looked at.
 const WATCH: Duration = Duration::from_millis(300);
 /// How many looks an agent that was only just spawned gets to take its lock: half
 /// a minute, for a machine that is hopelessly busy.
 const BEGIN_PATIENCE: u32 = 100;
-/// Reports read at a time from a spool that was left.
-const LEFT_AT_A_TIME: usize = 2000;
 /// The agent's own diagnostics, in the instance's directory.
 const AGENT_LOG: &str = "agent.log";
 
@@ -86,6 +85,7 @@ impl LocalEngine {
             .open(directory.join(AGENT_LOG))?;
         let mut command = Command::new(&self.program);
         command
+            .arg0("kiln")
             .arg("agent")
             .arg(directory)
             .current_dir(directory)
@@ -160,36 +160,34 @@ impl Engine for LocalEngine {
         }
     }
 
-    fn leftovers(&self, instance: &str, after: u64) -> Result<Vec<Numbered>, EngineError> {
+    fn leftovers(&self, instance: &str, after: u64) -> Result<Leftovers, EngineError> {
         let directory = self.directory(instance);
         if !directory.join(SPOOL_FILE).exists() {
-            return Ok(Vec::new());
+            return Ok(Leftovers::none());
         }
-        let mut reader =
-            SpoolReader::open(&directory).map_err(EngineError::io("reading what an agent left"))?;
-        let mut left = Vec::new();
-        loop {
-            match reader.read(LEFT_AT_A_TIME, usize::MAX) {
-                Ok(reports) if reports.is_empty() => return Ok(left),
-                Ok(reports) => left.extend(reports.into_iter().filter(|report| report.n > after)),
-                // A machine that lost power may leave garbage at the end.
-                Err(error) => {
-                    tracing::warn!(instance, %error, "an agent's spool ends in something unreadable");
-                    return Ok(left);
-                }
-            }
-        }
+        let spool = SpoolReader::open(&directory);
+        let spool = spool.map_err(EngineError::io("reading what an agent left"))?;
+        Ok(Leftovers::above(after, spool))
+    }
+
+    fn strays(&self, known: &HashSet<String>) -> Result<Vec<String>, EngineError> {
+        let listed = self
+            .instances
+            .read_dir()
+            .map_err(EngineError::io("looking for instances"))?;
+        let names = listed.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let is_stray = |name: &String| {
+            !known.contains(name)
+                && matches!(self.presence(name), Presence::Gone | Presence::NotBegun)
+        };
+        Ok(names.filter(is_stray).collect())
     }
 
     async fn clear(&self, instance: &str) -> Result<(), EngineError> {
         let directory = self.directory(instance);
         kiln_agent::image::clear(&directory, instance).await;
-        match std::fs::remove_dir_all(&directory) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(EngineError::io("removing an instance's directory")(error))
-            }
-            _ => Ok(()),
-        }
+        let removed = remove_instance(&directory).await;
+        removed.map_err(EngineError::io("removing an instance's directory"))
     }
 }
 
@@ -199,3 +197,7 @@ fn make_private(directory: &Path) -> std::io::Result<()> {
         .mode(0o700)
         .create(directory)
 }
+
+#[cfg(test)]
+#[path = "local_tests.rs"]
+mod tests;

@@ -21,6 +21,17 @@ pub struct JobSession {
     pub job: String,
     /// The instance.
     pub instance: String,
+    /// Who of the instance.
+    pub party: Party,
+}
+
+/// Who holds an instance's keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Party {
+    /// The code in the container, which nobody vouches for.
+    Work,
+    /// The agent, which fetches and stores for it.
+    Agent,
 }
 
 /// Issues and recognises job keys.
@@ -54,6 +65,12 @@ impl SessionKeys {
             secret_key: self.secret(&claim),
             session_token: self.seal(&claim),
         }
+    }
+
+    /// What tells the servers of this data directory from all others; no secret.
+    #[must_use]
+    pub fn server_id(&self) -> String {
+        hex::encode(&self.derive(b"server:", b"").as_ref()[..16])
     }
 
     /// The token by which an instance's agent is known.
@@ -123,6 +140,7 @@ mod tests {
             kind: text("training-job"),
             job: text(job),
             instance: text("i"),
+            party: Party::Work,
         }
     }
 
@@ -131,6 +149,13 @@ mod tests {
         let (ours, again) = (SessionKeys::new(b"secret"), SessionKeys::new(b"secret"));
         assert_eq!(ours.issue(&session("a")), again.issue(&session("a")));
         assert_ne!(ours.issue(&session("a")), ours.issue(&session("b")));
+        assert_eq!(ours.server_id(), again.server_id());
+        assert_ne!(ours.server_id(), SessionKeys::new(b"other").server_id());
+        let agent = JobSession {
+            party: Party::Agent,
+            ..session("a")
+        };
+        assert_ne!(ours.issue(&session("a")), ours.issue(&agent));
         assert_ne!(
             SessionKeys::new(b"other").issue(&session("a")),
             ours.issue(&session("a"))

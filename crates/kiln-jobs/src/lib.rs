@@ -5,14 +5,16 @@
 mod keys;
 pub mod training;
 
-pub use keys::{JobSession, SessionKeys};
+pub use keys::{JobSession, Party, SessionKeys};
 
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use kiln_agent::plan::{FastFile, StorePlan};
 use kiln_engine::EngineError;
 use kiln_model::{AccountId, Region};
 use kiln_store::StoreError;
+use serde::Deserialize;
 
 /// Who and where this control plane is.
 #[derive(Debug, Clone)]
@@ -38,15 +40,55 @@ pub struct Settings {
     pub images: Vec<kiln_agent::image::table::Entry>,
     /// A configured container engine's socket.
     pub engine_socket: Option<PathBuf>,
+    /// What the machine that runs the jobs may lack.
+    pub tolerance: kiln_agent::runtime::embedded::Tolerance,
+    /// Host directories that stand for file systems.
+    pub file_systems: Vec<FileSystem>,
+    /// What becomes of FastFile channels.
+    pub fast_file: FastFile,
+    /// The S3 that jobs use instead of the embedded one, and as whom.
+    pub external_store: Option<StorePlan>,
+}
+
+impl Settings {
+    /// What stands for a file system.
+    #[must_use]
+    pub fn file_system(&self, id: &str) -> Option<&FileSystem> {
+        self.file_systems.iter().find(|one| one.id == id)
+    }
+}
+
+/// A host directory that stands for a file system of EFS or FSx.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileSystem {
+    /// The file system's id, such as `fs-0123456789abcdef0`.
+    pub id: String,
+    /// The host directory.
+    pub path: PathBuf,
+    /// Whether no job may write to it, whatever it asks for.
+    #[serde(default)]
+    pub read_only: bool,
 }
 
 /// What job rules need to know about S3.
 #[async_trait]
 pub trait Buckets: Send + Sync {
     /// Whether there is such a bucket.
-    async fn exists(&self, bucket: &str) -> Result<bool, String>;
+    async fn exists(&self, bucket: &str) -> Result<bool, BucketsError>;
     /// Whether any key starts with the prefix.
-    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, String>;
+    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, BucketsError>;
+}
+
+/// Why a bucket cannot be looked into.
+#[derive(Debug, thiserror::Error)]
+pub enum BucketsError {
+    /// The store lets nobody look who has the keys that Kiln has.
+    #[error("access is denied")]
+    Denied,
+    /// The store failed; the text is for the server's log.
+    #[error("the object store cannot be asked: {0}")]
+    Failed(String),
 }
 
 /// Why a request about a job is refused. Each is one of AWS's error codes, and

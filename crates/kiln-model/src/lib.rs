@@ -5,6 +5,8 @@
 //! words, and then read into its type of [`api`] with serde. What passed the
 //! first step passes the second.
 
+#[cfg(test)]
+mod fuzz;
 #[rustfmt::skip]
 mod generated;
 mod names;

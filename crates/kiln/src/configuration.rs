@@ -4,6 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use kiln_agent::image::table::Entry;
+use kiln_agent::plan::FastFile;
+use kiln_agent::runtime::embedded::Tolerance;
+use kiln_jobs::FileSystem;
 use serde::Deserialize;
 
 /// The file's name in the data directory.
@@ -16,13 +19,33 @@ const FILE: &str = "kiln.toml";
 pub struct Configuration {
     /// `[[image]]`: names, or patterns with `*`, and what they stand for.
     pub image: Vec<Entry>,
+    /// `[[file_system]]`: ids of file systems, and the directories that stand
+    /// for them.
+    pub file_system: Vec<FileSystem>,
+    /// `fast_file = "download"`: FastFile channels are fetched whole, on a
+    /// machine without FUSE.
+    pub fast_file: FastFile,
     /// `engine_socket = "/path"`: the container engine to use.
     pub engine_socket: Option<PathBuf>,
     /// `serve_regardless = true`: start even where no job can be contained.
     pub serve_regardless: bool,
+    /// `run_unlimited = true`: run jobs without the limits that this machine's
+    /// control groups cannot enforce.
+    pub run_unlimited: bool,
+    /// `run_unfiltered = true`: run jobs where the kernel cannot filter system
+    /// calls.
+    pub run_unfiltered: bool,
 }
 
 impl Configuration {
+    /// What the machine may lack.
+    pub fn tolerance(&self) -> Tolerance {
+        Tolerance {
+            unlimited: self.run_unlimited,
+            unfiltered: self.run_unfiltered,
+        }
+    }
+
     /// Reads the data directory's file; without one, everything is default.
     pub fn read(data_dir: &Path) -> Result<Self, String> {
         let path = data_dir.join(FILE);

@@ -11,7 +11,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use kiln_agent::runtime::ControlAddress;
-use kiln_agent::runtime::embedded::{Severity, probe};
+use kiln_agent::runtime::embedded::probe;
 use kiln_agent::runtime::engine::EngineRuntime;
 use kiln_engine::{LocalEngine, LocalSettings, Machine};
 use kiln_jobs::training::TrainingJobs;
@@ -155,15 +155,19 @@ fn settings(
         control: ControlAddress::File(data_dir::address_file(data_dir)),
         data_dir: data_dir.to_owned(),
         cache_dir: setup.cache_dir.canonicalize()?,
+        tolerance: configuration.tolerance(),
         images: configuration.image,
         engine_socket: configuration.engine_socket,
+        file_systems: configuration.file_system,
+        fast_file: configuration.fast_file,
+        external_store: None,
     })
 }
 
 fn engine(data_dir: &Path) -> Result<LocalEngine, Failure> {
     let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let settings = LocalSettings {
-        program: std::env::current_exe()?,
+        program: kiln_agent::agent::PROGRAM.into(),
         instances: data_dir.join("instances"),
         machine: Machine::new(cpus, physical_memory()?),
     };
@@ -183,17 +187,14 @@ fn physical_memory() -> Result<u64, Failure> {
 /// and no container engine is there to do it, a server would refuse every job:
 /// it does not start, unless configured to.
 async fn check_machine(configuration: &Configuration) -> Result<(), Failure> {
+    let tolerance = configuration.tolerance();
     let weaknesses = probe();
     for weakness in &weaknesses {
-        let how = match weakness.severity {
-            Severity::Weaker => "weaker",
-            Severity::Unsafe => "unsafe",
-        };
-        eprintln!("kiln: {how} on this machine: {}", weakness.sentence);
+        eprintln!("kiln: {}", weakness.announcement(tolerance));
     }
-    let contained = weaknesses
+    let contained = !weaknesses
         .iter()
-        .all(|weakness| weakness.severity != Severity::Unsafe);
+        .any(|weakness| weakness.forbids(tolerance));
     if contained || configuration.serve_regardless {
         return Ok(());
     }

@@ -7,6 +7,8 @@
 mod blobs;
 mod copy;
 mod entry_path;
+#[cfg(test)]
+mod fuzz;
 mod layer;
 mod manifest;
 mod tree;

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use super::ImageStore;
 use super::environment::{Environments, Progress, Wanted};
 use super::table::{self, Meaning};
+use crate::agent;
 use crate::plan::{InstancePlan, SCRATCH};
 use crate::report::Report;
-use crate::runtime::embedded::EmbeddedRuntime;
+use crate::runtime::embedded::{EmbeddedRuntime, Tolerance};
 use crate::runtime::engine::EngineRuntime;
 use crate::runtime::{ResolvedImage, Root, Runtime, RuntimeError, embedded};
 use crate::spool::Spool;
@@ -22,6 +23,7 @@ use crate::spool::Spool;
 pub(crate) struct Images {
     data_dir: PathBuf,
     engine_socket: Option<PathBuf>,
+    tolerance: Tolerance,
 }
 
 impl Images {
@@ -29,6 +31,7 @@ impl Images {
         Self {
             data_dir: plan.data_dir.clone(),
             engine_socket: plan.engine_socket.clone(),
+            tolerance: plan.tolerance,
         }
     }
 
@@ -100,11 +103,9 @@ impl Images {
         if let Root::Engine(_) = image.root {
             return Ok(Box::new(self.engine().await?));
         }
-        let program = std::env::current_exe().map_err(|source| RuntimeError::Io {
-            doing: "finding this program".to_owned(),
-            source,
-        })?;
-        Ok(Box::new(EmbeddedRuntime::new(&program, &["shim"])?))
+        let program = Path::new(agent::PROGRAM);
+        let embedded = EmbeddedRuntime::new(program, &["shim"])?;
+        Ok(Box::new(embedded.tolerating(self.tolerance)))
     }
 }
 

@@ -3,7 +3,8 @@
 
 use kiln_model::api::{
     Channel, CompressionType, CreateTrainingJobRequest, DescribeTrainingJobResponse, MetricData,
-    ModelArtifacts, OutputDataConfig, ProfilingStatus, RecordWrapper, TrainingJobStatus,
+    ModelArtifacts, OutputCompressionType, OutputDataConfig, ProfilingStatus, RecordWrapper,
+    TrainingJobStatus,
 };
 use kiln_model::{Arn, Timestamp};
 
@@ -88,9 +89,10 @@ pub fn output_prefix(request: &CreateTrainingJobRequest) -> String {
 }
 
 fn artifacts(request: &CreateTrainingJobRequest, state: &TrainingState) -> Option<ModelArtifacts> {
-    let uri = || format!("{}model.tar.gz", output_prefix(request));
+    let raw = request.output_data_config.compression_type == Some(OutputCompressionType::None);
+    let name = if raw { "model/" } else { "model.tar.gz" };
     state.stored.then(|| ModelArtifacts {
-        s3_model_artifacts: uri(),
+        s3_model_artifacts: format!("{}{name}", output_prefix(request)),
     })
 }
 

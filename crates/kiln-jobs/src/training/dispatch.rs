@@ -13,7 +13,7 @@ use kiln_store::Instance;
 
 use super::plan::{HOST, Placement, build};
 use super::{Event, Job, KIND, TrainingJobs, now};
-use crate::JobError;
+use crate::{JobError, Party};
 
 /// How long what failed rests before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -32,7 +32,9 @@ impl TrainingJobs {
     /// # Errors
     /// When the store fails.
     pub async fn start(&self) -> Result<(), JobError> {
-        for instance in self.shared.store.instances.all()? {
+        let instances = self.shared.store.instances.all()?;
+        self.clear_strays(&instances)?;
+        for instance in instances {
             if instance.kind == KIND {
                 let id = instance.id.clone();
                 if let Err(error) = self.recover(instance).await {
@@ -54,13 +56,32 @@ impl TrainingJobs {
         Ok(())
     }
 
+    /// Removes what is left of instances that were forgotten before they were
+    /// cleared away wholly. Instances that are placed from now on are none of
+    /// those that are found here.
+    fn clear_strays(&self, instances: &[Instance]) -> Result<(), JobError> {
+        let known = instances.iter().map(|instance| instance.id.clone());
+        let strays = self.shared.engine.strays(&known.collect())?;
+        let engine = self.shared.engine.clone();
+        tokio::spawn(async move {
+            for stray in strays {
+                if let Err(error) = engine.clear(&stray).await {
+                    tracing::warn!(instance = stray, %error, "a stray instance stays");
+                }
+            }
+        });
+        Ok(())
+    }
+
     async fn recover(&self, instance: Instance) -> Result<(), JobError> {
         let engine = &self.shared.engine;
         let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
         let open = job.filter(|job| !job.state.is_terminal());
         if let Some(job) = open {
-            self.issue(&instance.job, &instance.id);
+            for party in [Party::Work, Party::Agent] {
+                self.issue(&instance.job, &instance.id, party);
+            }
             engine.adopt(&instance.id, engine.limits(&instance_type(&job)));
             if must_begin(engine.presence(&instance.id), &instance) {
                 self.begin(&job, &instance.id).await?;
@@ -150,12 +171,15 @@ impl TrainingJobs {
 
     /// Starts the agent of a placed instance.
     async fn begin(&self, job: &Job, id: &str) -> Result<(), JobError> {
+        let name = &job.request.training_job_name;
         let placement = Placement {
             settings: &self.shared.settings,
             arn: &job.arn,
             instance: id,
             token: &self.shared.keys.agent_token(id),
-            keys: self.issue(&job.request.training_job_name, id),
+            server: self.server_id(),
+            keys: self.issue(name, id, Party::Work),
+            agent_keys: self.issue(name, id, Party::Agent),
             limits: self.shared.engine.limits(&instance_type(job)),
         };
         let plan = build(&job.request, placement).map_err(JobError::Internal)?;
@@ -194,9 +218,8 @@ impl TrainingJobs {
     async fn settle(&self, id: &str) -> Result<(), JobError> {
         let instance = self.shared.store.instances.find(id)?;
         let delivered = instance.map_or(0, |instance| instance.delivered);
-        let left = self.shared.engine.leftovers(id, delivered)?;
-        if !left.is_empty() {
-            self.take_in(id, left).await?;
+        for reports in self.shared.engine.leftovers(id, delivered)? {
+            self.take_in(id, reports).await?;
         }
         self.lose(id, "the agent of the instance is gone").await?;
         self.shared.engine.clear(id).await?;

@@ -1,8 +1,10 @@
 //! Training jobs: the operations of the API, on top of the state machine.
 
+mod config_files;
 mod describe;
 mod dispatch;
 mod list;
+mod locations;
 mod plan;
 mod queue;
 mod reports;
@@ -23,7 +25,7 @@ use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
 use tokio::sync::{Notify, watch};
 
 use self::queue::Queue;
-use crate::{Buckets, JobError, JobSession, SessionKeys, Settings};
+use crate::{Buckets, JobError, JobSession, Party, SessionKeys, Settings};
 
 pub use list::TrainingJobList;
 pub use reports::ReportError;
@@ -205,17 +207,24 @@ impl TrainingJobs {
         }
     }
 
-    /// What the job that holds a session's keys may do in S3; `None` once it
-    /// has ended, when its keys count no more.
+    /// What the holder of a session's keys may do in S3; `None` once its job has
+    /// ended, when its keys count no more.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn scope(&self, name: &str) -> Result<Option<Scope>, JobError> {
-        let Some(stored) = self.shared.store.jobs.find(KIND, name)? else {
+    pub fn scope(&self, holder: &JobSession) -> Result<Option<Scope>, JobError> {
+        let Some(stored) = self.shared.store.jobs.find(KIND, &holder.job)? else {
             return Ok(None);
         };
         let job = self.read(stored)?;
-        Ok((!job.state.is_terminal()).then(|| Scope::of(&job.request)))
+        Ok((!job.state.is_terminal()).then(|| Scope::of(&job.request, holder.party)))
+    }
+
+    /// The identifier that tells this control plane from all others, before and
+    /// after restarts.
+    #[must_use]
+    pub fn server_id(&self) -> String {
+        self.shared.keys.server_id()
     }
 
     /// The holder of an access key, while its instance is there.
@@ -229,12 +238,13 @@ impl TrainingJobs {
         sessions.get(access_key).cloned()
     }
 
-    /// Issues the keys of an instance, and knows them from now on.
-    fn issue(&self, job: &str, instance: &str) -> Keys {
+    /// Issues an instance's keys for one party, and knows them from now on.
+    fn issue(&self, job: &str, instance: &str, party: Party) -> Keys {
         let holder = JobSession {
             kind: KIND.to_owned(),
             job: job.to_owned(),
             instance: instance.to_owned(),
+            party,
         };
         let keys = self.shared.keys.issue(&holder);
         let session = Session {
@@ -258,42 +268,6 @@ impl TrainingJobs {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|_, session| session.holder.instance != instance);
-    }
-
-    async fn check_locations(&self, request: &CreateTrainingJobRequest) -> Result<(), JobError> {
-        let buckets = &self.shared.buckets;
-        for (_, uri) in request::inputs(request).map_err(JobError::Validation)? {
-            let found = buckets.any_object(uri.bucket(), uri.key()).await;
-            if !found.map_err(JobError::Internal)? {
-                return Err(JobError::Validation(
-                    self.no_objects(&uri, &request.role_arn),
-                ));
-            }
-        }
-        let output = request::output(request).map_err(JobError::Validation)?;
-        if !buckets
-            .exists(output.bucket())
-            .await
-            .map_err(JobError::Internal)?
-        {
-            return Err(JobError::Validation(format!(
-                "The OutputDataConfig S3 bucket \"{}\" does not exist. Please create the bucket \
-                 before the training job.",
-                output.bucket()
-            )));
-        }
-        Ok(())
-    }
-
-    fn no_objects(&self, uri: &kiln_model::S3Uri, role: &str) -> String {
-        format!(
-            "No S3 objects found under S3 URL \"{uri}\" given in input data source. Please ensure \
-             that the bucket exists in the selected region ({}), that objects exist under that S3 \
-             prefix, and that the role \"{role}\" has \"s3:ListBucket\" permissions on bucket \
-             \"{}\".",
-            self.shared.settings.identity.region,
-            uri.bucket()
-        )
     }
 
     /// Reads a job, lets `decide` alter it, and writes it back, in one

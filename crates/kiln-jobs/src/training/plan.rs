@@ -1,23 +1,29 @@
-//! From an accepted request to an instance plan, and to the configuration
-//! files that the container finds under `/opt/ml/input/config`.
+//! From an accepted request to an instance plan.
 
 use std::collections::BTreeMap;
 
-use kiln_agent::plan::{ChannelPlan, InstancePlan, Keys, MetricPlan, OutputPlan};
+use kiln_agent::plan::{
+    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, StorePlan, SynchronisedPlan,
+};
 use kiln_agent::runtime::{Limits, NetworkPolicy, Start};
-use kiln_model::api::{Channel, CreateTrainingJobRequest, TrainingInputMode};
+use kiln_data::channel::Channel;
+use kiln_model::api::{
+    AlgorithmSpecification, CreateTrainingJobRequest, OutputCompressionType, TrainingInputMode,
+};
 use kiln_model::{Arn, S3Uri};
-use serde_json::{Value, json};
 
 use super::DEFAULT_MAX_RUNTIME;
+use super::config_files::config_files;
 use super::describe::output_prefix;
-use super::request;
+use super::request::{self, Input, Place, Synchronised};
 use crate::Settings;
 
 /// Seconds between SIGTERM and SIGKILL.
 const GRACE: u64 = 120;
 /// The only host of a job with one instance.
 pub(crate) const HOST: &str = "algo-1";
+/// Bytes of a volume's gigabyte, which is a GiB.
+const GIGABYTE: u64 = 1 << 30;
 
 /// What a plan needs beyond the request.
 pub(crate) struct Placement<'a> {
@@ -25,7 +31,11 @@ pub(crate) struct Placement<'a> {
     pub(crate) arn: &'a Arn,
     pub(crate) instance: &'a str,
     pub(crate) token: &'a str,
+    pub(crate) server: String,
+    /// The keys of the container's code.
     pub(crate) keys: Keys,
+    /// The agent's own.
+    pub(crate) agent_keys: Keys,
     pub(crate) limits: Limits,
 }
 
@@ -43,21 +53,16 @@ pub(crate) fn build(
         arn,
         instance,
         token,
+        server,
         keys,
+        agent_keys,
         limits,
     } = placement;
     let algorithm = job.algorithm_specification.clone().unwrap_or_else(|| {
         // Acceptance requires it; an empty one names no image and fails as such.
-        kiln_model::api::AlgorithmSpecification::new(TrainingInputMode::File)
+        AlgorithmSpecification::new(TrainingInputMode::File)
     });
-    let channel = |(name, uri): (String, S3Uri)| ChannelPlan {
-        name,
-        bucket: uri.bucket().to_owned(),
-        prefix: uri.key().to_owned(),
-    };
-    let outputs: S3Uri = output_prefix(job)
-        .parse()
-        .map_err(|_| "no output location".to_owned())?;
+    let (channels, directories) = inputs(job, settings)?;
     let metrics = algorithm.metric_definitions.iter().flatten();
     let seconds = job
         .stopping_condition
@@ -67,12 +72,15 @@ pub(crate) fn build(
         instance: instance.to_owned(),
         token: token.to_owned(),
         control: settings.control.clone(),
+        server,
         data_dir: settings.data_dir.clone(),
         cache_dir: settings.cache_dir.clone(),
         images: settings.images.clone(),
         engine_socket: settings.engine_socket.clone(),
+        tolerance: settings.tolerance,
         region: settings.identity.region.to_string(),
         keys,
+        store: store(settings, agent_keys),
         image: algorithm.training_image.clone().unwrap_or_default(),
         start: Start {
             entrypoint: algorithm.container_entrypoint.clone(),
@@ -81,11 +89,12 @@ pub(crate) fn build(
         environment: environment(job, arn, settings),
         config: config_files(job, arn),
         host: HOST.to_owned(),
-        channels: request::inputs(job)?.into_iter().map(channel).collect(),
-        outputs: OutputPlan {
-            bucket: outputs.bucket().to_owned(),
-            prefix: outputs.key().to_owned(),
-        },
+        channels,
+        directories,
+        fast_file: settings.fast_file,
+        outputs: outputs(job)?,
+        synchronised: synchronised(job)?,
+        volume_bytes: volume_bytes(job),
         metrics: metrics
             .map(|metric| MetricPlan {
                 name: metric.name.clone(),
@@ -99,6 +108,79 @@ pub(crate) fn build(
         },
         max_runtime_seconds: seconds.unwrap_or(DEFAULT_MAX_RUNTIME).unsigned_abs().into(),
         grace_seconds: GRACE,
+    })
+}
+
+/// The agent's way to the data: as the control plane's own guest, or as whoever
+/// configuration names in another S3.
+fn store(settings: &Settings, agent_keys: Keys) -> StorePlan {
+    settings.external_store.clone().unwrap_or(StorePlan {
+        endpoint: None,
+        region: settings.identity.region.to_string(),
+        keys: agent_keys,
+    })
+}
+
+/// The channels of the only host: those that are fetched, and those that are
+/// directories of this machine.
+fn inputs(
+    job: &CreateTrainingJobRequest,
+    settings: &Settings,
+) -> Result<(Vec<Channel>, Vec<DirectoryPlan>), String> {
+    let (mut channels, mut directories) = (Vec::new(), Vec::new());
+    for input in request::inputs(job, Place::ONLY)? {
+        match input {
+            Input::Objects(channel) => channels.push(channel),
+            Input::Directory {
+                channel,
+                file_system,
+                path,
+                read_only,
+            } => {
+                let mapped = settings.file_system(&file_system).ok_or_else(|| {
+                    format!("the file system {file_system} is not configured any more")
+                })?;
+                directories.push(DirectoryPlan {
+                    name: channel,
+                    root: mapped.path.clone(),
+                    path,
+                    read_only: read_only || mapped.read_only,
+                });
+            }
+        }
+    }
+    Ok((channels, directories))
+}
+
+fn outputs(job: &CreateTrainingJobRequest) -> Result<OutputPlan, String> {
+    let place: S3Uri = output_prefix(job)
+        .parse()
+        .map_err(|_| "no output location".to_owned())?;
+    let config = &job.output_data_config;
+    Ok(OutputPlan {
+        bucket: place.bucket().to_owned(),
+        prefix: place.key().to_owned(),
+        compressed: config.compression_type != Some(OutputCompressionType::None),
+        kms_key: config.kms_key_id.clone().filter(|key| !key.is_empty()),
+    })
+}
+
+fn synchronised(job: &CreateTrainingJobRequest) -> Result<Vec<SynchronisedPlan>, String> {
+    let all = request::synchronised(job)?.into_iter();
+    let plan = |one: Synchronised| SynchronisedPlan {
+        path: one.path.into(),
+        bucket: one.place.bucket().to_owned(),
+        prefix: one.place.key().trim_end_matches('/').to_owned(),
+        kept: one.kept,
+    };
+    Ok(all.map(plan).collect())
+}
+
+fn volume_bytes(job: &CreateTrainingJobRequest) -> u64 {
+    let resources = job.resource_config.as_ref();
+    let gigabytes = resources.and_then(|resources| resources.volume_size_in_gb);
+    gigabytes.map_or(u64::MAX, |gigabytes| {
+        u64::from(gigabytes.unsigned_abs()) * GIGABYTE
     })
 }
 
@@ -126,217 +208,4 @@ fn environment(
     }
     all.extend(job.environment.clone().unwrap_or_default());
     all
-}
-
-/// The files by name. `network_interface_name` is a placeholder that the agent
-/// replaces by the truth.
-fn config_files(job: &CreateTrainingJobRequest, arn: &Arn) -> BTreeMap<String, Value> {
-    let algorithm = job.algorithm_specification.as_ref();
-    let metrics = algorithm
-        .and_then(|a| a.metric_definitions.clone())
-        .unwrap_or_default();
-    let mut files = BTreeMap::from([
-        (
-            "hyperparameters.json".to_owned(),
-            json!(job.hyper_parameters.clone().unwrap_or_default()),
-        ),
-        ("init-config.json".to_owned(), init_config(job)),
-        ("inputdataconfig.json".to_owned(), input_data_config(job)),
-        ("metric-definition-regex.json".to_owned(), json!(metrics)),
-        ("resourceconfig.json".to_owned(), resource_config(job)),
-        (
-            "trainingjobconfig.json".to_owned(),
-            training_job_config(job, arn),
-        ),
-        ("upstreamoutputdataconfig.json".to_owned(), json!([])),
-    ]);
-    if let Some(hook) = &job.debug_hook_config {
-        let mut content = json!(hook);
-        content["S3OutputPath"] = json!(below_job(&hook.s3_output_path, job, "debug-output"));
-        fill(&mut content, "LocalPath", "/opt/ml/output/tensors");
-        files.insert("debughookconfig.json".to_owned(), content);
-    }
-    if let Some(profiler) = &job.profiler_config {
-        let mut content = json!(profiler);
-        fill(&mut content, "LocalPath", "/opt/ml/output/profiler");
-        files.insert("profilerconfig.json".to_owned(), content);
-    }
-    files
-}
-
-fn below_job(path: &str, job: &CreateTrainingJobRequest, name: &str) -> String {
-    format!(
-        "{}/{}/{name}",
-        path.trim_end_matches('/'),
-        job.training_job_name
-    )
-}
-
-fn fill(content: &mut Value, name: &str, value: &str) {
-    if content[name].is_null() {
-        content[name] = json!(value);
-    }
-}
-
-fn mode(job: &CreateTrainingJobRequest, channel: &Channel) -> TrainingInputMode {
-    let of_job = job
-        .algorithm_specification
-        .as_ref()
-        .map(|a| a.training_input_mode);
-    channel
-        .input_mode
-        .or(of_job)
-        .unwrap_or(TrainingInputMode::File)
-}
-
-fn input_data_config(job: &CreateTrainingJobRequest) -> Value {
-    let mut channels = serde_json::Map::new();
-    for channel in job.input_data_config.iter().flatten() {
-        let mut entry = json!({
-            "TrainingInputMode": mode(job, channel),
-            "S3DistributionType": distribution(channel),
-            "RecordWrapperType": channel.record_wrapper_type.map_or("None", |kind| kind.as_str()),
-        });
-        if let Some(kind) = &channel.content_type {
-            entry["ContentType"] = json!(kind);
-        }
-        channels.insert(channel.channel_name.clone(), entry);
-    }
-    Value::Object(channels)
-}
-
-fn distribution(channel: &Channel) -> &'static str {
-    let source = channel.data_source.s3_data_source.as_ref();
-    source
-        .and_then(|s| s.s3_data_distribution_type)
-        .map_or("FullyReplicated", |kind| kind.as_str())
-}
-
-fn resource_config(job: &CreateTrainingJobRequest) -> Value {
-    let kind = job
-        .resource_config
-        .as_ref()
-        .and_then(|resources| resources.instance_type);
-    json!({
-        "current_group_name": "homogeneousCluster",
-        "current_host": HOST,
-        "current_instance_type": kind,
-        "hosts": [HOST],
-        "instance_groups": [{
-            "hosts": [HOST],
-            "instance_group_name": "homogeneousCluster",
-            "instance_type": kind,
-        }],
-        "network_interface_name": null,
-    })
-}
-
-/// The platform's own view of the channels, in its own spelling.
-fn init_config(job: &CreateTrainingJobRequest) -> Value {
-    let mut channels = serde_json::Map::new();
-    for channel in job.input_data_config.iter().flatten() {
-        let entry = json!({
-            "s3DataSource": {
-                "s3DataType": "S3_PREFIX",
-                "s3Uri": channel.data_source.s3_data_source.as_ref().map(|s| &s.s3_uri),
-                "s3DataDistributionType": shouted(distribution(channel)),
-                "attributeNames": null,
-            },
-            "fileSystemDataSource": null,
-            "compressionType": "NONE",
-            "recordWrapper": "NONE",
-            "shuffleConfig": null,
-            "inputMode": shouted(mode(job, channel).as_str()),
-            "sharded": distribution(channel) == "ShardedByS3Key",
-        });
-        channels.insert(channel.channel_name.clone(), entry);
-    }
-    let of_job = job
-        .algorithm_specification
-        .as_ref()
-        .map(|a| a.training_input_mode);
-    json!({
-        "inputMode": of_job.map(|mode| shouted(mode.as_str())),
-        "channels": channels,
-        "checkpointChannel": null,
-        "hostConfig": {"clusterSize": 1, "hostNumber": 1},
-        "enableAdditionalPlatformLoggingForCustomer": false,
-        "jobRunInfo": {"jobRunNumber": 1},
-    })
-}
-
-/// The request as the platform writes it down: enum values shouted, defaults
-/// filled in.
-fn training_job_config(job: &CreateTrainingJobRequest, arn: &Arn) -> Value {
-    let mut content = json!(job);
-    let defaults = [
-        ("EnableInterContainerTrafficEncryption", json!(false)),
-        ("EnableNetworkIsolation", json!(false)),
-        ("EnableManagedSpotTraining", json!(false)),
-        ("HyperParameters", json!({})),
-        ("InputDataConfig", json!([])),
-        ("Tags", json!([])),
-        ("BaseTags", json!([])),
-        ("TrainingJobArn", json!(arn.to_string())),
-    ];
-    for (name, value) in defaults {
-        if content[name].is_null() {
-            content[name] = value;
-        }
-    }
-    fill(&mut content["OutputDataConfig"], "KmsKeyId", "");
-    for channel in content["InputDataConfig"]
-        .as_array_mut()
-        .into_iter()
-        .flatten()
-    {
-        fill(channel, "CompressionType", "None");
-        fill(channel, "RecordWrapperType", "None");
-        let source = "/DataSource/S3DataSource";
-        let spoken = [
-            "/CompressionType".to_owned(),
-            "/RecordWrapperType".to_owned(),
-        ];
-        let nested =
-            ["S3DataType", "S3DataDistributionType"].map(|name| format!("{source}/{name}"));
-        for pointer in spoken.into_iter().chain(nested) {
-            if let Some(value) = channel.pointer_mut(&pointer) {
-                *value = json!(value.as_str().map(shouted));
-            }
-        }
-    }
-    content
-}
-
-/// `S3Prefix` as `S3_PREFIX`, `ShardedByS3Key` as `SHARDED_BY_S3_KEY`.
-fn shouted(word: &str) -> String {
-    let mut shouted = String::new();
-    let mut before = '_';
-    for letter in word.chars() {
-        if letter.is_ascii_uppercase() && !before.is_ascii_uppercase() && before != '_' {
-            shouted.push('_');
-        }
-        shouted.push(letter.to_ascii_uppercase());
-        before = letter;
-    }
-    shouted
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_shouted_as_the_platform_does() {
-        for (word, expected) in [
-            ("S3Prefix", "S3_PREFIX"),
-            ("ShardedByS3Key", "SHARDED_BY_S3_KEY"),
-            ("FullyReplicated", "FULLY_REPLICATED"),
-            ("File", "FILE"),
-            ("None", "NONE"),
-            ("RecordIO", "RECORD_IO"),
-        ] {
-            assert_eq!(shouted(word), expected);
-        }
-    }
 }

@@ -1,10 +1,13 @@
-//! What a job's own keys open: its inputs to read, its outputs to write.
+//! What a job's own keys open: its inputs to read, its outputs to write. The
+//! agent reads whatever the request names, and that is known only when it has
+//! read the manifests; so its keys read everything, and no container sees them.
 
 use kiln_model::S3Uri;
 use kiln_model::api::CreateTrainingJobRequest;
 
 use super::describe::output_prefix;
 use super::request;
+use crate::Party;
 
 /// Kinds of access to S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,22 +25,28 @@ pub struct Scope {
     writable: Vec<S3Uri>,
     /// One object to read, and nothing that only begins like it.
     source: Option<S3Uri>,
+    reads_all: bool,
 }
 
 impl Scope {
     /// The scope that follows from a job's request: its channels and its source
-    /// archive to read, its output prefix to read and write.
+    /// archive to read, its output prefix and what is kept in step to read and
+    /// write.
     #[must_use]
-    pub fn of(job: &CreateTrainingJobRequest) -> Self {
-        let inputs = request::inputs(job)
-            .unwrap_or_default()
+    pub fn of(job: &CreateTrainingJobRequest, party: Party) -> Self {
+        let inputs = request::locations(job).unwrap_or_default();
+        let kept = request::synchronised(job).unwrap_or_default();
+        let writable: Vec<S3Uri> = kept
             .into_iter()
-            .map(|(_, uri)| uri);
-        let output: Option<S3Uri> = job_output(job);
+            // A directory, and nothing that only begins like it.
+            .map(|one| one.place.child(""))
+            .chain(job_output(job))
+            .collect();
         Self {
-            readable: inputs.chain(output.clone()).collect(),
-            writable: output.into_iter().collect(),
+            readable: inputs.into_iter().chain(writable.clone()).collect(),
+            writable,
             source: source_archive(job),
+            reads_all: party == Party::Agent,
         }
     }
 
@@ -51,7 +60,7 @@ impl Scope {
         let within = places
             .iter()
             .any(|place| place.bucket() == bucket && key.starts_with(place.key()));
-        within || (access == Access::Read && self.is_source(bucket, key))
+        within || (access == Access::Read && (self.reads_all || self.is_source(bucket, key)))
     }
 
     fn is_source(&self, bucket: &str, key: &str) -> bool {
@@ -64,7 +73,7 @@ impl Scope {
     /// Whether any of its places is in this bucket.
     #[must_use]
     pub fn names_bucket(&self, bucket: &str) -> bool {
-        self.readable.iter().any(|place| place.bucket() == bucket)
+        self.reads_all || self.readable.iter().any(|place| place.bucket() == bucket)
     }
 }
 
@@ -89,18 +98,19 @@ mod tests {
 
     use super::*;
 
-    fn scope() -> Scope {
+    fn scope(party: Party) -> Scope {
         let request = json!({
             "TrainingJobName": "job",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
             "HyperParameters": {"sagemaker_submit_directory": "\"s3://code/src.tar.gz\""},
             "OutputDataConfig": {"S3OutputPath": "s3://outputs/models/"},
+            "CheckpointConfig": {"S3Uri": "s3://state/here"},
             "InputDataConfig": [{
                 "ChannelName": "train",
                 "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://inputs/tr"}}
             }],
         });
-        Scope::of(&serde_json::from_value(request).unwrap())
+        Scope::of(&serde_json::from_value(request).unwrap(), party)
     }
 
     #[test]
@@ -132,13 +142,24 @@ mod tests {
                 false,
             ),
             (Access::Read, "inputs", "", false),
+            (Access::Write, "state", "here/model.ckpt", true),
+            (Access::Read, "state", "here/", true),
+            (Access::Write, "state", "hereafter/model.ckpt", false),
         ];
         for (access, bucket, key, expected) in cases {
             assert_eq!(
-                scope().allows(access, bucket, key),
+                scope(Party::Work).allows(access, bucket, key),
                 expected,
                 "{access:?} {bucket}/{key}"
             );
         }
+    }
+
+    #[test]
+    fn an_agent_reads_what_manifests_name_and_writes_no_more_than_its_job() {
+        let agent = scope(Party::Agent);
+        assert!(agent.allows(Access::Read, "elsewhere", "named/by/a/manifest"));
+        assert!(!agent.allows(Access::Write, "elsewhere", "named/by/a/manifest"));
+        assert!(agent.allows(Access::Write, "outputs", "models/job/output/model.tar.gz"));
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use clap::Args;
 use kiln_agent::image::environment::{Environments, Progress};
 use kiln_agent::image::table;
-use kiln_data::{Credentials, Objects, archive};
+use kiln_data::{Credentials, Objects, Transport, archive};
 use kiln_jobs::Identity;
 use kiln_server::AccessKey;
 use tokio::sync::oneshot;
@@ -104,7 +104,7 @@ fn prepare_environment() -> Result<(), Failure> {
 /// Uploads data and code, submits the job, and follows it to its end. Answers
 /// its name.
 async fn train(endpoint: &str, key: &AccessKey) -> Result<String, Failure> {
-    let http = kiln_agent::agent::http_client()?;
+    let http = Objects::http_client(Transport::Plain)?;
     let name = format!("quickstart-{}", epoch_seconds());
     let objects = objects(&http, endpoint, key);
     upload(&objects, &name).await?;

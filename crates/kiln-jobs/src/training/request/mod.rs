@@ -3,18 +3,20 @@
 //! These are the cloud's semantic checks, and this version's own limits: what
 //! Kiln cannot do yet is refused here by name, never accepted and forgotten.
 
-use std::collections::HashSet;
+mod channels;
+mod outputs;
+mod resources;
 
 use kiln_model::S3Uri;
-use kiln_model::api::{
-    Channel, CompressionType, CreateTrainingJobRequest, OutputCompressionType, RecordWrapper,
-    ResourceConfig, S3DataSource, S3DataType, TrainingInputMode,
-};
+use kiln_model::api::CreateTrainingJobRequest;
 
 use super::DEFAULT_MAX_RUNTIME;
+use channels::the_channels;
+use outputs::the_output;
+use resources::{the_resources, the_stopping_condition};
 
-/// The longest that a job may be allowed to run, in seconds: 28 days.
-const LONGEST_RUNTIME: i32 = 2_419_200;
+pub use channels::{Input, Place, inputs, locations, mode};
+pub use outputs::{CHECKPOINTS, PROFILE, Synchronised, TENSORBOARD, TENSORS, output, synchronised};
 
 type Check = fn(&CreateTrainingJobRequest) -> Result<(), String>;
 
@@ -50,42 +52,9 @@ pub fn accept(mut request: CreateTrainingJobRequest) -> Result<CreateTrainingJob
     Ok(request)
 }
 
-/// The S3 locations of a request's channels, in order.
-///
-/// # Errors
-/// When one is no S3 URI.
-pub fn inputs(request: &CreateTrainingJobRequest) -> Result<Vec<(String, S3Uri)>, String> {
-    let channels = request.input_data_config.iter().flatten();
-    channels
-        .map(|channel| Ok((channel.channel_name.clone(), s3_uri(source(channel)?)?)))
-        .collect()
-}
-
-/// Where a request's outputs go.
-///
-/// # Errors
-/// When that is no S3 URI.
-pub fn output(request: &CreateTrainingJobRequest) -> Result<S3Uri, String> {
-    parse(&request.output_data_config.s3_output_path)
-}
-
 fn parse(uri: &str) -> Result<S3Uri, String> {
     uri.parse()
         .map_err(|_| format!("The S3 URI \"{uri}\" is not valid. Give s3://bucket/prefix."))
-}
-
-fn s3_uri(source: &S3DataSource) -> Result<S3Uri, String> {
-    parse(&source.s3_uri)
-}
-
-fn source(channel: &Channel) -> Result<&S3DataSource, String> {
-    channel.data_source.s3_data_source.as_ref().ok_or_else(|| {
-        format!(
-            "The data source of channel '{}' is not available in this version of Kiln: use an \
-             S3DataSource.",
-            channel.channel_name
-        )
-    })
 }
 
 fn refuse_if(wrong: bool, message: impl Into<String>) -> Result<(), String> {
@@ -124,154 +93,6 @@ fn the_metrics(request: &CreateTrainingJobRequest) -> Result<(), String> {
     Ok(())
 }
 
-fn the_channels(request: &CreateTrainingJobRequest) -> Result<(), String> {
-    let mut names = HashSet::new();
-    for channel in request.input_data_config.iter().flatten() {
-        let name = &channel.channel_name;
-        refuse_if(
-            !names.insert(name),
-            format!("Channel names must be unique: '{name}' is repeated."),
-        )?;
-        refuse_if(
-            matches!(name.as_str(), "." | ".."),
-            format!("'{name}' cannot be the name of a channel: it is not the name of a directory."),
-        )?;
-        the_channel(request, channel)?;
-    }
-    Ok(())
-}
-
-fn the_channel(request: &CreateTrainingJobRequest, channel: &Channel) -> Result<(), String> {
-    let name = &channel.channel_name;
-    let source = source(channel)?;
-    s3_uri(source)?;
-    let job_mode = request
-        .algorithm_specification
-        .as_ref()
-        .map(|a| a.training_input_mode);
-    let mode = channel.input_mode.or(job_mode);
-    refuse_if(
-        mode != Some(TrainingInputMode::File),
-        format!("Channel '{name}': only the File input mode is available in this version of Kiln."),
-    )?;
-    refuse_if(
-        source.s3_data_type != S3DataType::S3Prefix,
-        format!(
-            "Channel '{name}': only the S3Prefix data type is available in this version of Kiln."
-        ),
-    )?;
-    let compressed = channel
-        .compression_type
-        .is_some_and(|kind| kind != CompressionType::None);
-    refuse_if(
-        compressed,
-        format!("Channel '{name}': CompressionType Gzip is supported only in Pipe mode."),
-    )?;
-    let wrapped = channel
-        .record_wrapper_type
-        .is_some_and(|kind| kind != RecordWrapper::None);
-    refuse_if(
-        wrapped,
-        format!("Channel '{name}': RecordWrapperType RecordIO is supported only in Pipe mode."),
-    )?;
-    let unavailable = [
-        (channel.shuffle_config.is_some(), "ShuffleConfig"),
-        (has_any(&source.attribute_names), "AttributeNames"),
-        (has_any(&source.instance_group_names), "InstanceGroupNames"),
-        (source.model_access_config.is_some(), "ModelAccessConfig"),
-        (source.hub_access_config.is_some(), "HubAccessConfig"),
-    ];
-    match unavailable.iter().find(|(asked, _)| *asked) {
-        Some((_, what)) => Err(format!("Channel '{name}': {}", not_yet(what))),
-        None => Ok(()),
-    }
-}
-
-fn the_output(request: &CreateTrainingJobRequest) -> Result<(), String> {
-    output(request)?;
-    let raw = request.output_data_config.compression_type == Some(OutputCompressionType::None);
-    refuse_if(raw, not_yet("OutputDataConfig.CompressionType NONE"))?;
-    let key = request
-        .output_data_config
-        .kms_key_id
-        .as_deref()
-        .unwrap_or_default();
-    refuse_if(!key.is_empty(), not_yet("OutputDataConfig.KmsKeyId"))
-}
-
-fn the_resources(request: &CreateTrainingJobRequest) -> Result<(), String> {
-    let Some(resources) = &request.resource_config else {
-        return Err("ResourceConfig is required for this training job.".to_owned());
-    };
-    let ResourceConfig {
-        instance_type,
-        instance_count,
-        instance_groups,
-        ..
-    } = resources;
-    refuse_if(
-        instance_groups.is_some() && (instance_type.is_some() || instance_count.is_some()),
-        "You can specify either InstanceGroups or InstanceType and InstanceCount in \
-         ResourceConfig, but not both.",
-    )?;
-    refuse_if(
-        instance_groups.is_some(),
-        not_yet("ResourceConfig.InstanceGroups"),
-    )?;
-    refuse_if(
-        instance_type.is_none() || instance_count.is_none(),
-        "InstanceType and InstanceCount are required in ResourceConfig.",
-    )?;
-    refuse_if(
-        instance_count.is_some_and(|n| n > 1),
-        not_yet("ResourceConfig.InstanceCount above 1"),
-    )?;
-    refuse_if(
-        instance_count.is_some_and(|n| n < 1),
-        "InstanceCount in ResourceConfig must be at least 1.",
-    )?;
-    let kept = resources
-        .keep_alive_period_in_seconds
-        .is_some_and(|seconds| seconds > 0);
-    refuse_if(kept, not_yet("ResourceConfig.KeepAlivePeriodInSeconds"))?;
-    let encrypted = resources
-        .volume_kms_key_id
-        .as_ref()
-        .is_some_and(|key| !key.is_empty());
-    refuse_if(encrypted, not_yet("ResourceConfig.VolumeKmsKeyId"))?;
-    refuse_if(
-        resources.training_plan_arn.is_some(),
-        not_yet("ResourceConfig.TrainingPlanArn"),
-    )
-}
-
-fn the_stopping_condition(request: &CreateTrainingJobRequest) -> Result<(), String> {
-    let spot = request.enable_managed_spot_training == Some(true);
-    let stopping = request.stopping_condition.clone().unwrap_or_default();
-    let wait = stopping.max_wait_time_in_seconds;
-    refuse_if(
-        wait.is_some() && !spot,
-        "MaxWaitTimeInSeconds above 0 is valid only when EnableManagedSpotTraining is true.",
-    )?;
-    let runtime = stopping.max_runtime_in_seconds;
-    let runtime = runtime.unwrap_or(DEFAULT_MAX_RUNTIME);
-    refuse_if(
-        runtime > LONGEST_RUNTIME,
-        format!("MaxRuntimeInSeconds must be at most {LONGEST_RUNTIME} seconds, which is 28 days."),
-    )?;
-    refuse_if(
-        wait.is_some_and(|wait| wait < runtime),
-        "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to \
-         MaxRuntimeInSeconds.",
-    )?;
-    refuse_if(spot, not_yet("EnableManagedSpotTraining"))?;
-    let pending = stopping.max_pending_time_in_seconds.is_some();
-    refuse_if(
-        pending,
-        not_yet("StoppingCondition.MaxPendingTimeInSeconds"),
-    )
-}
-
 fn the_tags(request: &CreateTrainingJobRequest) -> Result<(), String> {
     let tags: Vec<_> = request
         .tags
@@ -296,12 +117,7 @@ fn the_environment(request: &CreateTrainingJobRequest) -> Result<(), String> {
 
 fn what_is_not_available_yet(request: &CreateTrainingJobRequest) -> Result<(), String> {
     let asked = [
-        (request.checkpoint_config.is_some(), "CheckpointConfig"),
         (request.retry_strategy.is_some(), "RetryStrategy"),
-        (
-            request.tensor_board_output_config.is_some(),
-            "TensorBoardOutputConfig",
-        ),
         (
             has_any(&request.debug_rule_configurations),
             "DebugRuleConfigurations",
@@ -391,9 +207,27 @@ mod tests {
                 "only in Pipe mode",
             ),
             (
-                "/InputDataConfig/0/InputMode",
-                json!("FastFile"),
-                "only the File input mode",
+                "/InputDataConfig/0/DataSource/S3DataSource/S3DataType",
+                json!("AugmentedManifestFile"),
+                "only in Pipe mode",
+            ),
+            (
+                "/InputDataConfig/0/DataSource/S3DataSource/AttributeNames",
+                json!(["image-ref"]),
+                "only when S3DataType is AugmentedManifestFile",
+            ),
+            (
+                "/InputDataConfig/0/DataSource",
+                json!({}),
+                "exactly one of S3DataSource and FileSystemDataSource",
+            ),
+            (
+                "/InputDataConfig/0/DataSource",
+                json!({"FileSystemDataSource": {
+                    "FileSystemId": "fs-0123456789abcdef0", "FileSystemAccessMode": "ro",
+                    "FileSystemType": "EFS", "DirectoryPath": "/data",
+                }}),
+                "VpcConfig is required",
             ),
             (
                 "/ResourceConfig/InstanceCount",
@@ -408,8 +242,8 @@ mod tests {
             ),
             (
                 "/CheckpointConfig",
-                json!({"S3Uri": "s3://bkt/c"}),
-                "CheckpointConfig is not available",
+                json!({"S3Uri": "s3://bkt/c", "LocalPath": "/opt/ml/input/x"}),
+                "collides",
             ),
             (
                 "/EnableManagedSpotTraining",
@@ -434,6 +268,29 @@ mod tests {
         }
         let regex = json!([{"Name": "m", "Regex": "("}]);
         assert!(with("/AlgorithmSpecification/MetricDefinitions", regex).is_err());
+    }
+
+    #[test]
+    fn channels_whose_files_would_have_one_name_are_refused() {
+        let channel = |name: &str, mode: &str| {
+            json!({
+                "ChannelName": name, "InputMode": mode,
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://bkt/p"}}
+            })
+        };
+        let cases = [
+            (("train", "File"), ("train-manifest", "File"), false),
+            (("train", "File"), ("train_0", "File"), true),
+            (("train", "Pipe"), ("train_0", "File"), false),
+            (("train", "Pipe"), ("train_x", "File"), true),
+            (("train_12", "File"), ("train", "Pipe"), false),
+            (("train", "FastFile"), ("test", "Pipe"), true),
+        ];
+        for (one, other, allowed) in cases {
+            let channels = json!([channel(one.0, one.1), channel(other.0, other.1)]);
+            let outcome = with("/InputDataConfig", channels);
+            assert_eq!(outcome.is_ok(), allowed, "{one:?} {other:?}");
+        }
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! A job's outputs on their way to S3: directories that are kept in step while
+//! the work runs, and the model and the output data once it has ended.
+
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::select_all;
+use kiln_data::mirror::{Mirror, Rules};
+use kiln_data::{DataError, Encryption, Objects, archive, upload};
+
+use crate::failure;
+use crate::opt_ml::{OptMl, is_own_directory};
+use crate::plan::{InstancePlan, Kept, OutputPlan};
+use crate::runtime::Mount;
+
+/// The readers of Debugger's and the profiler's files wait for this one.
+const END_OF_JOB: &str = "training_job_end.ts";
+
+/// The directories of a job that are kept in step with S3.
+pub(crate) struct Synchronised {
+    all: Vec<One>,
+    mounts: Vec<Mount>,
+}
+
+struct One {
+    mirror: Mirror,
+    kept: Kept,
+    bucket: String,
+    prefix: String,
+}
+
+impl Synchronised {
+    /// Makes the directories, and brings back the checkpoints that are there.
+    ///
+    /// # Errors
+    /// The reason, in the cloud's words.
+    pub(crate) async fn prepare(
+        plan: &InstancePlan,
+        objects: &Objects,
+        opt_ml: &OptMl,
+    ) -> Result<Self, String> {
+        let (mut all, mut mounts) = (Vec::new(), Vec::new());
+        for (number, one) in plan.synchronised.iter().enumerate() {
+            let (local, mount) = opt_ml.kept(&one.path, number);
+            std::fs::create_dir_all(&local).map_err(|error| failure::internal(&error))?;
+            mounts.extend(mount);
+            let checkpoints = one.kept == Kept::Checkpoints;
+            let rules = Rules {
+                propagate_deletes: checkpoints,
+                markers: checkpoints,
+            };
+            let mut mirror = Mirror::new(objects.clone(), &local, &one.bucket, &one.prefix, rules);
+            if checkpoints {
+                let restored = mirror.restore().await;
+                restored.map_err(|error| failure::of_download(&error))?;
+            }
+            all.push(One {
+                mirror,
+                kept: one.kept,
+                bucket: one.bucket.clone(),
+                prefix: one.prefix.clone(),
+            });
+        }
+        Ok(Self { all, mounts })
+    }
+
+    /// The directories that lie outside of `/opt/ml`.
+    pub(crate) fn mounts(&self) -> Vec<Mount> {
+        self.mounts.clone()
+    }
+
+    /// Keeps the directories in step for as long as it is polled.
+    pub(crate) async fn run(&mut self) -> Infallible {
+        let all = self.all.iter_mut();
+        let running: Vec<_> = all.map(|one| one.mirror.run().boxed_local()).collect();
+        if running.is_empty() {
+            return std::future::pending().await;
+        }
+        select_all(running).await.0
+    }
+
+    /// Stores what is left, now that the work has ended.
+    ///
+    /// # Errors
+    /// When something could not be stored.
+    pub(crate) async fn finish(&mut self, objects: &Objects) -> Result<(), DataError> {
+        for one in &mut self.all {
+            one.mirror.flush().await?;
+            if one.kept == Kept::Records {
+                let key = format!("{}/{END_OF_JOB}", one.prefix);
+                objects.put(&one.bucket, &key, Bytes::new()).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Stores the model and the output data.
+///
+/// # Errors
+/// When the store refuses.
+pub(crate) async fn store(
+    plan: &OutputPlan,
+    objects: &Objects,
+    opt_ml: &OptMl,
+) -> Result<(), DataError> {
+    let objects = match &plan.kms_key {
+        Some(key) => objects
+            .clone()
+            .with_encryption(Encryption::KmsKey(key.clone())),
+        None => objects.clone(),
+    };
+    let (model, data) = (own(opt_ml.model()), own(opt_ml.output_data()));
+    if plan.compressed {
+        let store = |directory: PathBuf, name: &'static str| {
+            let (objects, key) = (&objects, plan.key(name));
+            async move { archive::upload(objects, &directory, (&plan.bucket, &key)).await }
+        };
+        tokio::try_join!(store(model, "model.tar.gz"), store(data, "output.tar.gz"))?;
+    } else {
+        let store = |directory: PathBuf, name: &'static str| {
+            let (objects, prefix) = (&objects, plan.key(name));
+            async move { upload::tree(objects, &directory, &plan.bucket, &prefix).await }
+        };
+        tokio::try_join!(store(model, "model"), store(data, "data"))?;
+    }
+    Ok(())
+}
+
+/// The directory, or a path that is certainly empty when the work has replaced
+/// it by something else.
+fn own(directory: PathBuf) -> PathBuf {
+    if is_own_directory(&directory) {
+        directory
+    } else {
+        Path::new("/nonexistent").to_owned()
+    }
+}

@@ -1,0 +1,252 @@
+//! The work: one container, from its start to its removal, whatever cuts it short.
+//!
+//! A cut asks the work to end, gives it its grace, and kills it. No wait that
+//! follows a cut is without an end, so that neither a container engine that
+//! hangs nor a process that cannot be killed holds up the end of the job.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::capture::{Matcher, capture};
+use crate::inputs::FileSystems;
+use crate::report::{Outcome, Report, Stage};
+use crate::runtime::{Container, Exit, Network, Running, Runtime, RuntimeError};
+use crate::spool::Spool;
+use crate::{AgentError, failure, image};
+
+const SIGTERM: i32 = nix::libc::SIGTERM;
+const SIGKILL: i32 = nix::libc::SIGKILL;
+
+/// How long a start goes on when nobody wants it any more.
+const START_SEEN_THROUGH: Duration = Duration::from_secs(10);
+/// How long what a start may have left is looked for.
+const CLEARED_WITHIN: Duration = Duration::from_secs(30);
+/// How long a container that was killed may take to end.
+const DEATH_WITHIN: Duration = Duration::from_secs(60);
+/// How long output is waited for when the container could not be removed.
+const OUTPUT_AFTER_FAILURE: Duration = Duration::from_secs(10);
+
+/// The task that reads the container's output.
+type Captured = JoinHandle<Result<(), AgentError>>;
+
+/// How the work ended.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Worked {
+    pub(crate) exit: Exit,
+    /// What cut it short, if anything did.
+    pub(crate) cut: Option<Outcome>,
+    /// Why it could not even start.
+    pub(crate) complaint: Option<String>,
+}
+
+impl Worked {
+    /// The same, seen in the light of what went wrong beside the work: a program
+    /// that could not read its data has failed because of that.
+    pub(crate) fn unless(mut self, trouble: Option<Outcome>) -> Self {
+        if self.cut.is_none() && self.exit != Exit::Code(0) {
+            self.cut = trouble;
+        }
+        self
+    }
+}
+
+/// What the work runs under.
+pub(crate) struct Work<'a> {
+    /// The instance's directory.
+    pub(crate) directory: &'a Path,
+    pub(crate) spool: &'a Arc<Spool>,
+    /// Becomes true when the control plane says stop.
+    pub(crate) stop: &'a watch::Receiver<bool>,
+    pub(crate) deadline: Instant,
+    /// Becomes the outcome of what goes wrong beside the work.
+    pub(crate) trouble: watch::Receiver<Option<Outcome>>,
+    /// The time between SIGTERM and SIGKILL.
+    pub(crate) grace: Duration,
+    /// Ended before the work is killed.
+    pub(crate) file_systems: FileSystems,
+}
+
+/// Returns when an instance's life must be cut short, and says why.
+pub(crate) async fn cut(stop: &watch::Receiver<bool>, deadline: Instant) -> Outcome {
+    let mut stop = stop.clone();
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => Outcome::Stopped,
+        () = tokio::time::sleep_until(deadline) => Outcome::MaxRuntimeExceeded,
+    }
+}
+
+impl Work<'_> {
+    /// Runs the container to its end and removes it. Its output is spooled.
+    pub(crate) async fn run(
+        &self,
+        runtime: &dyn Runtime,
+        container: &Container,
+        network: &Network,
+        matchers: Vec<Matcher>,
+    ) -> Result<Worked, Outcome> {
+        let (output, captured) = self.capture_output(matchers)?;
+        let starting = runtime.start(container, network, output);
+        match self.started(starting, &container.id).await? {
+            Ok(running) => self.see_through(running, captured).await,
+            Err(RuntimeError::Command { message, code }) => {
+                self.spool
+                    .append([Report::Log(message.clone())])
+                    .map_err(internal)?;
+                Ok(Worked {
+                    exit: Exit::Code(code),
+                    cut: None,
+                    complaint: Some(message),
+                })
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn capture_output(&self, matchers: Vec<Matcher>) -> Result<(OwnedFd, Captured), Outcome> {
+        let (sender, receiver) = tokio::net::unix::pipe::pipe().map_err(internal)?;
+        let output = sender.into_blocking_fd().map_err(internal)?;
+        let spool = self.spool.clone();
+        let captured = tokio::spawn(async move { capture(receiver, &matchers, &spool).await });
+        Ok((output, captured))
+    }
+
+    /// Waits until the container has started. A start that is cut is seen
+    /// through for a while, since what was made whole is surely removed; after
+    /// that, what there may be of it is looked for.
+    async fn started(
+        &self,
+        mut starting: impl Future<Output = Result<Box<dyn Running>, RuntimeError>> + Unpin,
+        id: &str,
+    ) -> Result<Result<Box<dyn Running>, RuntimeError>, Outcome> {
+        let cut = tokio::select! {
+            started = &mut starting => return Ok(started),
+            cut = self.cut() => cut,
+        };
+        match timeout(START_SEEN_THROUGH, starting).await {
+            Ok(Ok(running)) => {
+                if let Err(error) = running.remove().await {
+                    tracing::warn!(%error, "a container that was not wanted any more is left");
+                }
+            }
+            Ok(Err(_)) => {}
+            Err(_) => clear(self.directory, id).await,
+        }
+        Err(cut)
+    }
+
+    /// Waits for the container's end and removes it. It goes before its output
+    /// is waited for: whatever went wrong, nobody is left who could write more.
+    async fn see_through(
+        &self,
+        mut running: Box<dyn Running>,
+        captured: Captured,
+    ) -> Result<Worked, Outcome> {
+        let worked = self.end(running.as_mut()).await;
+        let removed = running.remove().await;
+        let captured = match &removed {
+            Ok(()) => captured.await,
+            // It may be alive, and writing.
+            Err(_) => timeout(OUTPUT_AFTER_FAILURE, captured)
+                .await
+                .unwrap_or(Ok(Ok(()))),
+        };
+        let worked = worked.map_err(failed)?;
+        captured.map_err(internal)?.map_err(internal)?;
+        removed.map_err(failed)?;
+        Ok(worked)
+    }
+
+    async fn end(&self, running: &mut dyn Running) -> Result<Worked, RuntimeError> {
+        let cut = tokio::select! {
+            exit = running.wait() => return Ok(Worked { exit: exit?, cut: None, complaint: None }),
+            cut = self.cut() => cut,
+        };
+        // A job that fails for what is wrong beside it is not a job that stops.
+        if !matches!(cut, Outcome::Failed(_)) {
+            self.spool
+                .append([Report::Stage(Stage::Stopping)])
+                .map_err(spooling)?;
+        }
+        if let Err(error) = running.signal(SIGTERM).await {
+            // It may end all the same, and is killed if not.
+            tracing::warn!(%error, "the work could not be asked to end");
+        }
+        let exit = match timeout(self.grace, running.wait()).await {
+            Ok(exit) => exit?,
+            Err(_) => {
+                self.file_systems.close();
+                kill(running).await?
+            }
+        };
+        Ok(Worked {
+            exit,
+            cut: Some(cut),
+            complaint: None,
+        })
+    }
+
+    async fn cut(&self) -> Outcome {
+        tokio::select! {
+            cut = cut(self.stop, self.deadline) => cut,
+            trouble = self.troubled() => trouble,
+        }
+    }
+
+    async fn troubled(&self) -> Outcome {
+        let mut trouble = self.trouble.clone();
+        let outcome = match trouble.wait_for(Option::is_some).await {
+            Ok(outcome) => outcome.clone(),
+            Err(_) => None,
+        };
+        match outcome {
+            Some(outcome) => outcome,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn kill(running: &mut dyn Running) -> Result<Exit, RuntimeError> {
+    running.signal(SIGKILL).await?;
+    let survived = || RuntimeError::Machine("the container was killed and did not end".to_owned());
+    timeout(DEATH_WITHIN, running.wait())
+        .await
+        .unwrap_or_else(|_| Err(survived()))
+}
+
+/// Removes what a container that was dropped may have left. What is not found in
+/// a while is looked for once more by the server, when the agent has gone.
+pub(crate) async fn clear(directory: &Path, id: &str) {
+    if timeout(CLEARED_WITHIN, image::clear(directory, id))
+        .await
+        .is_err()
+    {
+        tracing::warn!("a container may be left");
+    }
+}
+
+fn spooling(source: std::io::Error) -> RuntimeError {
+    RuntimeError::Io {
+        doing: "writing down a report".to_owned(),
+        source,
+    }
+}
+
+/// The outcome when a container could not be run.
+pub(crate) fn failed(error: RuntimeError) -> Outcome {
+    Outcome::Failed(failure::of_runtime(&error))
+}
+
+/// The outcome of a failure that is neither the work's nor the runtime's.
+pub(crate) fn internal(error: impl std::fmt::Display) -> Outcome {
+    Outcome::Failed(failure::internal(&error))
+}
+
+#[cfg(test)]
+#[path = "work_tests.rs"]
+mod tests;

@@ -1,0 +1,202 @@
+//! Containers that hang, fail and start too late, and that none of it lasts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+
+use super::*;
+use crate::runtime::{ControlAddress, ImageConfig, Limits, NetworkPolicy, ResolvedImage, Root};
+
+/// What a container does to whoever runs it.
+#[derive(Debug, Clone, Copy)]
+enum Behaviour {
+    /// Its start never comes to an end.
+    NeverStarts,
+    /// Its start takes some seconds.
+    StartsLate,
+    /// It runs, and nothing can be learnt of it.
+    CannotBeWatched,
+    /// It runs whatever is done.
+    Undying,
+    /// It does not take SIGTERM, and dies of SIGKILL.
+    Deaf,
+}
+
+struct Fake {
+    behaviour: Behaviour,
+    removed: Arc<AtomicBool>,
+}
+
+#[async_trait]
+impl Runtime for Fake {
+    async fn open_network(
+        &self,
+        _: &str,
+        _: NetworkPolicy,
+        _: &ControlAddress,
+    ) -> Result<Network, RuntimeError> {
+        Ok(network())
+    }
+
+    async fn start(
+        &self,
+        _: &Container,
+        _: &Network,
+        output: OwnedFd,
+    ) -> Result<Box<dyn Running>, RuntimeError> {
+        match self.behaviour {
+            Behaviour::NeverStarts => std::future::pending().await,
+            Behaviour::StartsLate => tokio::time::sleep(START_SEEN_THROUGH / 2).await,
+            _ => {}
+        }
+        Ok(Box::new(FakeContainer {
+            behaviour: self.behaviour,
+            removed: self.removed.clone(),
+            killed: watch::Sender::new(false),
+            _output: output,
+        }))
+    }
+}
+
+struct FakeContainer {
+    behaviour: Behaviour,
+    removed: Arc<AtomicBool>,
+    killed: watch::Sender<bool>,
+    /// Open as long as the container is there.
+    _output: OwnedFd,
+}
+
+#[async_trait]
+impl Running for FakeContainer {
+    async fn wait(&mut self) -> Result<Exit, RuntimeError> {
+        if let Behaviour::CannotBeWatched = self.behaviour {
+            return Err(RuntimeError::Machine("nobody knows".to_owned()));
+        }
+        let mut killed = self.killed.subscribe();
+        let _ = killed.wait_for(|killed| *killed).await;
+        Ok(Exit::Signal(SIGKILL))
+    }
+
+    async fn signal(&self, signal: i32) -> Result<(), RuntimeError> {
+        match (self.behaviour, signal) {
+            (Behaviour::Undying, _) => Ok(()),
+            (_, SIGKILL) => {
+                self.killed.send_replace(true);
+                Ok(())
+            }
+            _ => Err(RuntimeError::Machine("deaf".to_owned())),
+        }
+    }
+
+    async fn remove(self: Box<Self>) -> Result<(), RuntimeError> {
+        self.removed.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+fn network() -> Network {
+    Network {
+        endpoint: None,
+        interface: "lo".to_owned(),
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        held: Box::new(()),
+    }
+}
+
+fn container(scratch: &Path) -> Container {
+    Container {
+        id: "kiln-work-test".to_owned(),
+        image: ResolvedImage {
+            root: Root::Engine("image".to_owned()),
+            config: ImageConfig::default(),
+        },
+        start: Default::default(),
+        env: vec![("NAME".to_owned(), "secret-value".to_owned())],
+        mounts: Vec::new(),
+        hostname: "algo-1".to_owned(),
+        hosts: Vec::new(),
+        limits: Limits {
+            memory_bytes: 1 << 30,
+            cpus: 1.0,
+            processes: 1,
+            shm_bytes: 0,
+        },
+        scratch: scratch.to_owned(),
+    }
+}
+
+/// Runs a container that is told to stop after a second; answers how the work
+/// ended and whether the container was removed.
+async fn run(behaviour: Behaviour) -> (Result<Worked, Outcome>, bool) {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Arc::new(Spool::create(directory.path()).unwrap());
+    let (sender, stop) = watch::channel(false);
+    let work = Work {
+        directory: directory.path(),
+        spool: &spool,
+        stop: &stop,
+        deadline: Instant::now() + Duration::from_secs(86_400),
+        trouble: watch::channel(None).1,
+        grace: Duration::from_secs(120),
+        file_systems: FileSystems::default(),
+    };
+    let removed = Arc::new(AtomicBool::new(false));
+    let fake = Fake {
+        behaviour,
+        removed: removed.clone(),
+    };
+    let (container, network) = (container(directory.path()), network());
+    let told = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sender.send_replace(true);
+    };
+    let running = work.run(&fake, &container, &network, Vec::new());
+    let ended = tokio::time::timeout(Duration::from_secs(600), async {
+        tokio::join!(running, told).0
+    });
+    let ended = ended.await.expect("a stop must end the work");
+    (ended, removed.load(Ordering::Relaxed))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_that_hangs_is_cut() {
+    let (ended, _) = run(Behaviour::NeverStarts).await;
+    assert_eq!(ended, Err(Outcome::Stopped));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_starts_too_late_is_removed() {
+    let (ended, removed) = run(Behaviour::StartsLate).await;
+    assert_eq!((ended, removed), (Err(Outcome::Stopped), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_cannot_be_watched_is_removed_before_its_output_ends() {
+    let (ended, removed) = run(Behaviour::CannotBeWatched).await;
+    assert!(matches!(&ended, Err(Outcome::Failed(reason)) if reason.contains("nobody knows")));
+    assert!(removed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_cannot_be_killed_holds_nothing_up() {
+    let (ended, removed) = run(Behaviour::Undying).await;
+    assert!(matches!(&ended, Err(Outcome::Failed(reason)) if reason.contains("did not end")));
+    assert!(removed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_cannot_be_asked_to_end_is_killed_after_its_grace() {
+    let (ended, removed) = run(Behaviour::Deaf).await;
+    let worked = Worked {
+        exit: Exit::Signal(SIGKILL),
+        cut: Some(Outcome::Stopped),
+        complaint: None,
+    };
+    assert_eq!((ended, removed), (Ok(worked), true));
+}
+
+#[test]
+fn a_containers_variables_are_not_printed() {
+    let printed = format!("{:?}", container(Path::new("/scratch")));
+    assert!(!printed.contains("secret-value"), "{printed}");
+}
