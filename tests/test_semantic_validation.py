@@ -125,16 +125,7 @@ def test_a_channel_that_cannot_be(server, jobs, change):
 @pytest.mark.parametrize(
     "change, name",
     [
-        ({"CheckpointConfig": {"S3Uri": "s3://kiln-tests/state"}}, "CheckpointConfig"),
         ({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy"),
-        (
-            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://kiln-tests/tb"}},
-            "TensorBoardOutputConfig",
-        ),
-        (
-            {"OutputDataConfig": {"S3OutputPath": "s3://kiln-tests/o", "CompressionType": "NONE"}},
-            "OutputDataConfig.CompressionType NONE",
-        ),
         (
             {
                 "EnableManagedSpotTraining": True,
