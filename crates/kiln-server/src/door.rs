@@ -11,13 +11,12 @@ use hyper::body::Incoming;
 use kiln_agent::report::SERVER_HEADER;
 use kiln_jobs::Identity;
 use kiln_jobs::training::TrainingJobs;
-use kiln_s3::{ObjectStore, Site};
 use kiln_store::Store;
 use time::OffsetDateTime;
 
 use crate::body::{discard, read};
 use crate::keyring::{Keyring, Principal};
-use crate::objects::KeyringAuthority;
+use crate::objects::ObjectService;
 use crate::reply::{Fault, Protocol, Reply, fault, unread};
 use crate::services::{Call, Services, iam, logs, sagemaker, sts};
 use crate::sigv4::{Refusal, Verifier, scope};
@@ -35,6 +34,7 @@ pub struct FrontDoor {
     verifier: Verifier,
     services: Services,
     s3: s3s::service::S3Service,
+    objects: ObjectService,
     /// The value of [`SERVER_HEADER`].
     name: HeaderValue,
 }
@@ -55,19 +55,15 @@ impl FrontDoor {
         keyring: Keyring,
         jobs: TrainingJobs,
         store: Store,
-        objects: ObjectStore,
+        objects: ObjectService,
     ) -> Self {
         let keyring = Arc::new(keyring);
-        let site = Site {
-            region: identity.region.to_string(),
-            account: identity.account.to_string(),
-        };
-        let authority = Arc::new(KeyringAuthority(keyring.clone()));
         let name = HeaderValue::from_str(&jobs.server_id());
         Self {
-            keyring,
             verifier: Verifier::new(identity.region.to_string()),
-            s3: kiln_s3::service(objects, authority, site),
+            s3: objects.clone().behind(&keyring, &identity),
+            objects,
+            keyring,
             services: Services {
                 identity,
                 jobs,
@@ -113,17 +109,17 @@ impl FrontDoor {
     /// Only deliveries have a body. A delivery of nothing, which changes nothing,
     /// tells whether the sender is an agent.
     async fn hear_agent(&self, parts: &Parts, body: Incoming) -> Reply {
-        let jobs = &self.services.jobs;
+        let (jobs, objects) = (&self.services.jobs, &self.objects);
         if parts.method != Method::POST {
-            return internal::answer(jobs, parts, b"").await;
+            return internal::answer(jobs, objects, parts, b"").await;
         }
-        let known = internal::answer(jobs, parts, b"[]").await;
+        let known = internal::answer(jobs, objects, parts, b"[]").await;
         if !known.status().is_success() {
             discard(body).await;
             return known;
         }
         match read(body, LARGEST_DELIVERY).await {
-            Ok(body) => internal::answer(jobs, parts, &body).await,
+            Ok(body) => internal::answer(jobs, objects, parts, &body).await,
             Err(error) => unread(Protocol::Json, error),
         }
     }

@@ -1,19 +1,28 @@
 //! The internal API: how agents report and are told.
 //!
 //! An agent shows the token of its own instance as a bearer token; it opens
-//! nothing else.
+//! nothing else. Agents live on this machine, as this user, so they are shown
+//! where the embedded store keeps the bytes of what they may read.
+
+use std::borrow::Cow;
 
 use http::request::Parts;
 use http::{Method, StatusCode};
-use kiln_agent::report::Numbered;
+use kiln_agent::report::{Numbered, ShownBody};
 use kiln_jobs::training::{ReportError, TrainingJobs};
 
+use crate::objects::ObjectService;
 use crate::reply::{Reply, plain};
 
 /// Every internal path begins with this, which no bucket can be called.
 pub(crate) const PREFIX: &str = "/_kiln/";
 
-pub(crate) async fn answer(jobs: &TrainingJobs, parts: &Parts, body: &[u8]) -> Reply {
+pub(crate) async fn answer(
+    jobs: &TrainingJobs,
+    objects: &ObjectService,
+    parts: &Parts,
+    body: &[u8],
+) -> Reply {
     let Some((instance, what)) = target(parts.uri.path()) else {
         return plain(StatusCode::NOT_FOUND, "");
     };
@@ -23,6 +32,10 @@ pub(crate) async fn answer(jobs: &TrainingJobs, parts: &Parts, body: &[u8]) -> R
     match (&parts.method, what) {
         (&Method::POST, "reports") => take_reports(jobs, instance, token, body).await,
         (&Method::GET, "command") => tell(jobs, instance, token).await,
+        (&Method::GET, "body") => {
+            let query = parts.uri.query().unwrap_or_default();
+            settle(show_body(jobs, objects, (instance, token), query))
+        }
         _ => plain(StatusCode::NOT_FOUND, ""),
     }
 }
@@ -52,6 +65,40 @@ async fn take_reports(jobs: &TrainingJobs, instance: &str, token: &str, body: &[
 
 async fn tell(jobs: &TrainingJobs, instance: &str, token: &str) -> Reply {
     settle(jobs.command(instance, token).await)
+}
+
+/// Where the bytes of an object are. Nothing is shown of what the instance may
+/// not read, nor of what is not a plain file of this machine.
+fn show_body(
+    jobs: &TrainingJobs,
+    objects: &ObjectService,
+    (instance, token): (&str, &str),
+    query: &str,
+) -> Result<Option<ShownBody>, ReportError> {
+    let named = |wanted: &str| -> Cow<'_, str> {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        let value = pairs.find_map(|(name, value)| (name == wanted).then_some(value));
+        value.unwrap_or_default()
+    };
+    let (bucket, key) = (named("bucket"), named("key"));
+    let readable = jobs.may_read(instance, token, (&bucket, &key))?;
+    let ObjectService::Embedded(store) = objects else {
+        return Ok(None);
+    };
+    if !readable {
+        return Ok(None);
+    }
+    let found = store.plain_body(&bucket, &key).unwrap_or_else(|error| {
+        // The store says it again to whoever asks it for the bytes.
+        tracing::warn!(%error, "the file behind an object could not be looked up");
+        None
+    });
+    Ok(found.map(|body| ShownBody {
+        path: body.path,
+        size: body.size,
+        etag: body.etag,
+        checksum: body.checksum,
+    }))
 }
 
 fn settle<T: serde::Serialize>(outcome: Result<Option<T>, ReportError>) -> Reply {

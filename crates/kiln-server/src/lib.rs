@@ -11,6 +11,7 @@ mod key_file;
 mod keyring;
 mod objects;
 mod random;
+mod remote;
 mod reply;
 mod s3;
 mod services;
@@ -18,7 +19,8 @@ pub mod sigv4;
 
 pub use door::FrontDoor;
 pub use keyring::{AccessKey, Keyring, Principal, session_keys};
-pub use objects::StoredBuckets;
+pub use objects::ObjectService;
+pub use remote::{Introduction, RemoteBuckets, RemoteStore};
 
 /// Why the server could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -1,45 +1,82 @@
-//! The embedded S3 as the other rooms see it: job rules ask it for buckets and
-//! prefixes, and it asks the keyring who may do what.
+//! S3 as the other rooms see it, the embedded one or another: job rules ask it
+//! for buckets and prefixes, and it asks the keyring who may do what.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kiln_jobs::Buckets;
 use kiln_jobs::training::Access as JobAccess;
-use kiln_s3::{Access, AccessKey, Authority, KeyRefusal, ObjectStore};
+use kiln_jobs::{Buckets, BucketsError, Identity};
+use kiln_s3::{Access, AccessKey, Authority, KeyRefusal, ObjectStore, Site};
+use s3s::service::S3Service;
 
 use crate::keyring::Keyring;
+use crate::remote::RemoteStore;
 
-/// The embedded store's buckets, for job rules.
+/// Where objects are.
 #[derive(Clone)]
-pub struct StoredBuckets(pub ObjectStore);
+pub enum ObjectService {
+    /// In the data directory.
+    Embedded(ObjectStore),
+    /// In another S3.
+    Remote(RemoteStore),
+}
 
-impl std::fmt::Debug for StoredBuckets {
+impl std::fmt::Debug for ObjectService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("StoredBuckets").finish_non_exhaustive()
+        match self {
+            Self::Embedded(_) => f.write_str("Embedded"),
+            Self::Remote(store) => f.debug_tuple("Remote").field(store).finish(),
+        }
     }
 }
+
+impl ObjectService {
+    /// The buckets, for job rules.
+    #[must_use]
+    pub fn buckets(&self) -> Arc<dyn Buckets> {
+        match self {
+            Self::Embedded(store) => Arc::new(StoredBuckets(store.clone())),
+            Self::Remote(store) => Arc::new(store.buckets()),
+        }
+    }
+
+    /// The service that answers requests, as the keyring allows.
+    pub(crate) fn behind(self, keyring: &Arc<Keyring>, identity: &Identity) -> S3Service {
+        let authority = Arc::new(KeyringAuthority(keyring.clone()));
+        let site = Site {
+            region: identity.region.to_string(),
+            account: identity.account.to_string(),
+        };
+        match self {
+            Self::Embedded(store) => kiln_s3::service(store, authority, site),
+            Self::Remote(store) => kiln_s3::guarded(store, authority, site.account),
+        }
+    }
+}
+
+/// The embedded store's buckets.
+struct StoredBuckets(ObjectStore);
 
 #[async_trait]
 impl Buckets for StoredBuckets {
-    async fn exists(&self, bucket: &str) -> Result<bool, String> {
-        self.0
-            .bucket_exists(bucket)
-            .map_err(|error| error.to_string())
+    async fn exists(&self, bucket: &str) -> Result<bool, BucketsError> {
+        self.0.bucket_exists(bucket).map_err(failed)
     }
 
-    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, String> {
+    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, BucketsError> {
         if !self.exists(bucket).await? {
             return Ok(false);
         }
-        self.0
-            .any_object_under(bucket, prefix)
-            .map_err(|error| error.to_string())
+        self.0.any_object_under(bucket, prefix).map_err(failed)
     }
 }
 
-/// The keyring as the embedded S3 asks it.
-pub(crate) struct KeyringAuthority(pub(crate) Arc<Keyring>);
+fn failed(error: impl std::fmt::Display) -> BucketsError {
+    BucketsError::Failed(error.to_string())
+}
+
+/// The keyring as S3 asks it.
+struct KeyringAuthority(Arc<Keyring>);
 
 impl Authority for KeyringAuthority {
     fn key(&self, access_key: &str) -> Result<AccessKey, KeyRefusal> {

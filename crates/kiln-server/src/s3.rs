@@ -1,6 +1,6 @@
-//! The way into the embedded S3. Its protocol crate checks signatures and reads
-//! bodies; what it leaves to a server is here: to let go of silent clients, and
-//! to say what was wrong with a document.
+//! The way into S3, the embedded one or another. The protocol crate checks
+//! signatures and reads bodies; what it leaves to a server is here: to let go of
+//! silent clients, and to say what was wrong with a document.
 
 use http::request::Parts;
 use http::{Method, Request, StatusCode};
@@ -9,21 +9,24 @@ use hyper::body::Incoming;
 use s3s::service::S3Service;
 
 use crate::body::{PATIENCE, Sight, Unread, Watched};
+use crate::remote;
 use crate::reply::{Fault, Protocol, Reply, fault, identified, unread};
 
 /// What a PUT to an object's path may be about besides its bytes.
 const PROPERTIES: [&str; 4] = ["acl", "legal-hold", "retention", "tagging"];
 
-/// Answers a request to the embedded S3.
+/// Answers a request to S3.
 pub(crate) async fn answer(service: &S3Service, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     let body = Watched::new(body, PATIENCE, document_hash(&parts));
     let sight = body.sight();
     let request = Request::from_parts(parts, s3s::Body::http_body(body));
     match service.call(request).await {
-        Ok(answer) => mistaken(answer.status(), &sight).unwrap_or_else(|| {
-            let answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
-            identified(answer, "x-amz-request-id")
+        Ok(mut answer) => remote::take(&mut answer).unwrap_or_else(|| {
+            mistaken(answer.status(), &sight).unwrap_or_else(|| {
+                let answer = answer.map(|body| body.map_err(Into::into).boxed_unsync());
+                identified(answer, "x-amz-request-id")
+            })
         }),
         Err(error) => fault(Protocol::S3, &Fault::internal(&format!("{error:?}"))),
     }

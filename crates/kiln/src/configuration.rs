@@ -9,6 +9,8 @@ use kiln_agent::runtime::embedded::Tolerance;
 use kiln_jobs::FileSystem;
 use serde::Deserialize;
 
+use crate::external_s3::S3Table;
+
 /// The file's name in the data directory.
 const FILE: &str = "kiln.toml";
 
@@ -25,6 +27,8 @@ pub struct Configuration {
     /// `fast_file = "download"`: FastFile channels are fetched whole, on a
     /// machine without FUSE.
     pub fast_file: FastFile,
+    /// `[s3]`: another S3 for all objects.
+    pub s3: S3Table,
     /// `engine_socket = "/path"`: the container engine to use.
     pub engine_socket: Option<PathBuf>,
     /// `serve_regardless = true`: start even where no job can be contained.

@@ -4,6 +4,7 @@ mod client;
 mod commands;
 mod configuration;
 mod data_dir;
+mod external_s3;
 mod server;
 
 use std::process::ExitCode;

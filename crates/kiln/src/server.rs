@@ -17,13 +17,14 @@ use kiln_engine::{LocalEngine, LocalSettings, Machine};
 use kiln_jobs::training::TrainingJobs;
 use kiln_jobs::{Identity, Settings};
 use kiln_s3::ObjectStore;
-use kiln_server::{AccessKey, FrontDoor, Keyring, StoredBuckets, session_keys};
+use kiln_server::{AccessKey, FrontDoor, Keyring, ObjectService, session_keys};
 use kiln_store::Store;
 use tokio::net::TcpListener;
 
 use crate::commands::Failure;
 use crate::configuration::Configuration;
 use crate::data_dir;
+use crate::external_s3::{ExternalS3, S3Options};
 
 /// How long requests in flight may take when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -41,6 +42,8 @@ pub struct Setup {
     pub listen: SocketAddr,
     /// Region and account.
     pub identity: Identity,
+    /// Another S3 than the embedded one.
+    pub s3: S3Options,
 }
 
 /// A server that is listening.
@@ -63,8 +66,19 @@ impl Server {
         let claim = data_dir::claim(&data_dir)?;
         let configuration = Configuration::read(&data_dir)?;
         check_machine(&configuration).await?;
+        let root = AccessKey::root(&data_dir)?;
+        let external = ExternalS3::of(
+            &setup.s3,
+            &configuration.s3,
+            |name| std::env::var(name).ok(),
+            &setup.identity.region,
+            &root,
+        )?;
         let store = Store::open(&data_dir)?;
-        let objects = ObjectStore::open(&data_dir)?;
+        let objects = match &external {
+            None => ObjectService::Embedded(ObjectStore::open(&data_dir)?),
+            Some(external) => ObjectService::Remote(external.open().await?),
+        };
         let listener = TcpListener::bind(setup.listen).await.map_err(|error| {
             format!(
                 "cannot listen on {}: {error}; choose another with --listen",
@@ -75,13 +89,13 @@ impl Server {
         data_dir::announce(&data_dir, address, &setup.identity.region)?;
         let keys = session_keys(&data_dir)?;
         let jobs = TrainingJobs::new(
-            settings(&setup, &data_dir, configuration)?,
+            settings(&setup, &data_dir, configuration, external)?,
             store.clone(),
             Arc::new(engine(&data_dir)?),
-            Arc::new(StoredBuckets(objects.clone())),
+            objects.buckets(),
             keys,
         );
-        let keyring = Keyring::new(AccessKey::root(&data_dir)?, jobs.clone());
+        let keyring = Keyring::new(root, jobs.clone());
         let door = FrontDoor::new(setup.identity, keyring, jobs.clone(), store, objects);
         Ok(Self {
             door: Arc::new(door),
@@ -148,6 +162,7 @@ fn settings(
     setup: &Setup,
     data_dir: &Path,
     configuration: Configuration,
+    external: Option<ExternalS3>,
 ) -> Result<Settings, Failure> {
     std::fs::create_dir_all(&setup.cache_dir)?;
     Ok(Settings {
@@ -160,7 +175,7 @@ fn settings(
         engine_socket: configuration.engine_socket,
         file_systems: configuration.file_system,
         fast_file: configuration.fast_file,
-        external_store: None,
+        external_store: external.map(|external| external.plan),
     })
 }
 

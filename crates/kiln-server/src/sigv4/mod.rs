@@ -21,8 +21,8 @@ use self::canonical::{canonical_request, require_signed, signing_key, string_to_
 use self::claim::{Claim, CredentialScope, check_clock, claim, header};
 use crate::keyring::{KeyRefusal, Keyring, Principal};
 
-pub(crate) use self::claim::scope;
 pub(crate) use self::canonical::hash;
+pub(crate) use self::claim::scope;
 pub(crate) use self::sign::sign_payload;
 pub use self::sign::{Unsignable, sign};
 

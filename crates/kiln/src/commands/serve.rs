@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{DataDir, Failure};
 use crate::data_dir;
+use crate::external_s3::S3Options;
 use crate::server::{Server, Setup};
 
 /// The S3 protocol crate logs whole requests, tokens included, and calls every
@@ -31,6 +32,8 @@ pub struct Serve {
     /// The account that clients see.
     #[arg(long, default_value = "123456789012")]
     account: AccountId,
+    #[command(flatten)]
+    s3: S3Options,
 }
 
 impl Serve {
@@ -63,6 +66,7 @@ impl Serve {
                 region: self.region,
                 account: self.account,
             },
+            s3: self.s3,
         };
         let server = Server::open(setup).await?;
         println!(

@@ -14,6 +14,7 @@ use kiln_store::{LogStore, LogStream, StoreError};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::place::StreamInTime;
 use super::{Call, Services};
 use crate::door::require_owner;
 use crate::reply::{Fault, Reply, json as reply};
@@ -164,8 +165,8 @@ enum Order<'a> {
     Name(&'a str),
 }
 
-/// A page of streams, and the token of the next when there is one: a count of
-/// streams by time, the last name by name.
+/// A page of streams, and the token of the next when there is one: the last
+/// stream of this page.
 fn stream_page(
     archive: &Archive,
     group: &str,
@@ -175,19 +176,21 @@ fn stream_page(
     limit: u32,
 ) -> Result<(Vec<LogStream>, Option<String>), Fault> {
     let logs = &archive.logs;
-    let passed = match (&order, token) {
-        (Order::Time, Some(token)) => token.parse().map_err(|_| bad_token())?,
-        _ => 0,
-    };
     let found = match order {
-        Order::Time => logs.streams_by_time(group, !descending, passed, limit + 1),
+        Order::Time => {
+            let after: Option<StreamInTime> = token
+                .map(|token| token.parse().map_err(|()| bad_token()))
+                .transpose()?;
+            let after = after.as_ref().map(|last| (last.last_event, &*last.name));
+            logs.streams_by_time(group, !descending, after, limit + 1)
+        }
         Order::Name(prefix) => logs.streams(group, prefix, token, descending, limit + 1),
     };
     let mut found = found.map_err(failed)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|last| match order {
-        Order::Time => (passed + limit).to_string(),
+        Order::Time => StreamInTime::of(last).to_string(),
         Order::Name(_) => last.name.clone(),
     });
     Ok((found, next))

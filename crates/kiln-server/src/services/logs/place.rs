@@ -1,9 +1,9 @@
-//! Page tokens: places in a stream, or in several merged.
+//! Page tokens: places in a stream, in several merged, or among streams.
 
 use std::fmt;
 use std::str::FromStr;
 
-use kiln_store::{Direction, LogEvent, Position};
+use kiln_store::{Direction, LogEvent, LogStream, Position};
 
 /// Where reading a stream goes on, and which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,40 @@ impl FromStr for MergedPlace {
     }
 }
 
+/// Just beyond a stream, where streams are listed by their last events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct StreamInTime {
+    pub(super) last_event: i64,
+    pub(super) name: String,
+}
+
+impl StreamInTime {
+    pub(super) fn of(stream: &LogStream) -> Self {
+        Self {
+            last_event: stream.last_event,
+            name: stream.name.clone(),
+        }
+    }
+}
+
+impl fmt::Display for StreamInTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.last_event, self.name)
+    }
+}
+
+impl FromStr for StreamInTime {
+    type Err = ();
+
+    fn from_str(token: &str) -> Result<Self, ()> {
+        let (at, name) = token.split_once('/').ok_or(())?;
+        Ok(Self {
+            last_event: at.parse().map_err(|_| ())?,
+            name: name.to_owned(),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -134,6 +168,8 @@ mod tests {
             let direction = if forward { Direction::Forward } else { Direction::Backward };
             let place = StreamPlace { direction, position };
             prop_assert_eq!(place.to_string().parse(), Ok(place));
+            let listed = StreamInTime { last_event: at, name: stream.clone() };
+            prop_assert_eq!(listed.to_string().parse(), Ok(listed));
             let merged = MergedPlace { position, stream };
             prop_assert_eq!(merged.to_string().parse(), Ok(merged));
         }
@@ -142,6 +178,7 @@ mod tests {
         fn nonsense_is_refused(token in "[^/]*") {
             prop_assert_eq!(token.parse::<StreamPlace>(), Err(()));
             prop_assert_eq!(token.parse::<MergedPlace>(), Err(()));
+            prop_assert_eq!(token.parse::<StreamInTime>(), Err(()));
         }
     }
 }

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use super::Failure;
 use crate::client::Client;
 use crate::data_dir;
+use crate::external_s3::S3Options;
 use crate::server::{Server, Setup};
 
 const REGION: &str = "us-east-1";
@@ -57,6 +58,7 @@ impl Quickstart {
                 region: REGION.parse()?,
                 account: ACCOUNT.parse()?,
             },
+            s3: S3Options::default(),
         };
         let server = Server::open(setup).await?;
         let endpoint = server.address().to_string();
