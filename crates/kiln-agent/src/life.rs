@@ -25,8 +25,9 @@ use crate::opt_ml::OptMl;
 use crate::outputs::{self, Synchronised};
 use crate::plan::{InstancePlan, SCRATCH};
 use crate::report::{Ending, Outcome, Report, Stage};
-use crate::runtime::{Container, Network, ResolvedImage};
+use crate::runtime::{Container, Exit, Network, ResolvedImage};
 use crate::spool::Spool;
+use crate::volume::{Exceeded, Volume};
 use crate::work::{Work, Worked, cut, failed, internal};
 
 /// The lists of the channels' objects, in the instance's directory.
@@ -61,10 +62,12 @@ impl Life {
 
     async fn stages(&self) -> Result<Ending, Outcome> {
         self.enter(Stage::Preparing)?;
+        let claimed = Volume::claim(&self.directory, self.plan.volume_bytes);
+        let volume = claimed.map_err(internal)?;
         let opt_ml = OptMl::create(&self.directory).map_err(internal)?;
         let deadline = Instant::now() + Duration::from_secs(self.plan.max_runtime_seconds);
         self.enter(Stage::Downloading)?;
-        let brought = self.bring(&opt_ml);
+        let brought = self.bring(&opt_ml, &volume);
         let brought = self.unless_cut(deadline, brought).await?;
         let mut brought = brought.map_err(Outcome::Failed)?;
         self.enter(Stage::DownloadingImage)?;
@@ -72,7 +75,8 @@ impl Life {
             .unless_cut(deadline, self.images.resolve(&self.plan, &self.spool))
             .await?;
         let image = image.map_err(failed)?;
-        let worked = self.train(&opt_ml, image, &mut brought, deadline).await?;
+        let place = (&opt_ml, &volume);
+        let worked = self.train(place, image, &mut brought, deadline).await?;
         let Brought {
             inputs,
             mut synchronised,
@@ -80,6 +84,11 @@ impl Life {
         // Nobody reads them any more.
         drop(inputs);
         let outcome = outcome(&worked, failure::read_message(&opt_ml.output()));
+        // What is stored in the server's own S3 goes to the same disk once more.
+        let same_disk = self.plan.store.endpoint.is_none();
+        if same_disk && volume.used_up_disk() && matches!(outcome, Outcome::Failed(_)) {
+            return Err(outcome);
+        }
         // A job that is stopping stays so while its outputs are stored.
         if !matches!(outcome, Outcome::Stopped | Outcome::MaxRuntimeExceeded) {
             self.enter(Stage::Uploading)?;
@@ -96,13 +105,26 @@ impl Life {
         })
     }
 
-    /// Brings inputs and checkpoints into place.
-    async fn bring(&self, opt_ml: &OptMl) -> Result<Brought, String> {
+    /// Brings inputs and checkpoints into place, as far as the volume holds them.
+    async fn bring(&self, opt_ml: &OptMl, volume: &Volume) -> Result<Brought, String> {
         let lists = self.directory.join(LISTS);
-        Ok(Brought {
-            inputs: Inputs::prepare(&self.plan, &self.objects, opt_ml, &lists).await?,
-            synchronised: Synchronised::prepare(&self.plan, &self.objects, opt_ml).await?,
-        })
+        let bringing = async {
+            Ok(Brought {
+                inputs: Inputs::prepare(&self.plan, &self.objects, opt_ml, &lists).await?,
+                synchronised: Synchronised::prepare(&self.plan, &self.objects, opt_ml).await?,
+            })
+        };
+        let brought: Result<Brought, String> = tokio::select! {
+            brought = bringing => brought,
+            exceeded = volume.exceeded() => return Err(failure::of_inputs(&exceeded)),
+        };
+        let reason = match brought {
+            Err(reason) => reason,
+            brought => return brought,
+        };
+        // A write that failed may have been faster than the watch.
+        let exceeded = volume.full().await;
+        Err(exceeded.map_or(reason, |exceeded| failure::of_inputs(&exceeded)))
     }
 
     fn enter(&self, stage: Stage) -> Result<(), Outcome> {
@@ -124,7 +146,7 @@ impl Life {
     /// outputs in step. Trouble with those ends the work.
     async fn train(
         &self,
-        opt_ml: &OptMl,
+        (opt_ml, volume): (&OptMl, &Volume),
         image: ResolvedImage,
         brought: &mut Brought,
         deadline: Instant,
@@ -139,6 +161,7 @@ impl Life {
             .map_err(internal)?;
         let mut container = self.container(opt_ml, image, &network).map_err(internal)?;
         container.mounts.extend(brought.inputs.mounts());
+        container.shared = brought.inputs.shared();
         container.mounts.extend(brought.synchronised.mounts());
         self.enter(Stage::Training)?;
         let (tell, trouble) = watch::channel(None);
@@ -155,25 +178,37 @@ impl Life {
         let working = work.run(runtime.as_ref(), &container, &network, matchers);
         let worked = tokio::select! {
             worked = working => worked?,
-            never = self.attend(brought, tell) => match never {},
+            never = self.attend(brought, volume, tell) => match never {},
         };
-        Ok(worked.unless(trouble.borrow().clone()))
+        let trouble = trouble.borrow().clone();
+        let trouble = match (worked.exit, trouble) {
+            // What failed for want of room may have been faster than the watch.
+            (exit, None) if exit != Exit::Code(0) => volume.full().await.map(full),
+            (_, trouble) => trouble,
+        };
+        Ok(worked.unless(trouble))
     }
 
-    /// Serves inputs and keeps outputs in step for as long as it is polled, and
-    /// tells when something is wrong.
+    /// Serves inputs, keeps outputs in step and watches the volume for as long as
+    /// it is polled, and tells when something is wrong.
     async fn attend(
         &self,
         brought: &mut Brought,
+        volume: &Volume,
         tell: watch::Sender<Option<Outcome>>,
     ) -> Infallible {
-        let serving = async {
-            let reason = brought.inputs.serve(&self.objects).await;
-            tell.send_replace(Some(Outcome::Failed(reason)));
+        // What went wrong first is the reason for all that follows.
+        let tell = |outcome| {
+            tell.send_if_modified(|first| first.is_none() && first.replace(outcome).is_none());
+        };
+        let failing = |reason| tell(Outcome::Failed(reason));
+        let filling = async {
+            tell(full(volume.exceeded().await));
             std::future::pending().await
         };
         tokio::select! {
-            never = serving => never,
+            never = brought.inputs.serve(&self.objects, failing) => never,
+            never = filling => never,
             never = brought.synchronised.run() => never,
         }
     }
@@ -192,6 +227,7 @@ impl Life {
             start: self.plan.start.clone(),
             env: environment(&self.plan, network.endpoint.as_deref()),
             mounts: opt_ml.mounts(),
+            shared: Vec::new(),
             hostname: self.plan.host.clone(),
             hosts: vec![self.plan.host.clone()],
             limits: self.plan.limits,
@@ -199,12 +235,14 @@ impl Life {
         })
     }
 
+    /// Stores all that can be stored, even if some of it cannot.
     async fn upload(&self, opt_ml: &OptMl, synchronised: &mut Synchronised) -> Result<(), String> {
-        let stored = tokio::try_join!(
+        let (outputs, kept) = tokio::join!(
             outputs::store(&self.plan.outputs, &self.objects, opt_ml),
             synchronised.finish(&self.objects),
         );
-        stored.map(drop).map_err(|error| failure::of_upload(&error))
+        let stored = outputs.and(kept);
+        stored.map_err(|error| failure::of_upload(&error))
     }
 }
 
@@ -229,6 +267,11 @@ fn environment(plan: &InstancePlan, endpoint: Option<&str>) -> Vec<(String, Stri
         all.extend(added.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
     all
+}
+
+/// The outcome of a job that has filled more than it may.
+fn full(exceeded: Exceeded) -> Outcome {
+    Outcome::Failed(failure::of_volume(&exceeded))
 }
 
 fn outcome(worked: &Worked, message: Option<String>) -> Outcome {
