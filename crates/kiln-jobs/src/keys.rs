@@ -21,17 +21,26 @@ pub struct JobSession {
     pub job: String,
     /// The instance.
     pub instance: String,
-    /// Who of the instance.
+    /// Who of the instance. The work goes without saying, as it did before agents
+    /// had keys of their own: so what was placed then is known by its keys still.
+    #[serde(default, skip_serializing_if = "Party::is_work")]
     pub party: Party,
 }
 
 /// Who holds an instance's keys.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Party {
     /// The code in the container, which nobody vouches for.
+    #[default]
     Work,
     /// The agent, which fetches and stores for it.
     Agent,
+}
+
+impl Party {
+    fn is_work(&self) -> bool {
+        *self == Self::Work
+    }
 }
 
 /// Issues and recognises job keys.
@@ -160,6 +169,14 @@ mod tests {
             SessionKeys::new(b"other").issue(&session("a")),
             ours.issue(&session("a"))
         );
+    }
+
+    #[test]
+    fn keys_from_before_agents_had_their_own_are_still_the_works() {
+        let ours = SessionKeys::new(b"secret");
+        let token = ours.issue(&session("a")).session_token;
+        let claim = br#"{"kind":"training-job","job":"a","instance":"i"}"#;
+        assert_eq!(ours.unseal(&token).as_deref(), Some(&claim[..]));
     }
 
     #[test]

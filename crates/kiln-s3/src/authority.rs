@@ -2,8 +2,9 @@
 //!
 //! s3s verifies the signature with the secret that the [`Authority`] hands out;
 //! what it does not check is checked here: that headers are signed by version 4,
-//! that a temporary key comes with its session token, and that the caller may
-//! do what the request does to each object that it names.
+//! and all of them that matter, that a temporary key comes with its session
+//! token, and that the caller may do what the request does to each object that it
+//! names.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use s3s::dto::{
 use s3s::path::S3Path;
 use s3s::{S3Error, S3ErrorCode, S3Request, S3Result};
 
+use crate::coverage;
 use crate::expectation::Expectation;
 use crate::refusals::{self, query_value};
 
@@ -171,6 +173,7 @@ impl<A: Authority> Gate<A> {
         let credentials = cx.credentials().ok_or_else(denied)?;
         refuse_v2_headers(cx)?;
         refuse_long_urls(cx)?;
+        coverage::check(cx.headers(), cx.uri().query())?;
         self.require_token(cx, &credentials.access_key)?;
         self.require_owner(cx)?;
         refusals::check(cx.s3_op().name(), cx.headers(), cx.uri().query())?;

@@ -37,12 +37,13 @@ impl ObjectStore {
     /// Bodies that a crash has left without an object are deleted.
     ///
     /// # Errors
-    /// When another process has it open, or the files cannot be used.
+    /// When another process has it open, the files cannot be used, or the master
+    /// key is missed.
     pub fn open(data_dir: &Path) -> Result<Self, S3Error> {
         std::fs::create_dir_all(data_dir).map_err(S3Error::file("create", data_dir))?;
         let lock = lock(data_dir)?;
-        let master = MasterKey::open(data_dir)?;
         let index = ObjectIndex::open(&data_dir.join("objects.db"))?;
+        let master = MasterKey::open(data_dir, || Ok(index.holds_sealed()?))?;
         let bodies = Bodies::open(data_dir.join("objects"))?;
         let swept = bodies.sweep(|name| Ok(index.holds_body(name)?))?;
         if swept > 0 {
@@ -291,6 +292,7 @@ pub(crate) fn now_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kiln_store::objects::{ObjectDetails, Sealed};
 
     #[test]
     fn a_data_directory_has_one_store() {
@@ -299,6 +301,40 @@ mod tests {
         let second = ObjectStore::open(directory.path());
         assert!(matches!(second, Err(S3Error::InUse(_))));
         drop(store);
+        ObjectStore::open(directory.path()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_store_that_misses_the_key_of_its_objects_is_not_opened() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = ObjectStore::open(directory.path()).unwrap();
+        let key = directory.path().join("s3-master.key");
+        drop(store);
+        std::fs::remove_file(&key).unwrap();
+        let store = ObjectStore::open(directory.path()).unwrap();
+        store.create_bucket("bucket").await.unwrap();
+        let sealed = Sealed {
+            encryption: Encryption::Aes256,
+            segments: Vec::new(),
+        };
+        let object = Object {
+            body: "body".to_owned(),
+            size: 0,
+            etag: String::new(),
+            modified_ms: 0,
+            details: ObjectDetails {
+                sealed: Some(sealed),
+                ..ObjectDetails::default()
+            },
+        };
+        let put = store.index.put("bucket", "k", object, Precondition::None);
+        put.await.unwrap();
+        drop(store);
+        std::fs::rename(&key, directory.path().join("aside")).unwrap();
+        let missed = ObjectStore::open(directory.path()).unwrap_err().to_string();
+        assert!(missed.contains("s3-master.key is missing"), "{missed}");
+        assert!(!key.exists());
+        std::fs::rename(directory.path().join("aside"), &key).unwrap();
         ObjectStore::open(directory.path()).unwrap();
     }
 

@@ -55,20 +55,21 @@ impl InstanceStore {
     }
 
     /// Writes an instance down, with the change that its placement makes to
-    /// its job.
+    /// its job; answers what `decide` found.
     ///
     /// # Errors
     /// What `decide` returns, or the database's failure.
-    pub async fn place<E, F>(&self, instance: Instance, decide: F) -> Result<(), E>
+    pub async fn place<T, E, F>(&self, instance: Instance, decide: F) -> Result<T, E>
     where
+        T: Send + 'static,
         E: From<StoreError> + From<rusqlite::Error> + Send + 'static,
-        F: FnOnce(StoredJob) -> Result<JobChange, E> + Send + 'static,
+        F: FnOnce(StoredJob) -> Result<(JobChange, T), E> + Send + 'static,
     {
         self.database
             .write(move |tx| {
                 let job = jobs::find(tx, &instance.kind, &instance.job)?
                     .ok_or(StoreError::NoSuchResource)?;
-                let change = decide(job)?;
+                let (change, found) = decide(job)?;
                 jobs::apply(tx, &instance.kind, &instance.job, &change)?;
                 tx.prepare_cached(
                     "INSERT INTO instances (id, kind, job, attempt, host, log_stream)
@@ -82,7 +83,7 @@ impl InstanceStore {
                     instance.host,
                     instance.log_stream
                 ])?;
-                Ok(())
+                Ok(found)
             })
             .await
     }

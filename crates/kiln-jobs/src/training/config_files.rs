@@ -85,8 +85,9 @@ fn below_job(path: &str, job: &CreateTrainingJobRequest, name: &str) -> String {
     )
 }
 
+/// Fills in what was not given, or given as nothing.
 fn fill(content: &mut Value, name: &str, value: &str) {
-    if content[name].is_null() {
+    if content[name].as_str().is_none_or(str::is_empty) {
         content[name] = json!(value);
     }
 }
@@ -220,7 +221,7 @@ fn checkpoint_channel(job: &CreateTrainingJobRequest) -> Option<Value> {
             "inputMode": "FILE",
             "sharded": false,
         },
-        "outputPath": config.local_path.as_deref().unwrap_or(CHECKPOINTS),
+        "outputPath": checkpoint_config(job)?["LocalPath"],
         "allowEmpty": true,
     }))
 }

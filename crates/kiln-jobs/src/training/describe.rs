@@ -32,7 +32,9 @@ pub fn describe(
         hyper_parameters: request.hyper_parameters,
         algorithm_specification: request.algorithm_specification,
         role_arn: Some(request.role_arn),
-        input_data_config: request.input_data_config.map(normalised_channels),
+        input_data_config: Some(normalised_channels(
+            request.input_data_config.unwrap_or_default(),
+        )),
         output_data_config: Some(normalised_output(request.output_data_config)),
         resource_config: request.resource_config,
         warm_pool_status: None,

@@ -37,16 +37,21 @@ impl TrainingJobs {
         for instance in instances {
             if instance.kind == KIND {
                 let id = instance.id.clone();
-                if let Err(error) = self.recover(instance).await {
+                let recovered = self.recover(instance).await;
+                tokio::spawn(self.clone().attend(id.clone()));
+                if let Err(error) = recovered {
                     tracing::error!(instance = id, %error, "an instance could not be recovered");
-                    self.lose(&id, &error.to_string()).await?;
+                    // Should this fail too, it is tried again when the agent is gone.
+                    if let Err(error) = self.lose(&id, &error.to_string()).await {
+                        tracing::error!(instance = id, %error, "nor could its job be ended");
+                    }
                 }
             }
         }
         for stored in self.shared.store.jobs.open_jobs(KIND)? {
             let name = stored.name.clone();
             match self.read(stored) {
-                Ok(job) if job.state.attempts == 0 => self.queue().push(name),
+                Ok(job) if job.state.is_waiting() => self.queue().push(name),
                 Ok(_) => {}
                 Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
             }
@@ -87,7 +92,6 @@ impl TrainingJobs {
                 self.begin(&job, &instance.id).await?;
             }
         }
-        tokio::spawn(self.clone().attend(instance.id));
         Ok(())
     }
 
@@ -122,7 +126,9 @@ impl TrainingJobs {
             return Ok(Launch::Settled);
         };
         let job = self.read(stored)?;
-        if job.state.is_terminal() {
+        // A name may stand in the queue twice: once for a job that was stopped
+        // and deleted, and once for the one that has its name now.
+        if !job.state.is_waiting() {
             return Ok(Launch::Settled);
         }
         let id = format!("kiln-{}", uuid::Uuid::new_v4().simple());
@@ -130,10 +136,13 @@ impl TrainingJobs {
         if !engine.admit(&id, engine.limits(&instance_type(&job))) {
             return Ok(Launch::NoRoom);
         }
-        if let Err(error) = self.place(&job, &id).await {
-            engine.release(&id);
-            return Err(error);
-        }
+        let job = match self.place(&job, &id).await {
+            Ok(placed) => placed,
+            Err(error) => {
+                engine.release(&id);
+                return Err(error);
+            }
+        };
         let begun = self.begin(&job, &id).await;
         tokio::spawn(self.clone().attend(id.clone()));
         if let Err(error) = begun {
@@ -142,8 +151,9 @@ impl TrainingJobs {
         Ok(Launch::Settled)
     }
 
-    /// Writes down that the job is placed on this instance.
-    async fn place(&self, job: &Job, id: &str) -> Result<(), JobError> {
+    /// Writes down that the job is placed on this instance; answers the job as
+    /// it is placed, for it may have been changed since it was looked at.
+    async fn place(&self, job: &Job, id: &str) -> Result<Job, JobError> {
         let name = &job.request.training_job_name;
         let at = now();
         let instance = Instance {
@@ -158,13 +168,13 @@ impl TrainingJobs {
         let this = self.clone();
         let placed = move |stored| {
             let mut job = this.read(stored)?;
-            if job.state.is_terminal() {
+            if !job.state.is_waiting() {
                 return Err(JobError::Internal(
                     "the job ended before it was placed".to_owned(),
                 ));
             }
             job.state.step(Event::Placed, at);
-            job.change()
+            Ok((job.change()?, job))
         };
         self.shared.store.instances.place(instance, placed).await
     }
@@ -211,6 +221,8 @@ impl TrainingJobs {
             tokio::time::sleep(RETRY_AFTER).await;
         }
         self.revoke(&id);
+        // Nobody waits for the answer to what the agent asked last.
+        self.shared.told.send_modify(|count| *count += 1);
         self.shared.engine.release(&id);
         self.shared.wake.notify_one();
     }
@@ -275,3 +287,7 @@ fn instance_type(job: &Job) -> String {
         .and_then(|resources| resources.instance_type);
     kind.map_or_else(String::new, |kind| kind.to_string())
 }
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

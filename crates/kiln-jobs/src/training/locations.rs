@@ -18,7 +18,7 @@ impl TrainingJobs {
         request: &CreateTrainingJobRequest,
     ) -> Result<(), JobError> {
         self.check_file_systems(request)?;
-        for uri in request::locations(request).map_err(JobError::Validation)? {
+        for (uri, _) in request::locations(request).map_err(JobError::Validation)? {
             let found = self
                 .shared
                 .buckets

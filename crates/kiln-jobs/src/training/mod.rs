@@ -11,9 +11,10 @@ mod reports;
 pub mod request;
 mod scope;
 mod state;
+mod tags;
 mod update;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -31,6 +32,7 @@ pub use list::TrainingJobList;
 pub use reports::ReportError;
 pub use scope::{Access, Scope};
 pub use state::{Action, AlreadyEnded, Event, LastMetric, TrainingState};
+pub use tags::check_tag_keys;
 
 /// The kind, as the store and ARNs name it.
 pub const KIND: &str = "training-job";
@@ -123,6 +125,14 @@ impl TrainingJobs {
             state: TrainingState::new(now()),
             request,
         };
+        let arn = job.arn.clone();
+        let this = self.clone();
+        settle(async move { this.enqueue(&job).await }).await?;
+        Ok(arn)
+    }
+
+    /// Writes a new job down, and puts it at the end of the queue.
+    async fn enqueue(&self, job: &Job) -> Result<(), JobError> {
         let tags = job.request.tags.iter().flatten();
         let new = NewJob {
             kind: KIND,
@@ -142,7 +152,7 @@ impl TrainingJobs {
         }
         self.queue().push(name);
         self.shared.wake.notify_one();
-        Ok(job.arn)
+        Ok(())
     }
 
     /// `DescribeTrainingJob`: the answer, as JSON.
@@ -162,6 +172,12 @@ impl TrainingJobs {
     /// # Errors
     /// When there is no such job, or it has ended.
     pub async fn stop(&self, name: &str) -> Result<(), JobError> {
+        let (this, name) = (self.clone(), name.to_owned());
+        settle(async move { this.ask_to_stop(&name).await }).await
+    }
+
+    /// Writes the wish down, and sees to it that whoever must know is told.
+    async fn ask_to_stop(&self, name: &str) -> Result<(), JobError> {
         let at = now();
         let action = self
             .change(name, move |job| {
@@ -348,26 +364,13 @@ fn name_taken(arn: &Arn) -> JobError {
     ))
 }
 
-/// Refuses tag keys that are AWS's own, or given twice.
-///
-/// # Errors
-/// The message for the first such key.
-pub fn check_tag_keys(keys: &[&str]) -> Result<(), String> {
-    if let Some(key) = keys
-        .iter()
-        .find(|key| key.to_lowercase().starts_with("aws:"))
-    {
-        return Err(format!(
-            "Tag keys that start with 'aws:' are reserved for AWS use, and cannot be given: '{key}'."
-        ));
-    }
-    let mut seen = HashSet::new();
-    match keys.iter().find(|key| !seen.insert(**key)) {
-        Some(key) => Err(format!(
-            "Duplicate tag keys found: '{key}' is given more than once."
-        )),
-        None => Ok(()),
-    }
+/// Runs work to its end even when the request that wants it is dropped: what a
+/// commit says must be followed by what it is said for.
+async fn settle<T: Send + 'static>(
+    work: impl Future<Output = Result<T, JobError>> + Send + 'static,
+) -> Result<T, JobError> {
+    let settled = tokio::spawn(work).await;
+    settled.unwrap_or_else(|error| Err(JobError::Internal(error.to_string())))
 }
 
 fn now() -> Timestamp {

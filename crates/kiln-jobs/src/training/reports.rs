@@ -11,8 +11,9 @@ use kiln_agent::report::{Command, Numbered, Receipt, Report};
 use kiln_model::api::TrainingJobStatus;
 use kiln_store::{Instance, NewEvent, StoreError};
 
-use super::{Event, LOG_GROUP, TrainingJobs, instant, now};
-use crate::JobError;
+use super::scope::Access;
+use super::{Event, KIND, LOG_GROUP, TrainingJobs, instant, now};
+use crate::{JobError, JobSession, Party};
 
 /// How long an agent's question for a command is held open.
 const COMMAND_WAIT: Duration = Duration::from_secs(20);
@@ -60,6 +61,26 @@ impl TrainingJobs {
             Ok(Command::Stop)
         });
         waited.await.ok().transpose()
+    }
+
+    /// Whether the instance's agent may read an object.
+    ///
+    /// # Errors
+    /// See [`ReportError`].
+    pub fn may_read(
+        &self,
+        id: &str,
+        token: &str,
+        (bucket, key): (&str, &str),
+    ) -> Result<bool, ReportError> {
+        let instance = self.authenticate(id, token)?;
+        let scope = self.scope(&JobSession {
+            kind: KIND.to_owned(),
+            job: instance.job,
+            instance: instance.id,
+            party: Party::Agent,
+        })?;
+        Ok(scope.is_some_and(|scope| scope.allows(Access::Read, bucket, key)))
     }
 
     fn is_stopping(&self, instance: &Instance) -> Result<bool, JobError> {

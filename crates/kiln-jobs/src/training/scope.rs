@@ -23,19 +23,21 @@ pub enum Access {
 pub struct Scope {
     readable: Vec<S3Uri>,
     writable: Vec<S3Uri>,
-    /// One object to read, and nothing that only begins like it.
-    source: Option<S3Uri>,
+    /// Objects to read, and nothing that only begins like them.
+    objects: Vec<S3Uri>,
     reads_all: bool,
 }
 
 impl Scope {
-    /// The scope that follows from a job's request: its channels and its source
-    /// archive to read, its output prefix and what is kept in step to read and
-    /// write.
+    /// The scope that follows from a job's request: its channels, of which some
+    /// are manifests, and its source archive to read, its output prefix and what
+    /// is kept in step to read and write.
     #[must_use]
     pub fn of(job: &CreateTrainingJobRequest, party: Party) -> Self {
-        let inputs = request::locations(job).unwrap_or_default();
-        let kept = request::synchronised(job).unwrap_or_default();
+        let inputs = request::locations(job).unwrap_or_default().into_iter();
+        let (manifests, prefixes): (Vec<_>, Vec<_>) = inputs.partition(|(_, manifest)| *manifest);
+        let named = |places: Vec<(S3Uri, bool)>| places.into_iter().map(|(uri, _)| uri);
+        let kept = request::places(job).unwrap_or_default();
         let writable: Vec<S3Uri> = kept
             .into_iter()
             // A directory, and nothing that only begins like it.
@@ -43,9 +45,9 @@ impl Scope {
             .chain(job_output(job))
             .collect();
         Self {
-            readable: inputs.into_iter().chain(writable.clone()).collect(),
+            readable: named(prefixes).chain(writable.clone()).collect(),
             writable,
-            source: source_archive(job),
+            objects: named(manifests).chain(source_archive(job)).collect(),
             reads_all: party == Party::Agent,
         }
     }
@@ -60,20 +62,19 @@ impl Scope {
         let within = places
             .iter()
             .any(|place| place.bucket() == bucket && key.starts_with(place.key()));
-        within || (access == Access::Read && (self.reads_all || self.is_source(bucket, key)))
+        within || (access == Access::Read && (self.reads_all || self.is_object(bucket, key)))
     }
 
-    fn is_source(&self, bucket: &str, key: &str) -> bool {
-        let source = self.source.as_ref();
-        source.is_some_and(|source| source.bucket() == bucket && source.key() == key)
+    fn is_object(&self, bucket: &str, key: &str) -> bool {
+        let mut objects = self.objects.iter();
+        objects.any(|object| object.bucket() == bucket && object.key() == key)
     }
-}
 
-impl Scope {
     /// Whether any of its places is in this bucket.
     #[must_use]
     pub fn names_bucket(&self, bucket: &str) -> bool {
-        self.reads_all || self.readable.iter().any(|place| place.bucket() == bucket)
+        let mut places = self.readable.iter().chain(&self.objects);
+        self.reads_all || places.any(|place| place.bucket() == bucket)
     }
 }
 
@@ -108,6 +109,11 @@ mod tests {
             "InputDataConfig": [{
                 "ChannelName": "train",
                 "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://inputs/tr"}}
+            }, {
+                "ChannelName": "listed",
+                "DataSource": {"S3DataSource": {
+                    "S3DataType": "ManifestFile", "S3Uri": "s3://lists/all"
+                }}
             }],
         });
         Scope::of(&serde_json::from_value(request).unwrap(), party)
@@ -123,6 +129,8 @@ mod tests {
             (Access::Read, "code", "src.tar.gz", true),
             (Access::Read, "code", "src.tar.gz.old", false),
             (Access::Write, "code", "src.tar.gz", false),
+            (Access::Read, "lists", "all", true),
+            (Access::Read, "lists", "all-of-them", false),
             (
                 Access::Write,
                 "outputs",

@@ -126,6 +126,13 @@ impl TrainingState {
         self.ended.is_some()
     }
 
+    /// Whether it stands in the queue: no instance was placed for it, and it has
+    /// not ended.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.attempts == 0 && !self.is_terminal()
+    }
+
     /// Takes a step.
     pub fn step(&mut self, event: Event, at: Timestamp) -> Action {
         if self.is_terminal() {

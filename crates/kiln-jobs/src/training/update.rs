@@ -2,11 +2,11 @@
 
 use kiln_model::Arn;
 use kiln_model::api::{
-    ProfilerConfig, ProfilerConfigForUpdate, SecondaryStatus, TrainingJobStatus,
-    UpdateTrainingJobRequest,
+    CreateTrainingJobRequest, ProfilerConfig, ProfilerConfigForUpdate, SecondaryStatus,
+    TrainingJobStatus, UpdateTrainingJobRequest,
 };
 
-use super::{Job, TrainingJobs, now};
+use super::{Job, TrainingJobs, now, request};
 use crate::JobError;
 
 impl TrainingJobs {
@@ -60,7 +60,10 @@ fn apply(job: &mut Job, update: &UpdateTrainingJobRequest) -> Result<(), String>
             state.status == TrainingJobStatus::InProgress,
             state.status.as_str(),
         )?;
-        merge_profiler(job.request.profiler_config.get_or_insert_default(), update);
+        let mut updated = job.request.clone();
+        merge_profiler(updated.profiler_config.get_or_insert_default(), update);
+        check_outputs(job, &updated)?;
+        job.request = updated;
     }
     if let Some(update) = remote_debug_config {
         let secondary = state.secondary();
@@ -84,6 +87,21 @@ fn require(allowed: bool, status: &str) -> Result<(), String> {
     ))
 }
 
+/// An instance keeps in step what its plan says, so from then on no directory can
+/// be added, and none can go elsewhere.
+fn check_outputs(job: &Job, updated: &CreateTrainingJobRequest) -> Result<(), String> {
+    let planned = request::synchronised(&job.request)?;
+    let asked = request::synchronised(updated)?;
+    if job.state.is_waiting() || asked.iter().all(|one| planned.contains(one)) {
+        return Ok(());
+    }
+    Err(
+        "The profiler cannot be turned on, nor its S3OutputPath be changed, while the training \
+         job runs: that is not available in this version of Kiln."
+            .to_owned(),
+    )
+}
+
 fn merge_profiler(config: &mut ProfilerConfig, update: &ProfilerConfigForUpdate) {
     let ProfilerConfigForUpdate {
         s3_output_path,
@@ -96,4 +114,76 @@ fn merge_profiler(config: &mut ProfilerConfig, update: &ProfilerConfigForUpdate)
         profiling_interval_in_milliseconds.or(config.profiling_interval_in_milliseconds);
     config.profiling_parameters = profiling_parameters.or(config.profiling_parameters.take());
     config.disable_profiler = disable_profiler.or(config.disable_profiler);
+}
+
+#[cfg(test)]
+mod tests {
+    use kiln_model::{Arn, Timestamp};
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::Party;
+    use crate::training::scope::{Access, Scope};
+    use crate::training::state::{Event, TrainingState};
+
+    fn job(placed: bool) -> Job {
+        let at = Timestamp::from_millis(0).unwrap();
+        let mut state = TrainingState::new(at);
+        if placed {
+            state.step(Event::Placed, at);
+        }
+        let request = json!({
+            "TrainingJobName": "job",
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "OutputDataConfig": {"S3OutputPath": "s3://outputs"},
+            "ProfilerConfig": {"S3OutputPath": "s3://profile"},
+        });
+        let arn: Arn = "arn:aws:sagemaker:us-east-1:123456789012:training-job/job"
+            .parse()
+            .unwrap();
+        Job {
+            arn,
+            request: serde_json::from_value(request).unwrap(),
+            state,
+        }
+    }
+
+    fn updated(job: &mut Job, config: Value) -> Result<(), String> {
+        let update = json!({"TrainingJobName": "job", "ProfilerConfig": config});
+        apply(job, &serde_json::from_value(update).unwrap())
+    }
+
+    #[test]
+    fn where_a_running_job_stores_its_profile_stays_as_it_is() {
+        // (what is asked for, whether a waiting job takes it, and a running one)
+        let cases = [
+            (json!({"ProfilingIntervalInMilliseconds": 100}), true, true),
+            (json!({"DisableProfiler": true}), true, true),
+            (json!({"S3OutputPath": "s3://profile"}), true, true),
+            (json!({"S3OutputPath": "s3://elsewhere"}), true, false),
+            (json!({"S3OutputPath": "https://elsewhere"}), false, false),
+        ];
+        for (config, waiting, running) in cases {
+            for (placed, allowed) in [(false, waiting), (true, running)] {
+                let mut job = job(placed);
+                let before = job.request.clone();
+                let outcome = updated(&mut job, config.clone());
+                assert_eq!(outcome.is_ok(), allowed, "{config} {placed} {outcome:?}");
+                assert_eq!(
+                    job.request == before,
+                    !allowed || config == json!({"S3OutputPath": "s3://profile"})
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_profiler_that_is_turned_off_may_still_be_stored() {
+        let mut job = job(true);
+        updated(&mut job, json!({"DisableProfiler": true})).unwrap();
+        let scope = Scope::of(&job.request, Party::Agent);
+        assert!(scope.allows(Access::Write, "profile", "job/profiler-output/f"));
+        let error = updated(&mut job, json!({"DisableProfiler": false})).unwrap_err();
+        assert!(error.contains("cannot be turned on"), "{error}");
+    }
 }

@@ -48,12 +48,21 @@ pub(super) struct DataKey {
 }
 
 impl MasterKey {
-    /// Reads the data directory's key, and makes it when there is none. The
-    /// caller holds the directory's lock, so that nobody else makes one.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, S3Error> {
+    /// Reads the data directory's key, and makes it when there is none, unless
+    /// one is `needed`: there was one, then. The caller holds the directory's
+    /// lock, so that nobody else makes one.
+    pub(crate) fn open(
+        data_dir: &Path,
+        needed: impl FnOnce() -> Result<bool, S3Error>,
+    ) -> Result<Self, S3Error> {
         let path = data_dir.join(FILE);
         let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create(data_dir, &path)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if needed()? {
+                    return Err(SealError::Lost(path).into());
+                }
+                create(data_dir, &path)?
+            }
             read => read.map_err(S3Error::file("read", &path))?,
         };
         if bytes.len() != KEY_LENGTH {
@@ -198,6 +207,10 @@ mod tests {
         }
     }
 
+    fn open(directory: &Path) -> Result<MasterKey, S3Error> {
+        MasterKey::open(directory, || Ok(false))
+    }
+
     fn kms(key: &str) -> Encryption {
         Encryption::Kms {
             key: key.to_owned(),
@@ -208,26 +221,26 @@ mod tests {
     #[test]
     fn the_master_key_is_made_once_and_private() {
         let directory = tempfile::tempdir().unwrap();
-        MasterKey::open(directory.path()).unwrap();
+        open(directory.path()).unwrap();
         let path = directory.path().join(FILE);
         let first = fs::read(&path).unwrap();
-        MasterKey::open(directory.path()).unwrap();
+        open(directory.path()).unwrap();
         assert_eq!(fs::read(&path).unwrap(), first);
         assert_eq!(first.len(), KEY_LENGTH);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
         fs::write(&path, b"short").unwrap();
-        let error = MasterKey::open(directory.path()).unwrap_err();
+        let error = open(directory.path()).unwrap_err();
         assert!(error.to_string().contains("and is 5"), "{error}");
     }
 
     #[test]
     fn a_data_key_opens_only_where_it_was_wrapped() {
         let directory = tempfile::tempdir().unwrap();
-        let master = MasterKey::open(directory.path()).unwrap();
+        let master = open(directory.path()).unwrap();
         let other = tempfile::tempdir().unwrap();
-        let other = MasterKey::open(other.path()).unwrap();
+        let other = open(other.path()).unwrap();
         let data_key = DataKey::generate().unwrap();
         let wrapper = master.wrapper(&kms("one"), place("k")).unwrap();
         let segment = wrapper.wrap(&data_key, 9).unwrap();
@@ -258,7 +271,7 @@ mod tests {
     #[test]
     fn a_copy_has_the_same_data_key_wrapped_anew() {
         let directory = tempfile::tempdir().unwrap();
-        let master = MasterKey::open(directory.path()).unwrap();
+        let master = open(directory.path()).unwrap();
         let data_key = DataKey::generate().unwrap();
         let wrapper = master.wrapper(&kms("one"), place("k")).unwrap();
         let segments = [wrapper.wrap(&data_key, 9).unwrap()];

@@ -17,12 +17,21 @@ pub(crate) use master::{MasterKey, Place};
 pub(crate) use opener::Opener;
 pub(crate) use sealer::Sealer;
 
+use std::path::PathBuf;
+
 /// Why a body could not be sealed or opened.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SealError {
     /// The master key's file does not hold a key.
     #[error("the master key of the object store must be 32 bytes long, and is {0}")]
     MasterKey(usize),
+    /// The master key's file is gone, and objects are encrypted under it.
+    #[error(
+        "{} is missing, and encrypted objects cannot be read without it. Put it back from a \
+         backup; or give these objects up, and make a new key with: head -c 32 /dev/urandom > {}",
+        .0.display(), .0.display()
+    )]
+    Lost(PathBuf),
     /// The system gave no random numbers, or the cipher refused its input.
     #[error("the cipher could not be used")]
     Cipher,

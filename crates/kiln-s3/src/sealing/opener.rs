@@ -161,7 +161,7 @@ mod tests {
 
     fn fixture(sizes: &[usize]) -> Fixture {
         let directory = tempfile::tempdir().unwrap();
-        let master = MasterKey::open(directory.path()).unwrap();
+        let master = MasterKey::open(directory.path(), || Ok(false)).unwrap();
         let mut body = tempfile::NamedTempFile::new().unwrap();
         let total = sizes.iter().sum();
         let content: Vec<u8> = (0..total).map(|n: usize| (n % 251) as u8).collect();

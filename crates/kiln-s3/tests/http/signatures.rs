@@ -157,6 +157,29 @@ async fn presigned_urls_are_good_for_a_time_and_for_one_thing() {
 }
 
 #[tokio::test]
+async fn what_a_request_means_is_not_changed_by_headers_that_were_not_signed() {
+    let server = Server::start().await;
+    server.ask("PUT", "/bucket/secret", CONTENT).await;
+    let added = [
+        ("x-amz-copy-source", "/bucket/secret"),
+        ("x-amz-tagging", "a=b"),
+        ("x-amz-meta-a", "b"),
+    ];
+    for (name, value) in added {
+        let header = (name.to_owned(), value.to_owned());
+        let mut presigned = Draft::new(&server.address, "PUT", OBJECT).presign(&ROOT, 60);
+        presigned.headers.push(header.clone());
+        let mut signed = server.signed("PUT", OBJECT, b"").sign(&ROOT);
+        signed.headers.push(header);
+        for request in [presigned, signed] {
+            let answer = server.send(request, "").await;
+            assert_eq!(answer.outcome(), "403 AccessDenied", "{name}");
+        }
+    }
+    assert_eq!(stored(&server).await, "404 NoSuchKey");
+}
+
+#[tokio::test]
 async fn a_presigned_url_of_a_temporary_key_carries_its_token() {
     let server = Server::start().await;
     server.ask("PUT", "/bucket/jobs/1", CONTENT).await;

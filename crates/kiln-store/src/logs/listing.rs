@@ -69,7 +69,9 @@ impl LogStore {
         })
     }
 
-    /// All of the group's streams, latest event first unless `ascending`.
+    /// The group's streams, latest event first unless `ascending`, beyond the one
+    /// with the last event and the name `after`. (A stream that is written to
+    /// meanwhile moves; none that stays where it is is left out for that.)
     ///
     /// # Errors
     /// The database's failure.
@@ -77,16 +79,23 @@ impl LogStore {
         &self,
         group: &str,
         ascending: bool,
-        offset: u32,
+        after: Option<(i64, &str)>,
         limit: u32,
     ) -> Result<Vec<LogStream>, StoreError> {
-        let order = if ascending { "ASC" } else { "DESC" };
+        let (beyond, order) = if ascending {
+            ('>', "ASC")
+        } else {
+            ('<', "DESC")
+        };
+        let end = if ascending { i64::MIN } else { i64::MAX };
+        let (at, name) = after.unwrap_or((end, ""));
         self.database.read(|connection| {
             let mut query = connection.prepare_cached(&format!(
                 "SELECT name, created, first_event, last_event, last_ingestion FROM streams
-                 WHERE log_group = ?1 ORDER BY last_event {order}, name {order} LIMIT ?2 OFFSET ?3"
+                 WHERE log_group = ?1 AND (last_event, name) {beyond} (?2, ?3)
+                 ORDER BY last_event {order}, name {order} LIMIT ?4"
             ))?;
-            let rows = query.query_map(params![group, limit, offset], stream)?;
+            let rows = query.query_map(params![group, at, name, limit], stream)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }

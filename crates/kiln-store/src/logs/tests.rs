@@ -217,6 +217,36 @@ async fn names_are_found_by_their_beginning() {
     assert_eq!((merged("job/"), merged("jo"), merged("x")), (2, 5, 0));
 }
 
+#[tokio::test]
+async fn streams_that_stay_where_they_are_are_listed_once_though_others_move() {
+    let (_directory, store) = store();
+    let write = async |stream: &str, last: u64| {
+        let delivered = store.deliver(stream, GROUP, stream, lines(last..=last), 7);
+        delivered.await.unwrap();
+    };
+    for (stream, last) in [("a", 2), ("b", 4), ("c", 4), ("d", 6), ("e", 8)] {
+        write(stream, last).await;
+    }
+    let page = |ascending, after| {
+        let found = store.streams_by_time(GROUP, ascending, after, 2).unwrap();
+        found
+            .into_iter()
+            .map(|stream| stream.name)
+            .collect::<Vec<_>>()
+    };
+    for (ascending, first, second) in [
+        (true, ["a", "b"], ["c", "d"]),
+        (false, ["e", "d"], ["c", "b"]),
+    ] {
+        assert_eq!(page(ascending, None), first);
+        let last = if ascending { (1002, "b") } else { (1003, "d") };
+        assert_eq!(page(ascending, Some(last)), second);
+    }
+    // The first of a page that was read moves behind all others.
+    write("a", 10).await;
+    assert_eq!(page(true, Some((1002, "b"))), ["c", "d"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -45,6 +45,18 @@ pub struct Segment {
 }
 
 impl ObjectIndex {
+    /// Whether any object is encrypted. This looks at all of them.
+    ///
+    /// # Errors
+    /// A failure of the database.
+    pub fn holds_sealed(&self) -> Result<bool> {
+        self.database.read(|connection| {
+            let query =
+                "SELECT EXISTS (SELECT 1 FROM objects WHERE details ->> '$.sealed' IS NOT NULL)";
+            Ok(connection.query_row(query, [], |row| row.get(0))?)
+        })
+    }
+
     /// How the bucket has objects encrypted whose requests do not say.
     ///
     /// # Errors

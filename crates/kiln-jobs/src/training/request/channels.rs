@@ -60,14 +60,17 @@ pub fn inputs(request: &CreateTrainingJobRequest, place: Place<'_>) -> Result<Ve
         .collect()
 }
 
-/// The S3 locations that a request's channels name, in order.
+/// The S3 locations that a request's channels name, in order, each with whether
+/// it is a manifest's.
 ///
 /// # Errors
 /// When one is no S3 URI.
-pub fn locations(request: &CreateTrainingJobRequest) -> Result<Vec<S3Uri>, String> {
+pub fn locations(request: &CreateTrainingJobRequest) -> Result<Vec<(S3Uri, bool)>, String> {
     let channels = request.input_data_config.iter().flatten();
     let sources = channels.filter_map(|channel| channel.data_source.s3_data_source.as_ref());
-    sources.map(|source| parse(&source.s3_uri)).collect()
+    sources
+        .map(|source| Ok((parse(&source.s3_uri)?, names_manifest(source))))
+        .collect()
 }
 
 /// The mode of a channel: its own, or else the job's.
@@ -78,6 +81,14 @@ pub fn mode(request: &CreateTrainingJobRequest, channel: &Channel) -> TrainingIn
         .input_mode
         .or(algorithm.map(|algorithm| algorithm.training_input_mode))
         .unwrap_or(TrainingInputMode::File)
+}
+
+/// Whether a source's location is one object that lists the data, and no prefix.
+fn names_manifest(source: &S3DataSource) -> bool {
+    matches!(
+        source.s3_data_type,
+        S3DataType::ManifestFile | S3DataType::AugmentedManifestFile
+    )
 }
 
 fn input(
@@ -269,19 +280,31 @@ fn the_objects(
         !augmented && has_any(&source.attribute_names),
         "AttributeNames are supported only when S3DataType is AugmentedManifestFile.",
     )?;
-    let listed = augmented || kind == S3DataType::ManifestFile;
     refuse_if(
-        listed && (uri.key().is_empty() || uri.key().ends_with('/')),
+        names_manifest(source) && (uri.key().is_empty() || uri.key().ends_with('/')),
         format!("the S3 URI \"{uri}\" does not name a manifest file."),
     )?;
     refuse_if(
         augmented && channel.compression_type == Some(CompressionType::Gzip),
         "CompressionType Gzip is not supported when S3DataType is AugmentedManifestFile.",
     )?;
+    the_groups(source)?;
     refuse_if(
         source.hub_access_config.is_some(),
         not_yet("HubAccessConfig"),
     )
+}
+
+/// A channel for groups that the job has not would reach no host at all.
+fn the_groups(source: &S3DataSource) -> Result<(), String> {
+    let names = source.instance_group_names.iter().flatten();
+    let known = |name: &&String| Place::ONLY.groups.contains(&name.as_str());
+    match names.into_iter().find(|name| !known(name)) {
+        Some(name) => Err(format!(
+            "'{name}' in InstanceGroupNames names no instance group of ResourceConfig."
+        )),
+        None => Ok(()),
+    }
 }
 
 fn the_directory(

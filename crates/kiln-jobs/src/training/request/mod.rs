@@ -16,7 +16,9 @@ use outputs::the_output;
 use resources::{the_resources, the_stopping_condition};
 
 pub use channels::{Input, Place, inputs, locations, mode};
-pub use outputs::{CHECKPOINTS, PROFILE, Synchronised, TENSORBOARD, TENSORS, output, synchronised};
+pub use outputs::{
+    CHECKPOINTS, PROFILE, Synchronised, TENSORBOARD, TENSORS, output, places, synchronised,
+};
 
 type Check = fn(&CreateTrainingJobRequest) -> Result<(), String>;
 
@@ -215,6 +217,11 @@ mod tests {
                 "/InputDataConfig/0/DataSource/S3DataSource/AttributeNames",
                 json!(["image-ref"]),
                 "only when S3DataType is AugmentedManifestFile",
+            ),
+            (
+                "/InputDataConfig/0/DataSource/S3DataSource/InstanceGroupNames",
+                json!(["workers"]),
+                "names no instance group",
             ),
             (
                 "/InputDataConfig/0/DataSource",

@@ -18,6 +18,9 @@ pub const PROFILE: &str = "/opt/ml/output/profiler";
 /// Where TensorBoard's files lie when the request does not say.
 pub const TENSORBOARD: &str = "/opt/ml/output/tensorboard";
 
+/// The member that asks for the profiler.
+const PROFILER: &str = "ProfilerConfig";
+
 /// Directories of the container that belong to something else.
 const TAKEN: [&str; 6] = [
     "/opt/ml/input",
@@ -54,6 +57,19 @@ pub fn output(request: &CreateTrainingJobRequest) -> Result<S3Uri, String> {
 /// # Errors
 /// When a place is no S3 URI.
 pub fn synchronised(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronised>, String> {
+    let profiler = request.profiler_config.as_ref();
+    let off = profiler.is_some_and(|config| config.disable_profiler == Some(true));
+    let mut all = places(request)?;
+    all.retain(|one| !(off && one.config == PROFILER));
+    Ok(all)
+}
+
+/// The directories that a request names a place for. Those of a profiler that is
+/// turned off are among them: it may have been on when the instance was placed.
+///
+/// # Errors
+/// When a place is no S3 URI.
+pub fn places(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronised>, String> {
     let name = &request.training_job_name;
     let below_job = |path: &str, directory: &str| {
         Ok::<_, String>(parse(path)?.child(&format!("{name}/{directory}")))
@@ -80,10 +96,9 @@ pub fn synchronised(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronis
         });
     }
     let profiler = request.profiler_config.as_ref();
-    let profiler = profiler.filter(|config| config.disable_profiler != Some(true));
     if let Some(path) = profiler.and_then(|config| config.s3_output_path.as_ref()) {
         all.push(Synchronised {
-            config: "ProfilerConfig",
+            config: PROFILER,
             kept: Kept::Records,
             path: PROFILE.to_owned(),
             place: below_job(path, "profiler-output")?,
