@@ -8,6 +8,7 @@ use std::time::Duration;
 use kiln_data::{Credentials, Objects, Patience, Transport};
 use tokio::sync::watch;
 
+use crate::bodies::ShownBodies;
 use crate::courier::Courier;
 use crate::image::Images;
 use crate::life::Life;
@@ -65,7 +66,7 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let courier = Courier::new(http.clone(), &plan);
     let (stop, stopped) = watch::channel(false);
     let life = Life {
-        objects: objects(http, &plan)?,
+        objects: objects(http, &plan, &courier)?,
         images: Images::open(&plan),
         directory: directory.to_owned(),
         spool: spool.clone(),
@@ -138,7 +139,11 @@ fn client(transport: Transport) -> Result<reqwest::Client, AgentError> {
 }
 
 /// The way to the store of the job's data.
-fn objects(http: reqwest::Client, plan: &InstancePlan) -> Result<Objects, AgentError> {
+fn objects(
+    http: reqwest::Client,
+    plan: &InstancePlan,
+    courier: &Courier,
+) -> Result<Objects, AgentError> {
     let StorePlan {
         endpoint,
         region,
@@ -154,6 +159,8 @@ fn objects(http: reqwest::Client, plan: &InstancePlan) -> Result<Objects, AgentE
         let control = plan.control.clone();
         let location = Arc::new(move || control.current().map(|at| format!("http://{at}")));
         let objects = Objects::new(http, location, region, &credentials);
+        let bodies = Arc::new(ShownBodies::new(courier.clone(), &plan.data_dir));
+        let objects = objects.with_local_bodies(bodies);
         return Ok(objects.with_mark(SERVER_HEADER, &plan.server));
     };
     let http = match Transport::of(&endpoint) {

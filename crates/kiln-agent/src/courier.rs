@@ -14,7 +14,9 @@ use tokio::sync::watch;
 
 use crate::AgentError;
 use crate::plan::InstancePlan;
-use crate::report::{Command, Numbered, Receipt, SERVER_HEADER, command_path, reports_path};
+use crate::report::{
+    Command, Numbered, Receipt, SERVER_HEADER, ShownBody, body_path, command_path, reports_path,
+};
 use crate::runtime::ControlAddress;
 use crate::spool::SpoolReader;
 
@@ -25,6 +27,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A delivery that takes longer than this is sent again.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A file that is not shown in this time is not waited for.
+const GLANCE: Duration = Duration::from_secs(2);
 
 /// A question for a command is held open on the other side, so it may take longer.
 const POLL_PATIENCE: Duration = Duration::from_secs(60);
@@ -171,6 +176,16 @@ impl Courier {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
+        }
+    }
+
+    /// Where the bytes of an object are on the control plane's machine, if it
+    /// shows that.
+    pub async fn shown_body(&self, bucket: &str, key: &str) -> Option<ShownBody> {
+        let path = body_path(&self.instance, bucket, key);
+        match self.ask(Method::GET, &path, GLANCE, Vec::new()).await {
+            Reply::Done(shown) => shown,
+            Reply::Away | Reply::Unknown | Reply::Refused(_) => None,
         }
     }
 

@@ -7,6 +7,7 @@ use kiln_data::DataError;
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::runtime::{Exit, RuntimeError};
+use crate::volume::Exceeded;
 
 /// The API's limit on a failure reason, and how much of the failure file counts.
 pub const LONGEST_REASON: usize = 1024;
@@ -63,6 +64,18 @@ pub fn of_download(error: &DataError) -> String {
         other => format!("{INTERNAL} ({other})"),
     };
     shortened(&reason)
+}
+
+/// The reason when a job has filled more than it may.
+#[must_use]
+pub(crate) fn of_volume(exceeded: &Exceeded) -> String {
+    client(exceeded)
+}
+
+/// The reason when its inputs alone are more than it may fill.
+#[must_use]
+pub(crate) fn of_inputs(exceeded: &Exceeded) -> String {
+    client(format_args!("Data download failed:{exceeded}"))
 }
 
 /// The reason when outputs could not be stored.

@@ -4,28 +4,30 @@
 //! Files are fetched before the work starts. Pipes and file systems are made
 //! before it starts, and served while it runs.
 
-use std::path::{Path, PathBuf};
+use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 
-use futures::FutureExt;
-use futures::future::{select_all, try_join_all};
+use futures::future::try_join_all;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use kiln_data::catalogue::Catalogue;
 use kiln_data::channel::{Channel, Mode};
 use kiln_data::fastfile::{self, Mounted};
 use kiln_data::pipe::{self, Fifos};
 use kiln_data::{DataError, Objects, file};
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 
 use crate::failure;
 use crate::opt_ml::OptMl;
 use crate::plan::{DirectoryPlan, FastFile, InstancePlan};
-use crate::runtime::Mount;
+use crate::runtime::{Mount, SharedDirectory};
 
 /// The inputs of a job, ready for its container.
 pub(crate) struct Inputs {
     piped: Vec<Piped>,
     mounted: Arc<Vec<Mounted>>,
-    directories: Vec<Mount>,
+    read_only: Vec<Mount>,
+    shared: Vec<SharedDirectory>,
 }
 
 /// A channel in Pipe mode.
@@ -55,11 +57,11 @@ impl Inputs {
         opt_ml: &OptMl,
         lists: &Path,
     ) -> Result<Self, String> {
-        let mut directories = Vec::new();
+        let mut all_shared = Vec::new();
         for directory in &plan.directories {
-            directories.push(mount(directory, opt_ml)?);
+            all_shared.push(shared(directory, opt_ml)?);
         }
-        let (mut piped, mut mounted) = (Vec::new(), Vec::new());
+        let (mut piped, mut mounted, mut read_only) = (Vec::new(), Vec::new(), Vec::new());
         std::fs::create_dir_all(lists).map_err(|error| failure::internal(&error))?;
         let listed = try_join_all(plan.channels.iter().map(|channel| async move {
             let list = lists.join(&channel.name);
@@ -71,7 +73,7 @@ impl Inputs {
             let ready = present(plan, objects, channel, catalogue, opt_ml).await;
             match ready.map_err(|error| failure::of_download(&error))? {
                 Ready::Files => {}
-                Ready::ReadOnlyFiles(mount) => directories.push(mount),
+                Ready::ReadOnlyFiles(mount) => read_only.push(mount),
                 Ready::Pipe(pipe) => piped.push(pipe),
                 Ready::FileSystem(file_system) => mounted.push(file_system),
             }
@@ -79,30 +81,36 @@ impl Inputs {
         Ok(Self {
             piped,
             mounted: Arc::new(mounted),
-            directories,
+            read_only,
+            shared: all_shared,
         })
     }
 
-    /// The directories of this host that are channels.
+    /// Channels that were fetched and that the work must not change.
     pub(crate) fn mounts(&self) -> Vec<Mount> {
-        self.directories.clone()
+        self.read_only.clone()
     }
 
-    /// Serves pipes and file systems for as long as it is polled. It returns
-    /// only when that cannot go on, with the reason in the cloud's words. What
-    /// was served must be kept until the work has ended: a reader could not
-    /// tell a pipe that broke off from one that is complete.
-    pub(crate) async fn serve(&mut self, objects: &Objects) -> String {
+    /// Channels that are directories of shared file systems.
+    pub(crate) fn shared(&self) -> Vec<SharedDirectory> {
+        self.shared.clone()
+    }
+
+    /// Serves pipes and file systems for as long as it is polled, and tells the
+    /// reason, in the cloud's words, when one of them cannot go on. The others do
+    /// until the work has ended: a reader could not tell a pipe that broke off
+    /// from one that is complete.
+    pub(crate) async fn serve(&mut self, objects: &Objects, tell: impl Fn(String)) -> Infallible {
         let piped = self
             .piped
             .iter_mut()
             .map(|one| one.serve(objects).boxed_local());
         let mounted = self.mounted.iter().map(|one| failed(one).boxed_local());
-        let all: Vec<_> = piped.chain(mounted).collect();
-        if all.is_empty() {
-            return std::future::pending().await;
+        let mut all: FuturesUnordered<_> = piped.chain(mounted).collect();
+        while let Some(reason) = all.next().await {
+            tell(reason);
         }
-        select_all(all).await.0
+        std::future::pending().await
     }
 
     /// The file systems that are served.
@@ -194,9 +202,15 @@ async fn fast_file(
     }))
 }
 
-/// The mount of a directory that stands for a file system.
-fn mount(plan: &DirectoryPlan, opt_ml: &OptMl) -> Result<Mount, String> {
-    let source = resolved(&plan.root, &plan.path).map_err(|error| {
+/// A directory that stands for a file system, which must be there.
+fn shared(plan: &DirectoryPlan, opt_ml: &OptMl) -> Result<SharedDirectory, String> {
+    let shared = SharedDirectory {
+        root: plan.root.clone(),
+        path: plan.path.clone(),
+        target: OptMl::channel_inside(&plan.name),
+        read_only: plan.read_only,
+    };
+    shared.open().map_err(|error| {
         failure::client(format_args!(
             "Unable to mount the file system of channel '{}': {} in {}: {error}",
             plan.name,
@@ -207,63 +221,5 @@ fn mount(plan: &DirectoryPlan, opt_ml: &OptMl) -> Result<Mount, String> {
     // The place to mount it on lies in a directory that is bound itself.
     let (inside, _) = opt_ml.channel(&plan.name);
     std::fs::create_dir_all(inside).map_err(|error| failure::internal(&error))?;
-    Ok(Mount {
-        source,
-        target: OptMl::channel_inside(&plan.name),
-        read_only: plan.read_only,
-    })
-}
-
-/// A directory below `root`. Links are followed as the file system's own users
-/// see them, from its root and never out of it: a job may have written them.
-fn resolved(root: &Path, path: &str) -> std::io::Result<PathBuf> {
-    let root = std::fs::File::open(root)?;
-    let how = OpenHow::new()
-        .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-    let directory = openat2(&root, path, how)?;
-    let shown = format!(
-        "/proc/self/fd/{}",
-        std::os::fd::AsRawFd::as_raw_fd(&directory)
-    );
-    std::fs::read_link(shown)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_system_s_links_do_not_lead_out_of_it() {
-        let root = tempfile::tempdir().unwrap();
-        let inside = root.path().join("data/set");
-        std::fs::create_dir_all(&inside).unwrap();
-        std::os::unix::fs::symlink("/data/set", root.path().join("absolute")).unwrap();
-        std::os::unix::fs::symlink("../../../../data", root.path().join("upwards")).unwrap();
-        std::os::unix::fs::symlink("/etc", root.path().join("outside")).unwrap();
-        let real = root.path().canonicalize().unwrap();
-        let cases = [
-            ("/", Some("")),
-            ("/data/set", Some("data/set")),
-            ("/absolute", Some("data/set")),
-            ("/upwards/set", Some("data/set")),
-            ("/outside", None),
-            ("/absent", None),
-        ];
-        for (path, expected) in cases {
-            let found = resolved(root.path(), path).ok();
-            let expected = expected.map(|below| real.join(below));
-            assert_eq!(
-                found
-                    .as_deref()
-                    .map(Path::components)
-                    .map(Iterator::collect::<Vec<_>>),
-                expected
-                    .as_deref()
-                    .map(Path::components)
-                    .map(Iterator::collect::<Vec<_>>),
-                "{path}"
-            );
-        }
-    }
+    Ok(shared)
 }

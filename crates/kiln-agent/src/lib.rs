@@ -5,6 +5,7 @@
 //! control plane, which it outlives and finds again.
 
 pub mod agent;
+mod bodies;
 mod capture;
 mod courier;
 pub mod failure;
@@ -20,6 +21,7 @@ pub mod removal;
 pub mod report;
 pub mod runtime;
 pub mod spool;
+mod volume;
 mod work;
 
 /// Why an agent could not do its work.

@@ -6,9 +6,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use kiln_data::mirror::Local;
+
 use crate::plan::InstancePlan;
 use crate::runtime::Mount;
 
+/// Its name in the instance's directory.
+pub(crate) const ROOT: &str = "ml";
 /// Where the container sees it all.
 const INSIDE: &str = "/opt/ml";
 /// The directories that exist when the work starts, as the cloud makes them.
@@ -36,7 +40,7 @@ impl OptMl {
     /// # Errors
     /// When one cannot be made.
     pub fn create(instance: &Path) -> io::Result<Self> {
-        let root = instance.join("ml");
+        let root = instance.join(ROOT);
         for directory in DIRECTORIES {
             std::fs::create_dir_all(root.join(directory))?;
         }
@@ -76,19 +80,19 @@ impl OptMl {
     /// mount for it when it does not lie in what is bound anyway. `number` tells
     /// such directories apart.
     #[must_use]
-    pub fn kept(&self, path: &Path, number: usize) -> (PathBuf, Option<Mount>) {
+    pub fn kept(&self, path: &Path, number: usize) -> (Local, Option<Mount>) {
         let inside = path.strip_prefix(INSIDE).ok();
         let bound = inside.filter(|below| BOUND.iter().any(|name| below.starts_with(name)));
         if let Some(below) = bound {
-            return (self.root.join(below), None);
+            return (Local::new(&self.root, below), None);
         }
-        let source = self.root.join("kept").join(number.to_string());
+        let below = Path::new("kept").join(number.to_string());
         let mount = Mount {
-            source: source.clone(),
+            source: self.root.join(&below),
             target: path.to_owned(),
             read_only: false,
         };
-        (source, Some(mount))
+        (Local::new(&self.root, &below), Some(mount))
     }
 
     /// A channel's directory, and the manifest beside it.

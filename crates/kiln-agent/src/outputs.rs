@@ -44,14 +44,14 @@ impl Synchronised {
         let (mut all, mut mounts) = (Vec::new(), Vec::new());
         for (number, one) in plan.synchronised.iter().enumerate() {
             let (local, mount) = opt_ml.kept(&one.path, number);
-            std::fs::create_dir_all(&local).map_err(|error| failure::internal(&error))?;
+            local.make().map_err(|error| failure::internal(&error))?;
             mounts.extend(mount);
             let checkpoints = one.kept == Kept::Checkpoints;
             let rules = Rules {
                 propagate_deletes: checkpoints,
                 markers: checkpoints,
             };
-            let mut mirror = Mirror::new(objects.clone(), &local, &one.bucket, &one.prefix, rules);
+            let mut mirror = Mirror::new(objects.clone(), local, &one.bucket, &one.prefix, rules);
             if checkpoints {
                 let restored = mirror.restore().await;
                 restored.map_err(|error| failure::of_download(&error))?;
@@ -81,23 +81,32 @@ impl Synchronised {
         select_all(running).await.0
     }
 
-    /// Stores what is left, now that the work has ended.
+    /// Stores what is left, now that the work has ended. What cannot be stored
+    /// of one directory holds up no other.
     ///
     /// # Errors
-    /// When something could not be stored.
+    /// When something could not be stored: the first such thing.
     pub(crate) async fn finish(&mut self, objects: &Objects) -> Result<(), DataError> {
+        let mut stored = Ok(());
         for one in &mut self.all {
-            one.mirror.flush().await?;
-            if one.kept == Kept::Records {
-                let key = format!("{}/{END_OF_JOB}", one.prefix);
-                objects.put(&one.bucket, &key, Bytes::new()).await?;
-            }
+            stored = stored.and(one.finish(objects).await);
+        }
+        stored
+    }
+}
+
+impl One {
+    async fn finish(&mut self, objects: &Objects) -> Result<(), DataError> {
+        self.mirror.flush().await?;
+        if self.kept == Kept::Records {
+            let key = format!("{}/{END_OF_JOB}", self.prefix);
+            objects.put(&self.bucket, &key, Bytes::new()).await?;
         }
         Ok(())
     }
 }
 
-/// Stores the model and the output data.
+/// Stores the model and the output data, each whatever becomes of the other.
 ///
 /// # Errors
 /// When the store refuses.
@@ -118,15 +127,16 @@ pub(crate) async fn store(
             let (objects, key) = (&objects, plan.key(name));
             async move { archive::upload(objects, &directory, (&plan.bucket, &key)).await }
         };
-        tokio::try_join!(store(model, "model.tar.gz"), store(data, "output.tar.gz"))?;
+        let stored = tokio::join!(store(model, "model.tar.gz"), store(data, "output.tar.gz"));
+        stored.0.and(stored.1).map(drop)
     } else {
         let store = |directory: PathBuf, name: &'static str| {
             let (objects, prefix) = (&objects, plan.key(name));
             async move { upload::tree(objects, &directory, &plan.bucket, &prefix).await }
         };
-        tokio::try_join!(store(model, "model"), store(data, "data"))?;
+        let stored = tokio::join!(store(model, "model"), store(data, "data"));
+        stored.0.and(stored.1).map(drop)
     }
-    Ok(())
 }
 
 /// The directory, or a path that is certainly empty when the work has replaced

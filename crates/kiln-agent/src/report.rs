@@ -1,5 +1,7 @@
 //! What an agent reports, numbered and in order.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// One numbered report. Numbers start at 1 and leave none out.
@@ -85,6 +87,19 @@ pub enum Command {
     Stop,
 }
 
+/// The file that holds an object's bytes, as a control plane shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownBody {
+    /// Its path on the control plane's machine.
+    pub path: PathBuf,
+    /// Bytes.
+    pub size: u64,
+    /// The object's entity tag, quotes included.
+    pub etag: String,
+    /// The header that declares the checksum of all bytes, and its value.
+    pub checksum: Option<(String, String)>,
+}
+
 /// The header by which every answer of a control plane names it: with the
 /// identifier of its data directory, which is in the plan of each instance.
 pub const SERVER_HEADER: &str = "x-kiln-server";
@@ -99,4 +114,12 @@ pub fn reports_path(instance: &str) -> String {
 #[must_use]
 pub fn command_path(instance: &str) -> String {
     format!("/_kiln/instances/{instance}/command")
+}
+
+/// The path that answers with the [`ShownBody`] of an object.
+#[must_use]
+pub fn body_path(instance: &str, bucket: &str, key: &str) -> String {
+    let mut object = form_urlencoded::Serializer::new(String::new());
+    object.append_pair("bucket", bucket).append_pair("key", key);
+    format!("/_kiln/instances/{instance}/body?{}", object.finish())
 }

@@ -27,6 +27,9 @@ const SIGKILL: i32 = nix::libc::SIGKILL;
 const START_SEEN_THROUGH: Duration = Duration::from_secs(10);
 /// How long what a start may have left is looked for.
 const CLEARED_WITHIN: Duration = Duration::from_secs(30);
+/// The time between SIGTERM and SIGKILL for work that has failed already. What
+/// fails for filling the disk goes on filling it.
+const GRACE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How long a container that was killed may take to end.
 const DEATH_WITHIN: Duration = Duration::from_secs(60);
 /// How long output is waited for when the container could not be removed.
@@ -168,16 +171,19 @@ impl Work<'_> {
             cut = self.cut() => cut,
         };
         // A job that fails for what is wrong beside it is not a job that stops.
-        if !matches!(cut, Outcome::Failed(_)) {
+        let grace = if matches!(cut, Outcome::Failed(_)) {
+            self.grace.min(GRACE_AFTER_FAILURE)
+        } else {
             self.spool
                 .append([Report::Stage(Stage::Stopping)])
                 .map_err(spooling)?;
-        }
+            self.grace
+        };
         if let Err(error) = running.signal(SIGTERM).await {
             // It may end all the same, and is killed if not.
             tracing::warn!(%error, "the work could not be asked to end");
         }
-        let exit = match timeout(self.grace, running.wait()).await {
+        let exit = match timeout(grace, running.wait()).await {
             Ok(exit) => exit?,
             Err(_) => {
                 self.file_systems.close();

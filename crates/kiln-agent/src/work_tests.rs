@@ -113,6 +113,7 @@ fn container(scratch: &Path) -> Container {
         start: Default::default(),
         env: vec![("NAME".to_owned(), "secret-value".to_owned())],
         mounts: Vec::new(),
+        shared: Vec::new(),
         hostname: "algo-1".to_owned(),
         hosts: Vec::new(),
         limits: Limits {

@@ -19,6 +19,12 @@ pub enum AugmentedError {
     /// It is not JSON, or not an object.
     #[error("it is not a JSON object: {0}")]
     NotAnObject(serde_json::Error),
+    /// It is not UTF-8.
+    #[error("it is not UTF-8 text")]
+    NotText,
+    /// It is longer than a line may be, and may be without end.
+    #[error("it is longer than {0} bytes")]
+    TooLong(u64),
     /// The channel names an attribute that the line lacks.
     #[error("it has no attribute \"{0}\", which the channel's AttributeNames ask for")]
     Missing(String),

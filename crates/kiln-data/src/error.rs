@@ -50,6 +50,9 @@ pub enum DataError {
     /// Two keys would be one path, or a file would have to be a directory.
     #[error("S3 key: {0} clashes with another object's path")]
     Clash(String),
+    /// A file of the work's has a name that cannot be a key.
+    #[error("a key in S3 is UTF-8, and the name of the file {} is not", .0.display())]
+    Nameless(std::path::PathBuf),
     /// The prefix of a FastFile channel ends inside a name.
     #[error(
         "For FastFile mode, partial S3 prefix is not supported. S3 prefix has to end with a full \
@@ -135,6 +138,7 @@ impl DataError {
             | Self::IllegalKey(..)
             | Self::LongKey(_)
             | Self::Clash(_)
+            | Self::Nameless(_)
             | Self::PartialPrefix
             | Self::NotS3(_)
             | Self::Manifest { .. }
@@ -148,6 +152,16 @@ impl DataError {
             | Self::Corrupt(_)
             | Self::NoFastFile(_)
             | Self::Io { .. } => false,
+        }
+    }
+
+    /// Whether the store is away or in trouble, and has been for all the time
+    /// that it is given.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Untrusted(_) => true,
+            Self::Refused { status, .. } => *status >= 500,
+            _ => false,
         }
     }
 

@@ -23,6 +23,6 @@ pub mod upload;
 pub use error::DataError;
 pub use local_path::local_path;
 pub use objects::{
-    Checksum, Credentials, Encryption, Listed, Location, ObjectBody, ObjectHead, Objects, Patience,
-    Transport,
+    Checksum, Credentials, Encryption, Listed, LocalBodies, LocalBody, Location, ObjectBody,
+    ObjectHead, Objects, Patience, Transport,
 };

@@ -5,10 +5,14 @@
 //! item, so that a million of them take no more memory than one, and what is
 //! wrong is said with its line and column.
 
+use std::cell::Cell;
 use std::io::{BufReader, Read};
 
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
+
+/// The longest item; no key is longer than a kilobyte.
+const LONGEST_ITEM: u64 = 1 << 20;
 
 /// Why a manifest cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,15 +51,20 @@ pub fn read(
 ) -> Result<(), ManifestError> {
     let mut refusal = None;
     let mut objects = 0_u64;
+    let left = Cell::new(LONGEST_ITEM);
     // The parser carries only its own errors through, so another is set aside.
     let mut take = |item: ManifestItem| {
         objects += u64::from(matches!(item, ManifestItem::Relative(_)));
+        left.set(LONGEST_ITEM);
         each(item).map_err(|error| {
             refusal = Some(error);
             "the item could not be taken"
         })
     };
-    let mut json = serde_json::Deserializer::from_reader(BufReader::new(reader));
+    let mut json = serde_json::Deserializer::from_reader(BufReader::new(Bounded {
+        reader,
+        left: &left,
+    }));
     let outcome = json
         .deserialize_seq(ListVisitor(&mut take))
         .and_then(|()| json.end());
@@ -65,6 +74,24 @@ pub fn read(
         (None, Err(error)) => Err(ManifestError::Malformed(error)),
         (None, Ok(())) if objects == 0 => Err(ManifestError::NoObjects),
         (None, Ok(())) => Ok(()),
+    }
+}
+
+/// A reader that ends a list whose next item has no end: one item is in memory
+/// as a whole.
+struct Bounded<'a, R> {
+    reader: R,
+    left: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        let left = self.left.get().checked_sub(read as u64);
+        self.left.set(left.ok_or_else(|| {
+            std::io::Error::other(format!("an item is longer than {LONGEST_ITEM} bytes"))
+        })?);
+        Ok(read)
     }
 }
 
@@ -234,6 +261,20 @@ mod tests {
         });
         assert!(matches!(error, Err(ManifestError::Keep(_))), "{error:?}");
         assert_eq!(taken, 2);
+    }
+
+    #[test]
+    fn an_item_without_end_is_refused() {
+        let begun = &br#"[{"prefix": "s3://b/"}, "#[..];
+        let paths = r#""path", "#.repeat(LONGEST_ITEM as usize / 4);
+        let end = &br#""last"]"#[..];
+        assert!(read(begun.chain(paths.as_bytes()).chain(end), |_| Ok(())).is_ok());
+        for endless in [b' ', b'"'] {
+            let first = [endless];
+            let endless = begun.chain(&first[..]).chain(std::io::repeat(b' '));
+            let error = read(endless, |_| Ok(())).unwrap_err();
+            assert!(matches!(error, ManifestError::Read(_)), "{error}");
+        }
     }
 
     #[test]

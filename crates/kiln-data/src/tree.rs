@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use nix::dir::Dir;
@@ -75,7 +75,6 @@ pub(crate) struct Unreadable {
 
 /// A walk in the order of names, a directory before what is in it.
 pub(crate) struct Walk {
-    roots: Vec<PathBuf>,
     levels: Vec<Level>,
     /// The names that led to the deepest level.
     path: PathBuf,
@@ -101,21 +100,20 @@ type Identity = (u64, u64);
 impl Walk {
     /// Begins a walk; a root that does not exist is empty.
     pub fn new(roots: &[&Path]) -> io::Result<Self> {
-        let mut walk = Self {
-            roots: roots.iter().map(|root| root.to_path_buf()).collect(),
-            levels: Vec::new(),
+        let mut opened = Vec::new();
+        for path in roots {
+            opened.extend(present(open(*path, DIRECTORY, Mode::empty()))?);
+        }
+        Self::through(opened)
+    }
+
+    /// Begins a walk through directories that are open.
+    pub fn through(roots: Vec<OwnedFd>) -> io::Result<Self> {
+        Ok(Self {
+            levels: vec![level(roots.into_iter().enumerate().collect())?],
             path: PathBuf::new(),
             failed: Vec::new(),
-        };
-        let mut opened = Vec::new();
-        for (root, path) in walk.roots.iter().enumerate() {
-            match present(open(path, DIRECTORY, Mode::empty()))? {
-                Some(directory) => opened.push((root, directory)),
-                None => continue,
-            }
-        }
-        walk.levels.push(level(opened)?);
-        Ok(walk)
+        })
     }
 
     fn step(&mut self) -> Option<Result<Entry, Unreadable>> {
@@ -239,9 +237,12 @@ fn parent(child: &OwnedFd, expected: Identity) -> Option<OwnedFd> {
 /// Opens the directory at a path below `root`, name by name and through no link.
 pub(crate) fn descend(root: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     let mut directory = root.try_clone()?;
-    for name in path.components() {
+    for part in path.components() {
+        let Component::Normal(name) = part else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
         let flags = DIRECTORY | OFlag::O_NOFOLLOW;
-        directory = openat(&directory, name.as_os_str(), flags, Mode::empty())?;
+        directory = openat(&directory, name, flags, Mode::empty())?;
     }
     Ok(directory)
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ImageError;
 use super::oci::{SizeLimits, unpack};
+use crate::removal::remove_tree;
 use crate::runtime::{ImageConfig, ResolvedImage, Root};
 
 /// The index of names, in the images' directory.
@@ -89,7 +90,7 @@ impl ImageStore {
             .join(format!("{UNFINISHED}{}", uuid::Uuid::new_v4()));
         let kept = self.unpack_and_keep(&unfinished, source);
         if kept.is_err() {
-            let _ = fs::remove_dir_all(&unfinished);
+            let _ = remove_tree(&unfinished);
         }
         let (digest, bytes, config) = kept?;
         let image = StoredImage {
@@ -161,7 +162,7 @@ impl ImageStore {
         self.sync()?;
         let kept = self.directory.join(&unpacked.digest);
         if kept.exists() {
-            fs::remove_dir_all(unfinished)
+            remove_tree(unfinished)
         } else {
             fs::rename(unfinished, &kept)
         }
@@ -177,7 +178,7 @@ impl ImageStore {
         }
         let gone = self.directory.join(format!("{UNFINISHED}{digest}"));
         fs::rename(self.directory.join(digest), &gone)
-            .and_then(|()| fs::remove_dir_all(&gone))
+            .and_then(|()| remove_tree(&gone))
             .map_err(ImageError::io("removing an image"))
     }
 
@@ -188,7 +189,7 @@ impl ImageStore {
             for entry in fs::read_dir(&self.directory)? {
                 let entry = entry?;
                 if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-                    fs::remove_dir_all(entry.path())?;
+                    remove_tree(&entry.path())?;
                 }
             }
             Ok(())

@@ -16,6 +16,9 @@ pub mod embedded;
 mod endpoint;
 pub mod engine;
 mod relay;
+mod shared_directory;
+
+pub use shared_directory::SharedDirectory;
 
 /// Where a container's root file system comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +128,8 @@ pub struct Container {
     pub env: Vec<(String, String)>,
     /// Directories of the job.
     pub mounts: Vec<Mount>,
+    /// Directories of file systems that others use too.
+    pub shared: Vec<SharedDirectory>,
     /// The host name inside. Every name in `hosts` resolves as well.
     pub hostname: String,
     /// Names that resolve to this container's own address, such as `algo-1`.

@@ -167,6 +167,7 @@ impl Rig {
             start: Start::default(),
             env: Vec::new(),
             mounts: Vec::new(),
+            shared: Vec::new(),
             hostname: "ip-10-0-0-1".to_owned(),
             hosts: vec!["algo-1".to_owned()],
             limits: Limits {

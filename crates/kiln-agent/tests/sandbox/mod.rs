@@ -64,6 +64,7 @@ impl Sandbox {
             },
             env: Vec::new(),
             mounts: Vec::new(),
+            shared: Vec::new(),
             hostname: "algo-1".to_owned(),
             hosts: vec!["algo-1".to_owned()],
             limits: Limits {

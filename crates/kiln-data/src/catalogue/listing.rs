@@ -1,16 +1,19 @@
 //! How each kind of source becomes entries.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::shelf::{Shelf, ShelfWriter};
-use super::{Entry, Object, blocking, on_writing};
-use crate::augmented;
+use super::{Entry, Object, Piece, blocking, on_writing};
+use crate::augmented::{self, AugmentedError};
 use crate::channel::Source;
 use crate::local_path::{self, local_path};
 use crate::manifest::{self, ManifestError, ManifestItem};
 use crate::{DataError, Listed, Objects};
+
+/// The longest line of an augmented manifest; each is in memory as a whole.
+const LONGEST_LINE: u64 = 16 << 20;
 
 /// Lists a source into `file`; also answers what the source is called in the
 /// first line of the channel's manifest.
@@ -179,24 +182,37 @@ fn list_lines(
     mut shelf: ShelfWriter,
 ) -> Result<(Shelf, String), DataError> {
     let mut lines = document.open()?;
-    let (mut line, mut number) = (String::new(), 0);
+    let (mut line, mut number) = (Vec::new(), 0);
     loop {
         line.clear();
-        let read = lines.read_line(&mut line);
+        let read = lines
+            .by_ref()
+            .take(LONGEST_LINE)
+            .read_until(b'\n', &mut line);
         if read.map_err(DataError::io(format!("reading {uri}")))? == 0 {
             return Ok((shelf.finish()?, uri));
         }
         number += 1;
-        if line.trim().is_empty() {
-            continue;
-        }
-        let pieces = augmented::parse_line(line.trim_end(), attributes);
-        let pieces = pieces.map_err(|source| DataError::Augmented {
+        let pieces = pieces(&line, attributes).map_err(|source| DataError::Augmented {
             uri: uri.clone(),
             line: number,
             source,
         })?;
-        shelf.push(&Entry::Line(pieces))?;
+        if let Some(pieces) = pieces {
+            shelf.push(&Entry::Line(pieces))?;
+        }
+    }
+}
+
+/// What a line gives; `None` for an empty one.
+fn pieces(line: &[u8], attributes: &[String]) -> Result<Option<Vec<Piece>>, AugmentedError> {
+    if line.len() as u64 == LONGEST_LINE && !line.ends_with(b"\n") {
+        return Err(AugmentedError::TooLong(LONGEST_LINE));
+    }
+    let line = std::str::from_utf8(line).map_err(|_| AugmentedError::NotText)?;
+    match line.trim() {
+        "" => Ok(None),
+        line => augmented::parse_line(line, attributes).map(Some),
     }
 }
 
@@ -212,6 +228,16 @@ fn parse_uri(uri: &str) -> Result<(String, String), DataError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_without_end_is_refused_and_takes_no_memory() {
+        let long = vec![b' '; LONGEST_LINE as usize];
+        let refused = pieces(&long, &[]);
+        assert!(matches!(refused, Err(AugmentedError::TooLong(_))));
+        let refused = pieces(b"{\"v\": \"\xff\"}\n", &[]);
+        assert!(matches!(refused, Err(AugmentedError::NotText)));
+        assert_eq!(pieces(b" \n", &[]).unwrap(), None);
+    }
 
     #[test]
     fn s3_uris_name_a_bucket_and_a_prefix() {

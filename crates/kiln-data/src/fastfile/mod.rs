@@ -22,7 +22,7 @@ mod tree;
 
 use std::ops::Range;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -35,13 +35,14 @@ use tokio::sync::watch;
 use self::buffers::Buffers;
 use self::cache::{Cache, Fetch};
 use self::filesystem::{ChannelFiles, Readers};
+use self::mountpoint::Mountpoint;
+use self::prefix::check_prefix;
 use self::tree::{Builder, Tree, TreeError};
 use crate::catalogue::{Catalogue, Entry, Object, blocking};
 use crate::channel::{Channel, Source};
 use crate::{DataError, Objects};
 
 pub use self::mountpoint::{available, unmount_all_below};
-pub use self::prefix::check_prefix;
 
 /// The threads that take the kernel's requests, at the most.
 const MOST_THREADS: usize = 4;
@@ -63,7 +64,7 @@ impl Default for CacheLimits {
 /// A mounted channel. It is unmounted when this is dropped.
 #[derive(Debug)]
 pub struct Mounted {
-    directory: PathBuf,
+    mountpoint: Mountpoint,
     closed: watch::Sender<bool>,
     failure: watch::Receiver<Option<Arc<DataError>>>,
 }
@@ -81,7 +82,7 @@ impl Mounted {
     /// belongs before a kill.
     pub fn unmount(&self) {
         if !self.closed.send_replace(true) {
-            mountpoint::detach(&self.directory);
+            self.mountpoint.detach();
         }
     }
 }
@@ -124,14 +125,14 @@ pub async fn mount(
         };
         let mounting = || DataError::io(format!("mounting {}", directory.display()));
         let directory = directory.canonicalize().map_err(mounting())?;
-        let device = mountpoint::attach(&directory)?;
+        let (device, mountpoint) = mountpoint::attach(&directory)?;
         let mounted = Mounted {
-            directory,
+            mountpoint,
             closed,
             failure: failures,
         };
         serve(files, device).map_err(mounting())?;
-        mountpoint::raise_read_ahead(&mounted.directory);
+        mountpoint::raise_read_ahead(&directory);
         Ok(mounted)
     })
     .await

@@ -13,6 +13,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use crate::DataError;
@@ -31,13 +32,45 @@ const KERNEL_READ_AHEAD_KIB: &str = "4096";
 pub fn available() -> Result<(), String> {
     let probe = tempfile::tempdir()
         .map_err(|error| format!("no directory can be made to try it on: {error}"))?;
-    attach(probe.path()).map_err(|error| error.to_string())?;
-    detach(probe.path());
+    let path = probe.path().canonicalize();
+    let path = path.map_err(|error| error.to_string())?;
+    let (_device, mount) = attach(&path).map_err(|error| error.to_string())?;
+    mount.detach();
     Ok(())
 }
 
-/// Mounts an empty connection on `directory` and answers the kernel's end of it.
-pub fn attach(directory: &Path) -> Result<OwnedFd, DataError> {
+/// A mount, held by its root. The path is only its name: the work can rename what
+/// is above it, and put a link to one of the host's own mounts there.
+#[derive(Debug)]
+pub struct Mountpoint {
+    root: OwnedFd,
+    path: PathBuf,
+}
+
+impl Mountpoint {
+    /// Finds a mount by its path, through no link.
+    fn find(path: &Path) -> io::Result<Self> {
+        let how = OpenHow::new()
+            .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let root = openat2(AT_FDCWD, path, how)?;
+        let path = path.to_owned();
+        Ok(Self { root, path })
+    }
+
+    /// Ends the mount, whoever reads from it or holds it open.
+    pub fn detach(&self) {
+        let root = format!("/proc/self/fd/{}", self.root.as_raw_fd());
+        let flags = MntFlags::MNT_FORCE | MntFlags::MNT_DETACH;
+        if let Err(error) = umount2(root.as_str(), flags) {
+            tracing::warn!(path = %self.path.display(), %error, "a channel stays mounted");
+        }
+    }
+}
+
+/// Mounts an empty connection on `directory`, which is a path without links, and
+/// answers the kernel's end of it and the mount.
+pub fn attach(directory: &Path) -> Result<(OwnedFd, Mountpoint), DataError> {
     // The standard library opens with O_CLOEXEC: a child that held the device
     // would keep readers waiting after this process is gone.
     let device = OpenOptions::new()
@@ -65,7 +98,9 @@ pub fn attach(directory: &Path) -> Result<OwnedFd, DataError> {
         );
         unsupported(&why)
     })?;
-    Ok(device.into())
+    let found = Mountpoint::find(directory);
+    let mount = found.map_err(DataError::io(format!("mounting {}", directory.display())))?;
+    Ok((device.into(), mount))
 }
 
 fn no_device(error: &io::Error) -> String {
@@ -82,14 +117,6 @@ fn no_device(error: &io::Error) -> String {
 
 fn unsupported(why: &str) -> DataError {
     DataError::NoFastFile(why.to_owned())
-}
-
-/// Ends the mount on `directory`, whoever reads from it or holds it open.
-pub fn detach(directory: &Path) {
-    let flags = MntFlags::MNT_FORCE | MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW;
-    if let Err(error) = umount2(directory, flags) {
-        tracing::warn!(directory = %directory.display(), %error, "a channel stays mounted");
-    }
 }
 
 /// Lets the kernel read further ahead on this mount, where it permits that.
@@ -120,7 +147,12 @@ pub fn unmount_all_below(directory: &Path) -> io::Result<()> {
     let mounts = mounts_below(&mount_table()?, &directory);
     // The latest first: mounts may lie on each other.
     for mount in mounts.into_iter().rev() {
-        detach(&mount.point);
+        match Mountpoint::find(&mount.point) {
+            Ok(found) => found.detach(),
+            Err(error) => {
+                tracing::warn!(path = %mount.point.display(), %error, "a channel stays mounted");
+            }
+        }
     }
     Ok(())
 }

@@ -137,7 +137,8 @@ impl Download {
                 return large.fetch(&self.objects, &path, &self.parts).await;
             }
         }
-        let body = self.objects.read(bucket, key).await?;
+        let read = self.objects.read_listed(bucket, key, object.size);
+        let body = read.await?;
         // A manifest does not say how large its objects are.
         match parts::Large::of(object, body.head()) {
             Some(large) => {

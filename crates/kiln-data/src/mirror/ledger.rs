@@ -81,10 +81,6 @@ struct Item {
 }
 
 impl Ledger {
-    pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
-    }
-
     /// Takes a scan in and answers what it asks for.
     pub fn take(&mut self, scan: &Scan, haste: Haste, propagate_deletes: bool) -> Actions {
         let mut actions = Actions::default();

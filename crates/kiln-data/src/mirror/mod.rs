@@ -12,6 +12,7 @@
 //! followed, and what changes while it is read is read again.
 
 mod ledger;
+mod local;
 mod markers;
 mod restore;
 mod scan;
@@ -21,6 +22,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use futures::{FutureExt, StreamExt};
+
+pub use self::local::Local;
 
 use self::ledger::{Actions, Haste, Ledger, Upload};
 use self::markers::Uploading;
@@ -60,7 +63,7 @@ pub struct Mirror {
 struct Store {
     objects: Objects,
     uploader: Uploader,
-    local: PathBuf,
+    local: Local,
     bucket: String,
     /// Empty, or ending with a slash.
     prefix: String,
@@ -71,7 +74,7 @@ impl Mirror {
     /// A mirror that has not done anything yet. The prefix is a directory's:
     /// `a/b` has nothing to do with `a/bc`.
     #[must_use]
-    pub fn new(objects: Objects, local: &Path, bucket: &str, prefix: &str, rules: Rules) -> Self {
+    pub fn new(objects: Objects, local: Local, bucket: &str, prefix: &str, rules: Rules) -> Self {
         let slash = match prefix.is_empty() || prefix.ends_with('/') {
             true => "",
             false => "/",
@@ -81,7 +84,7 @@ impl Mirror {
             store: Store {
                 uploader: Uploader::new(&objects),
                 objects,
-                local: local.to_owned(),
+                local,
                 bucket: bucket.to_owned(),
                 prefix: format!("{prefix}{slash}"),
                 markers: rules.markers,
@@ -98,12 +101,18 @@ impl Mirror {
     /// names the object.
     pub async fn restore(&mut self) -> Result<u64, DataError> {
         let mut files = 0;
+        let root = self.store.local.open().and_then(|root| {
+            let gone = || std::io::ErrorKind::NotFound.into();
+            root.ok_or_else(gone)
+        });
+        let doing = format!("opening {}", self.store.local.path().display());
+        let root = &root.map_err(DataError::io(doing))?;
         let ledger = &mut self.ledger;
         let restore = Restore {
             objects: &self.store.objects,
             bucket: &self.store.bucket,
             prefix: &self.store.prefix,
-            root: &self.store.local,
+            root,
         };
         let note = |(path, stamp)| {
             ledger.restored(path, stamp);
@@ -120,18 +129,21 @@ impl Mirror {
             let scanned = self.scan().await;
             let took = begun.elapsed();
             match scanned {
-                Ok((scan, _)) => {
+                Ok(Some((scan, _))) => {
                     for error in self.round(&scan, Haste::Steady).await {
                         tracing::warn!(%error, "the mirror tries again");
                     }
                 }
+                // The work may be about to make it again.
+                Ok(None) => {}
                 Err(error) => tracing::warn!(%error, "the mirror cannot look"),
             }
             tokio::time::sleep(pause(took)).await;
         }
     }
 
-    /// Makes the prefix what the directory is, after the work has ended.
+    /// Makes the prefix what the directory is, after the work has ended. If the
+    /// work has removed the directory itself, what was stored of it stays.
     ///
     /// # Errors
     /// When something could not be read, stored or deleted.
@@ -139,13 +151,9 @@ impl Mirror {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let (scan, failed) = match self.scan().await {
-                Err(DataError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && self.ledger.is_empty() =>
-                {
-                    return Ok(());
-                }
-                scanned => scanned?,
+            let Some((scan, failed)) = self.scan().await? else {
+                tracing::warn!(local = ?self.store.local, "a directory is gone at the end");
+                return Ok(());
             };
             let mut failures = self.round(&scan, Haste::Last).await;
             failures.extend(failed);
@@ -157,18 +165,25 @@ impl Mirror {
         }
     }
 
-    /// What is in the directory, and what of it could not be seen.
-    async fn scan(&self) -> Result<(ledger::Scan, Vec<DataError>), DataError> {
-        let root = self.store.local.clone();
+    /// What is in the directory, and what of it could not be seen; `None` when
+    /// the work has removed it.
+    async fn scan(&self) -> Result<Option<(ledger::Scan, Vec<DataError>)>, DataError> {
+        let local = self.store.local.clone();
         let reading = |path: &Path| DataError::io(format!("reading {}", path.display()));
-        let scanned = tokio::task::spawn_blocking(move || scan::scan(&root)).await;
-        let scanned = scanned.map_err(|error| upload::died(&error))?;
-        let (scan, unreadable) = scanned.map_err(reading(&self.store.local))?;
+        let scanned = tokio::task::spawn_blocking(move || {
+            let root = local.open()?;
+            root.map(scan::scan).transpose()
+        });
+        let scanned = scanned.await.map_err(|error| upload::died(&error))?;
+        let scanned = scanned.map_err(reading(&self.store.local.path()))?;
+        let Some((scan, unreadable)) = scanned else {
+            return Ok(None);
+        };
         let failed = unreadable
             .into_iter()
             .map(|unreadable| reading(&unreadable.path)(unreadable.error))
             .collect();
-        Ok((scan, failed))
+        Ok(Some((scan, failed)))
     }
 
     /// Does what a scan asks for, and answers what could not be done.
@@ -184,9 +199,8 @@ impl Mirror {
             self.store.clear_markers(path);
         }
         let mut failures = self.upload(upload).await;
-        // While the work goes on, no old checkpoint goes before the new one is
-        // there.
-        if failures.is_empty() || haste == Haste::Last {
+        // No old checkpoint goes before the new one is there.
+        if failures.is_empty() {
             failures.extend(self.delete(delete).await);
         }
         failures
@@ -206,7 +220,9 @@ impl Mirror {
             })
             .buffer_unordered(CONCURRENCY);
         let mut failures = Vec::new();
+        let mut outage = Outage::default();
         while let Some((mut upload, stored)) = outcomes.next().await {
+            let away = outage.is_sure_after(&stored);
             match stored {
                 Ok(Outcome::Stored { unchanged }) => {
                     upload.settled &= unchanged;
@@ -217,6 +233,9 @@ impl Mirror {
                     ledger.failed(&upload.path);
                     failures.push(error);
                 }
+            }
+            if away {
+                break;
             }
         }
         failures
@@ -235,13 +254,34 @@ impl Mirror {
             })
             .buffer_unordered(CONCURRENCY);
         let mut failures = Vec::new();
+        let mut outage = Outage::default();
         while let Some((path, deleted)) = outcomes.next().await {
+            let away = outage.is_sure_after(&deleted);
             match deleted {
                 Ok(()) => ledger.deleted(&path),
                 Err(error) => failures.push(error),
             }
+            if away {
+                break;
+            }
         }
         failures
+    }
+}
+
+/// How many things in a row failed because the store is away. A hundred thousand
+/// files must not all wait for it until its patience ends.
+#[derive(Debug, Default)]
+struct Outage(usize);
+
+impl Outage {
+    /// Whether, after this outcome too, nothing else would fare better.
+    fn is_sure_after<T>(&mut self, outcome: &Result<T, DataError>) -> bool {
+        self.0 = match outcome {
+            Err(error) if error.is_outage() => self.0 + 1,
+            _ => 0,
+        };
+        self.0 >= CONCURRENCY
     }
 }
 
@@ -297,9 +337,8 @@ impl Store {
 
     /// The directory that holds a file; `None` when it is gone.
     fn directory_of(&self, path: &Path) -> std::io::Result<Option<OwnedFd>> {
-        let root = tree::open_root(&self.local)?;
         let parent = path.parent().unwrap_or(Path::new(""));
-        tree::descend_if_there(&root, parent)
+        self.local.open_inside(parent)
     }
 }
 
@@ -311,6 +350,21 @@ fn pause(took: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_store_that_fails_everything_is_away() {
+        let mut outage = Outage::default();
+        let away = || Err::<(), _>(DataError::Unreachable(String::new()));
+        let full = || Err::<(), _>(DataError::Full(String::new()));
+        for _ in 0..3 {
+            assert!((1..CONCURRENCY).all(|_| !outage.is_sure_after(&away())));
+            assert!(!outage.is_sure_after(&Ok(())));
+            assert!((1..CONCURRENCY).all(|_| !outage.is_sure_after(&away())));
+            assert!(!outage.is_sure_after(&full()));
+        }
+        assert!((1..CONCURRENCY).all(|_| !outage.is_sure_after(&away())));
+        assert!(outage.is_sure_after(&away()));
+    }
 
     #[test]
     fn slow_scans_are_rare() {

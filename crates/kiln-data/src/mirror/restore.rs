@@ -28,14 +28,12 @@ pub(super) struct Restore<'a> {
     pub bucket: &'a str,
     /// Empty, or ending with a slash.
     pub prefix: &'a str,
-    pub root: &'a Path,
+    pub root: &'a OwnedFd,
 }
 
 impl Restore<'_> {
     /// Fetches everything, and tells of each file. No object is no error.
     pub async fn run(&self, mut each: impl FnMut(Restored)) -> Result<(), DataError> {
-        let root = tree::open_root(self.root);
-        let root = &root.map_err(DataError::io(format!("opening {}", self.root.display())))?;
         let mut token = None;
         loop {
             let listed = self
@@ -43,7 +41,7 @@ impl Restore<'_> {
                 .list_page(self.bucket, self.prefix, token.as_deref());
             let (page, next) = listed.await?;
             let mut files = futures::stream::iter(page)
-                .map(|object| self.restore(root, object).boxed())
+                .map(|object| self.restore(object).boxed())
                 .buffer_unordered(CONCURRENCY);
             while let Some(file) = files.try_next().await? {
                 file.into_iter().for_each(&mut each);
@@ -55,7 +53,7 @@ impl Restore<'_> {
         }
     }
 
-    async fn restore(&self, root: &OwnedFd, object: Listed) -> Result<Option<Restored>, DataError> {
+    async fn restore(&self, object: Listed) -> Result<Option<Restored>, DataError> {
         let path =
             local_path(self.prefix, &object.key).map_err(|error| error.under(self.bucket))?;
         let Some(path) = path.filter(|path| scan::is_mirrored(path)) else {
@@ -64,7 +62,7 @@ impl Restore<'_> {
         let named = |error: DataError| error.fetching(self.bucket, &object.key);
         let body = self.objects.read(self.bucket, &object.key).await;
         let mut body = body.map_err(named)?;
-        let file = create(root, &path).map_err(|error| self.writing(error, &object))?;
+        let file = create(self.root, &path).map_err(|error| self.writing(error, &object))?;
         let mut file = tokio::fs::File::from_std(file);
         while let Some(chunk) = body.chunk().await.map_err(named)? {
             let written = file.write_all(&chunk).await;

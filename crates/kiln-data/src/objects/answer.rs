@@ -1,7 +1,10 @@
 //! What a store's answers say: an object's head, and errors.
 
+use std::time::Duration;
+
 use reqwest::Response;
 use reqwest::header::{CONTENT_LENGTH, ETAG, HeaderMap};
+use tokio::time::timeout;
 
 use super::checksum::Checksum;
 use crate::DataError;
@@ -36,11 +39,12 @@ fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Reads an error answer.
-pub(super) async fn refusal(mut response: Response) -> DataError {
+/// Reads an error answer, of which a store that falls silent may never send the
+/// rest.
+pub(super) async fn refusal(mut response: Response, patience: Duration) -> DataError {
     let status = response.status();
     let mut document = Vec::new();
-    while let Ok(Some(chunk)) = response.chunk().await {
+    while let Ok(Ok(Some(chunk))) = timeout(patience, response.chunk()).await {
         document.extend_from_slice(&chunk);
         if document.len() > LONGEST_ERROR {
             break;

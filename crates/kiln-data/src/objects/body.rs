@@ -14,6 +14,7 @@ use super::Objects;
 use super::answer::{self, ObjectHead};
 use super::checksum::{Checksum, Digest};
 use super::connection::Headers;
+use super::local::{FileReader, LocalBody, WORTH_ASKING};
 use super::retry::Backoff;
 use crate::DataError;
 
@@ -29,9 +30,18 @@ pub struct ObjectBody {
     end: Option<u64>,
     /// Bytes that come before the next one, from a store without ranges.
     ahead: u64,
-    response: Option<Response>,
+    origin: Origin,
     digest: Option<(Digest, Checksum)>,
     backoff: Backoff,
+}
+
+/// Where the next bytes come from.
+enum Origin {
+    /// The object has to be opened again first.
+    Nowhere,
+    Answer(Response),
+    /// The object's own file, on this machine.
+    File(FileReader),
 }
 
 impl std::fmt::Debug for ObjectBody {
@@ -53,10 +63,38 @@ impl Objects {
         let response = self.get(bucket, key).await?;
         let head = ObjectHead::of(response.headers());
         let mut body = ObjectBody::new(self, bucket, key, 0, head.size);
-        body.digest = head.checksum.map(|checksum| (checksum.digest(), checksum));
-        body.head = head;
-        body.response = Some(response);
+        body.origin = Origin::Answer(response);
+        body.expect(head);
         Ok(body)
+    }
+
+    /// Opens an object as [`Objects::read`] does, past the network where its
+    /// file can be found and the size with which it was listed is worth that.
+    ///
+    /// # Errors
+    /// When the store refuses, or cannot be reached.
+    pub async fn read_listed(
+        &self,
+        bucket: &str,
+        key: &str,
+        size: Option<u64>,
+    ) -> Result<ObjectBody, DataError> {
+        let long = size.is_some_and(|size| size >= WORTH_ASKING);
+        let Some(found) = self.local_body(long, bucket, key).await else {
+            return self.read(bucket, key).await;
+        };
+        let Some(size) = found.head.size else {
+            return self.read(bucket, key).await;
+        };
+        let mut body = ObjectBody::new(self, bucket, key, 0, Some(size));
+        body.origin = Origin::File(FileReader::new(found.file, 0..size));
+        body.expect(found.head);
+        Ok(body)
+    }
+
+    async fn local_body(&self, wanted: bool, bucket: &str, key: &str) -> Option<LocalBody> {
+        let local = self.local.as_ref().filter(|_| wanted)?;
+        local.find(bucket, key).await
     }
 
     /// Opens a part of an object; with `if_match`, only of the object that has
@@ -94,10 +132,16 @@ impl ObjectBody {
             at,
             end,
             ahead: 0,
-            response: None,
+            origin: Origin::Nowhere,
             digest: None,
             backoff: Backoff::new(objects.patience),
         }
+    }
+
+    /// Takes in what is known of the whole object.
+    fn expect(&mut self, head: ObjectHead) {
+        self.digest = head.checksum.map(|checksum| (checksum.digest(), checksum));
+        self.head = head;
     }
 
     /// What the store said of the object when it was opened.
@@ -125,18 +169,26 @@ impl ObjectBody {
                 Ok(None) => answer::broken("its body ended too early"),
                 Err(error) => error,
             };
-            self.response = None;
+            self.origin = Origin::Nowhere;
             self.backoff.wait(broken).await?;
             self.open().await?;
         }
     }
 
     async fn receive(&mut self) -> Result<Option<Bytes>, DataError> {
-        let Some(response) = &mut self.response else {
+        match &mut self.origin {
             // The last future was dropped between two tries.
-            return Err(answer::broken("its body was let go"));
-        };
-        self.objects.next_chunk(response).await
+            Origin::Nowhere => Err(answer::broken("its body was let go")),
+            Origin::Answer(response) => self.objects.next_chunk(response).await,
+            Origin::File(file) => match file.next().await {
+                Ok(block) => Ok(Some(block)),
+                Err(error) => {
+                    // The store has better words for it, if not the bytes.
+                    self.objects.local = None;
+                    Err(answer::broken(&error.to_string()))
+                }
+            },
+        }
     }
 
     /// What of a received chunk is asked for and new, if anything.
@@ -171,6 +223,10 @@ impl ObjectBody {
 
     /// Asks for what is missing.
     async fn open(&mut self) -> Result<(), DataError> {
+        if let Some(file) = self.file().await {
+            self.origin = Origin::File(file);
+            return Ok(());
+        }
         let end = self.end.map(|end| end - 1);
         let end = end.map(|last| last.to_string()).unwrap_or_default();
         let mut headers: Headers = vec![("range", format!("bytes={}-{end}", self.at))];
@@ -190,8 +246,25 @@ impl ObjectBody {
             StatusCode::PARTIAL_CONTENT => 0,
             _ => self.at,
         };
-        self.response = Some(response);
+        self.origin = Origin::Answer(response);
         Ok(())
+    }
+
+    /// What is missing, from the object's file. One with another tag or too few
+    /// bytes is left to the store, which says what is wrong.
+    async fn file(&mut self) -> Option<FileReader> {
+        let missing = self.at..self.end?;
+        let long = missing.end - missing.start >= WORTH_ASKING;
+        let found = self.objects.local_body(long, &self.bucket, &self.key);
+        let LocalBody { file, head } = found.await?;
+        let (tag, expected) = (head.etag?, self.head.etag.as_deref());
+        let same = expected.is_none_or(|expected| unquoted(expected) == unquoted(&tag));
+        if !same || head.size? < missing.end {
+            return None;
+        }
+        self.head.etag = Some(tag);
+        self.ahead = 0;
+        Some(FileReader::new(file, missing))
     }
 
     /// Not every store honours `If-Match`.

@@ -34,10 +34,9 @@ impl Checksum {
         let value = |name: &str| headers.get(name)?.to_str().ok();
         if value("x-amz-checksum-type") != Some("COMPOSITE") {
             let bytes = |name: &str| BASE64.decode(value(name)?).ok();
-            for (name, algorithm, length) in CRCS {
-                if let Some(bytes) = bytes(name).filter(|bytes| bytes.len() == length) {
-                    return Some(Self::Crc(algorithm, big_endian(&bytes)));
-                }
+            let crc = |(name, ..): (&str, _, _)| Self::crc(name, value(name)?);
+            if let Some(crc) = CRCS.into_iter().find_map(crc) {
+                return Some(crc);
             }
             if let Some(sha) = bytes("x-amz-checksum-sha256") {
                 return Some(Self::Sha256(sha.try_into().ok()?));
@@ -50,6 +49,15 @@ impl Checksum {
         }
         let tag = value("etag")?.trim_matches('"');
         Some(Self::Md5(sixteen_bytes(tag)?))
+    }
+
+    /// The redundancy check that a header of this name declares.
+    #[must_use]
+    pub fn crc(name: &str, value: &str) -> Option<Self> {
+        let (_, algorithm, length) = CRCS.into_iter().find(|(known, ..)| *known == name)?;
+        let bytes = BASE64.decode(value).ok();
+        let bytes = bytes.filter(|bytes| bytes.len() == length)?;
+        Some(Self::Crc(algorithm, big_endian(&bytes)))
     }
 
     /// A digest that can be compared with this checksum.

@@ -8,8 +8,10 @@
 
 mod answer;
 mod body;
+mod buckets;
 mod checksum;
 mod connection;
+mod local;
 mod multipart;
 mod requests;
 mod retry;
@@ -24,6 +26,7 @@ pub use self::answer::ObjectHead;
 pub use self::body::ObjectBody;
 pub use self::checksum::Checksum;
 pub use self::connection::Transport;
+pub use self::local::{LocalBodies, LocalBody};
 pub use self::requests::Listed;
 pub use self::retry::Patience;
 
@@ -74,6 +77,8 @@ pub struct Objects {
     encryption: Encryption,
     /// The header, and its value, that every answer of the store has.
     mark: Option<(&'static str, String)>,
+    /// Where the store is on this machine and shows its files.
+    local: Option<Arc<dyn LocalBodies>>,
 }
 
 impl std::fmt::Debug for Objects {
@@ -102,6 +107,7 @@ impl Objects {
             patience: Patience::OWN,
             encryption: Encryption::None,
             mark: None,
+            local: None,
         }
     }
 
@@ -111,6 +117,13 @@ impl Objects {
     pub fn with_mark(self, header: &'static str, value: &str) -> Self {
         let mark = Some((header, value.to_owned()));
         Self { mark, ..self }
+    }
+
+    /// The same client, which reads long bodies from the files that are found.
+    #[must_use]
+    pub fn with_local_bodies(self, local: Arc<dyn LocalBodies>) -> Self {
+        let local = Some(local);
+        Self { local, ..self }
     }
 
     /// The same client with another patience.
@@ -198,7 +211,7 @@ impl Objects {
         if response.status().is_success() {
             Ok(response)
         } else {
-            Err(answer::refusal(response).await)
+            Err(answer::refusal(response, self.patience.stalled).await)
         }
     }
 

@@ -1,8 +1,6 @@
 //! The requests that are one question and one answer.
 
-use std::ops::Range;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::Response;
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::actions::list_objects_v2::ListObjectsContent;
@@ -111,27 +109,6 @@ impl Objects {
             Draft::new(action, headers.clone(), Bytes::new())
         })
         .await
-    }
-
-    /// Some of an object's bytes; with `if_match`, only of the object that has
-    /// this entity tag.
-    ///
-    /// # Errors
-    /// When the store refuses or cannot be reached, or the object was replaced.
-    pub async fn get_range(
-        &self,
-        bucket: &str,
-        key: &str,
-        range: Range<u64>,
-        if_match: Option<&str>,
-    ) -> Result<Bytes, DataError> {
-        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(0);
-        let mut body = self.read_range(bucket, key, range, if_match).await?;
-        let mut bytes = BytesMut::with_capacity(length);
-        while let Some(chunk) = body.chunk().await? {
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes.freeze())
     }
 
     /// Stores a small object.

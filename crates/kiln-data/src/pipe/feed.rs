@@ -15,7 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::payload::{self, Presentation};
-use crate::catalogue::{Entry, Piece};
+use crate::catalogue::{Entry, Object, Piece};
 use crate::{DataError, Objects};
 
 /// Objects and values fetched at a time.
@@ -30,7 +30,7 @@ pub(super) struct Feed<I> {
     presentation: Presentation,
     spool_directory: PathBuf,
     /// Pieces of an entry that are not fetched yet.
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<Wanted>,
     ahead: VecDeque<Ahead>,
 }
 
@@ -71,8 +71,12 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
                 break;
             };
             let ahead = match piece {
-                Piece::Text(text) => Ahead::Ready(payload::of_text(text, self.presentation).into()),
-                Piece::Object { bucket, key } => Ahead::Fetched(self.fetch(bucket, key)),
+                Wanted::Text(text) => {
+                    Ahead::Ready(payload::of_text(text, self.presentation).into())
+                }
+                Wanted::Object { bucket, key, size } => {
+                    Ahead::Fetched(self.fetch(bucket, key, size))
+                }
             };
             self.ahead.push_back(ahead);
         }
@@ -82,25 +86,22 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
         Ok(())
     }
 
-    fn next_piece(&mut self) -> Result<Option<Piece>, DataError> {
+    fn next_piece(&mut self) -> Result<Option<Wanted>, DataError> {
         loop {
             if let Some(piece) = self.pieces.pop_front() {
                 return Ok(Some(piece));
             }
             match self.entries.next().transpose()? {
                 None => return Ok(None),
-                Some(Entry::Line(pieces)) => self.pieces.extend(pieces),
-                Some(Entry::Object(object)) => {
-                    return Ok(Some(Piece::Object {
-                        bucket: object.bucket,
-                        key: object.key,
-                    }));
+                Some(Entry::Line(pieces)) => {
+                    self.pieces.extend(pieces.into_iter().map(Wanted::from));
                 }
+                Some(Entry::Object(object)) => return Ok(Some(object.into())),
             }
         }
     }
 
-    fn fetch(&self, bucket: String, key: String) -> Fetch {
+    fn fetch(&self, bucket: String, key: String, size: Option<u64>) -> Fetch {
         let (sender, chunks) = unbounded_channel();
         let room = Arc::new(Semaphore::new(ROOM));
         let foremost = Arc::new(Notify::new());
@@ -112,7 +113,7 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
         let (objects, presentation) = (self.objects.clone(), self.presentation);
         let spool = self.spool_directory.clone();
         let task = tokio::spawn(async move {
-            let object = (bucket.as_str(), key.as_str());
+            let object = (bucket.as_str(), key.as_str(), size);
             payload::send_object(&objects, object, presentation, spool, &mut outlet).await
         });
         Fetch {
@@ -120,6 +121,40 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
             room,
             foremost,
             task,
+        }
+    }
+}
+
+/// What goes into the pipe in its turn.
+enum Wanted {
+    Text(String),
+    Object {
+        bucket: String,
+        key: String,
+        /// As it was listed; a manifest says none.
+        size: Option<u64>,
+    },
+}
+
+impl From<Piece> for Wanted {
+    fn from(piece: Piece) -> Self {
+        match piece {
+            Piece::Text(text) => Self::Text(text),
+            Piece::Object { bucket, key } => Self::Object {
+                bucket,
+                key,
+                size: None,
+            },
+        }
+    }
+}
+
+impl From<Object> for Wanted {
+    fn from(object: Object) -> Self {
+        Self::Object {
+            bucket: object.bucket,
+            key: object.key,
+            size: object.size,
         }
     }
 }

@@ -133,7 +133,7 @@ fn make(directory: &OwnedFd, name: &str) -> Result<OwnedFd, DataError> {
     if status.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFIFO.bits() {
         return Err(io_error("making", name, Errno::EEXIST));
     }
-    // The mode asked for above went through our umask, which is the owner's only.
+    // The mode asked for above went through our umask, which may leave others nothing.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     std::fs::set_permissions(by_descriptor(&fifo), permissions)
         .map_err(DataError::io(format!("making the pipe {name}")))?;

@@ -47,14 +47,14 @@ fn record(payload: Bytes) -> Vec<Bytes> {
 /// The message names the object.
 pub(super) async fn send_object(
     objects: &Objects,
-    (bucket, key): (&str, &str),
+    (bucket, key, size): (&str, &str, Option<u64>),
     presentation: Presentation,
     spool_directory: PathBuf,
     outlet: &mut Outlet,
 ) -> Result<(), DataError> {
     let uri = || format!("s3://{bucket}/{key}");
     let mut body = objects
-        .read(bucket, key)
+        .read_listed(bucket, key, size)
         .await
         .map_err(|error| error.fetching(bucket, key))?;
     let mut gunzip = presentation.decompress.then(Gunzip::new);

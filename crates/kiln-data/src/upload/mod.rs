@@ -103,11 +103,7 @@ fn find_files(root: &Path, found: &mpsc::Sender<Entry>) -> Result<(), DataError>
 /// The key of a file below a prefix, with one slash between them.
 pub(crate) fn key(prefix: &str, path: &Path) -> Result<String, DataError> {
     let Some(name) = path.to_str() else {
-        let cause = "a key in S3 is UTF-8, and this file's name is not";
-        let invalid = std::io::Error::new(std::io::ErrorKind::InvalidData, cause);
-        return Err(DataError::io(format!("storing {}", path.display()))(
-            invalid,
-        ));
+        return Err(DataError::Nameless(path.to_owned()));
     };
     let slash = if prefix.is_empty() || prefix.ends_with('/') {
         ""
@@ -137,7 +133,9 @@ mod tests {
     fn a_name_that_is_not_utf_8_is_named_in_the_error() {
         use std::os::unix::ffi::OsStrExt;
         let name = std::ffi::OsStr::from_bytes(b"bad-\xff.bin");
-        let error = key("p", Path::new(name)).unwrap_err().to_string();
-        assert!(error.contains("bad-") && error.contains("UTF-8"), "{error}");
+        let error = key("p", Path::new(name)).unwrap_err();
+        assert!(error.is_the_request_s());
+        let text = error.to_string();
+        assert!(text.contains("bad-") && text.contains("UTF-8"), "{text}");
     }
 }

@@ -5,6 +5,7 @@
 
 mod downloading;
 mod impostor;
+mod local;
 mod reading;
 mod store;
 mod uploading;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kiln_data::mirror::{Mirror, Rules};
+use kiln_data::mirror::{Local, Mirror, Rules};
 use proptest::prelude::*;
 
 use crate::store::{BUCKET, Store, noise};
@@ -31,7 +31,8 @@ impl World {
 
     fn mirror(&self, rules: Rules) -> Mirror {
         let objects = self.store.client.clone();
-        Mirror::new(objects, self.local.path(), BUCKET, "ckpt", rules)
+        let local = Local::new(self.local.path(), Path::new(""));
+        Mirror::new(objects, local, BUCKET, "ckpt", rules)
     }
 
     fn write(&self, name: &str, body: impl AsRef<[u8]>) -> PathBuf {
@@ -221,6 +222,47 @@ async fn links_lead_nothing_into_the_store() {
     std::os::unix::fs::symlink(secrets.path().join("key"), world.local.path().join("f")).unwrap();
     world.mirror(ALL).flush().await.unwrap();
     assert!(world.store.keys().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_in_the_directory_s_place_leads_nowhere() {
+    let world = World::new().await;
+    let host = tempfile::tempdir().unwrap();
+    fs::write(host.path().join("key"), "secret").unwrap();
+    world.write("out/a", "a");
+    let local = Local::new(world.local.path(), Path::new("out"));
+    let mut mirror = Mirror::new(world.store.client.clone(), local, BUCKET, "ckpt", ALL);
+    run_until(&mut mirror, async || !world.store.keys().await.is_empty()).await;
+
+    fs::remove_dir_all(world.local.path().join("out")).unwrap();
+    std::os::unix::fs::symlink(host.path(), world.local.path().join("out")).unwrap();
+    let running = tokio::time::timeout(Duration::from_millis(2500), mirror.run());
+    running.await.unwrap_err();
+    mirror.flush().await.unwrap();
+    assert_eq!(world.store.keys().await, ["ckpt/a"]);
+    assert_eq!(fs::read_dir(host.path()).unwrap().count(), 1);
+
+    // Made again, it counts again.
+    fs::remove_file(world.local.path().join("out")).unwrap();
+    world.write("out/b", "b");
+    mirror.flush().await.unwrap();
+    assert_eq!(world.store.keys().await, ["ckpt/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_old_checkpoint_goes_while_the_new_one_is_refused() {
+    let world = World::new().await;
+    let mut mirror = world.mirror(ALL);
+    world.write("old", "old");
+    mirror.flush().await.unwrap();
+    world.remove("old");
+    world.write("new", "new");
+    world.store.only(|action, _| action != "s3:PutObject");
+    mirror.flush().await.unwrap_err();
+    assert_eq!(world.store.keys().await, ["ckpt/old"]);
+    world.store.only(|_, _| true);
+    mirror.flush().await.unwrap();
+    assert_eq!(world.store.keys().await, ["ckpt/new"]);
 }
 
 #[derive(Debug, Clone)]

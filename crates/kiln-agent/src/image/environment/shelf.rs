@@ -15,6 +15,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::syncfs;
 
 use super::EnvironmentError;
+use crate::removal::remove_tree;
 
 /// How often those who wait look whether the builder said or did something.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -157,12 +158,7 @@ fn flush(path: &Path) -> Result<(), EnvironmentError> {
 
 /// Removes what an interrupted builder left.
 fn clear(path: &Path) -> Result<(), EnvironmentError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(EnvironmentError::io("removing", path)(error))
-        }
-        _ => Ok(()),
-    }
+    remove_tree(path).map_err(EnvironmentError::io("removing", path))
 }
 
 #[cfg(test)]

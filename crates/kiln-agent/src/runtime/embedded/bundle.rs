@@ -259,6 +259,7 @@ mod tests {
             start: Start::default(),
             env: Vec::new(),
             mounts,
+            shared: Vec::new(),
             hostname: "algo-1".to_owned(),
             hosts: Vec::new(),
             limits: Limits {

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use nix::sys::signal::Signal;
@@ -18,6 +19,10 @@ use super::protocol::{Report, SPEC_FILE, ShimSpec};
 use super::{executable::ProtectedExecutable, rootfs, shim};
 use crate::removal::remove_tree;
 use crate::runtime::{Exit, Running, RuntimeError};
+
+/// How long a shim may take to kill its container. A process that hangs in the
+/// kernel keeps it waiting for ever.
+const SHIM_GONE_WITHIN: Duration = Duration::from_secs(60);
 
 /// A container behind its shim. Dropping it closes the socket, upon which the
 /// shim kills the container and removes its control groups.
@@ -152,9 +157,9 @@ impl Running for EmbeddedContainer {
             ..
         } = *self;
         drop((wishes, reports));
-        shim.wait()
-            .await
-            .map_err(io_error("waiting for the shim"))?;
+        let ended = tokio::time::timeout(SHIM_GONE_WITHIN, shim.wait()).await;
+        let ended = ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        ended.map_err(io_error("waiting for the shim"))?;
         clear(&id, &scratch).await
     }
 }
@@ -221,7 +226,10 @@ fn connect(socket: StdUnixStream) -> io::Result<UnixStream> {
 
 /// Removes what the runtime keeps in the scratch directory.
 fn remove_files(scratch: &Path) -> io::Result<()> {
-    let directories = rootfs::SCRATCH_NAMES.iter().chain(&shim::SCRATCH_NAMES);
+    let directories = rootfs::SCRATCH_NAMES
+        .iter()
+        .chain(&shim::SCRATCH_NAMES)
+        .chain([&shim::SHARED]);
     for name in directories {
         remove_tree(&scratch.join(name))?;
     }

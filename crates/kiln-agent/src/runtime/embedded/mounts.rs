@@ -1,9 +1,9 @@
 //! Mounts made apart from any directory and attached when they are complete, so
 //! that nothing is ever mounted with more rights than it should have.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -42,19 +42,7 @@ impl ReadOnlyMount {
     /// # Errors
     /// When the kernel refuses.
     pub fn attach(&self, target: &Path) -> io::Result<()> {
-        let target = c_path(target)?;
-        // SAFETY: both paths are C strings that outlive the call.
-        let done = unsafe {
-            libc::syscall(
-                libc::SYS_move_mount,
-                self.mount.as_raw_fd(),
-                c"".as_ptr(),
-                libc::AT_FDCWD,
-                target.as_ptr(),
-                libc::MOVE_MOUNT_F_EMPTY_PATH,
-            )
-        };
-        outcome(done)
+        attach(&self.mount, target)
     }
 
     /// The descriptor of the view.
@@ -64,12 +52,44 @@ impl ReadOnlyMount {
     }
 }
 
+/// Attaches a view of an opened directory, with all that is mounted below it,
+/// where `target` is. Its name plays no part.
+///
+/// # Errors
+/// When the kernel refuses.
+pub fn attach_directory(directory: &OwnedFd, target: &Path) -> io::Result<()> {
+    attach(&clone_mount_at(directory.as_raw_fd(), c"")?, target)
+}
+
+fn attach(mount: &OwnedFd, target: &Path) -> io::Result<()> {
+    let target = c_path(target)?;
+    // SAFETY: both paths are C strings that outlive the call.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_move_mount,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_FDCWD,
+            target.as_ptr(),
+            libc::MOVE_MOUNT_F_EMPTY_PATH,
+        )
+    };
+    outcome(done)
+}
+
 fn clone_mount(path: &Path) -> io::Result<OwnedFd> {
-    let path = c_path(path)?;
-    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
+    clone_mount_at(libc::AT_FDCWD, &c_path(path)?)
+}
+
+/// A view of what is at the path below a descriptor, or of the descriptor's own
+/// directory when the path is empty.
+fn clone_mount_at(directory: RawFd, path: &CStr) -> io::Result<OwnedFd> {
+    let flags = libc::OPEN_TREE_CLONE
+        | libc::OPEN_TREE_CLOEXEC
+        | libc::AT_RECURSIVE as u32
+        | libc::AT_EMPTY_PATH as u32;
     // SAFETY: the path is a C string that outlives the call.
-    let descriptor =
-        unsafe { libc::syscall(libc::SYS_open_tree, libc::AT_FDCWD, path.as_ptr(), flags) };
+    let descriptor = unsafe { libc::syscall(libc::SYS_open_tree, directory, path.as_ptr(), flags) };
     match i32::try_from(descriptor) {
         // SAFETY: the kernel has just made this descriptor for us.
         Ok(descriptor @ 0..) => Ok(unsafe { OwnedFd::from_raw_fd(descriptor) }),

@@ -2,11 +2,13 @@
 //! person who starts the server.
 
 use std::fs;
+use std::path::Path;
 
 use super::cgroup::{Enforced, Hierarchy};
 use super::executable::ProtectedExecutable;
 use super::seccomp;
 use super::tolerance::{Safeguard, Tolerance};
+use crate::agent::PROGRAM;
 
 /// How much a weakness matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,9 +206,7 @@ fn has_overlay() -> bool {
 }
 
 fn can_protect_mounts() -> bool {
-    std::env::current_exe()
-        .and_then(|path| ProtectedExecutable::of(&path))
-        .is_ok()
+    ProtectedExecutable::of(Path::new(PROGRAM)).is_ok()
 }
 
 #[cfg(test)]

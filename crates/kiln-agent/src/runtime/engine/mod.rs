@@ -223,10 +223,14 @@ impl Runtime for EngineRuntime {
                 "it is not an image of the container engine".to_owned(),
             ));
         };
+        let container = named(container).map_err(|source| RuntimeError::Io {
+            doing: "looking for a shared file system".to_owned(),
+            source,
+        })?;
         let wanted = NewContainer {
             name: container.id.clone(),
             image: image.clone(),
-            body: creation::body(container, image, wiring, self.engine),
+            body: creation::body(&container, image, wiring, self.engine),
         };
         // In a task of its own, what the engine was asked for is seen through
         // even when nobody waits for it any more. What comes of it is dropped
@@ -235,6 +239,15 @@ impl Runtime for EngineRuntime {
         let launched = launched.map_err(|error| RuntimeError::Machine(error.to_string()))?;
         launched.map(|running| Box::new(running) as Box<dyn Running>)
     }
+}
+
+/// The container with its shared directories as mounts: an engine takes names.
+fn named(container: &Container) -> std::io::Result<Container> {
+    let mut container = container.clone();
+    for shared in std::mem::take(&mut container.shared) {
+        container.mounts.push(shared.by_name()?);
+    }
+    Ok(container)
 }
 
 /// The gateway that the network names, or else the first address of its subnet,

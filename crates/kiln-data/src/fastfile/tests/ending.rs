@@ -73,6 +73,31 @@ async fn a_slow_store_delays_a_read_and_no_other_call() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mount_whose_path_leads_to_another_ends_and_the_other_stays() {
+    if !possible() {
+        return;
+    }
+    let (job, host) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::start().await;
+    store.put("data/a", "a");
+    let channel = channel("data/", Shard::WHOLE);
+    let limits = CacheLimits::default();
+    let data = job.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let mounted = mount_in(&store, &channel, &data, limits).await.unwrap();
+    let other = mount_in(&store, &channel, host.path(), limits)
+        .await
+        .unwrap();
+    // What code of a job can do in a directory of its own.
+    std::fs::rename(&data, job.path().join("away")).unwrap();
+    std::os::unix::fs::symlink(host.path(), &data).unwrap();
+    drop(mounted);
+    assert_eq!(mounts_below(job.path()), 0);
+    assert_eq!(mounts_below(host.path()), 1);
+    drop(other);
+}
+
 #[test]
 fn the_mounts_of_a_killed_process_are_cleared_away() {
     if !possible() {

@@ -28,15 +28,19 @@ use nix::sys::resource::{Resource, getrlimit};
 
 use super::bundle::{Surroundings, runtime_specification};
 use super::cgroup::{self, ContainerGroup};
+use super::mounts::attach_directory;
 use super::protocol::{Refusal, Report, ShimSpec};
 use super::rootfs;
 use super::tolerance::Safeguard;
-use crate::runtime::Exit;
+use crate::runtime::{Exit, Mount};
 use agent_link::AgentLink;
 use guest::Guest;
 
 /// The libcontainer state and the bundle, in the scratch directory.
 pub(super) const SCRATCH_NAMES: [&str; 2] = ["state", "bundle"];
+/// Where shared directories are attached, in the scratch directory; only this
+/// process and its container see them there.
+pub(super) const SHARED: &str = "shared";
 
 /// Runs one container from its specification to its end. The standard input is
 /// the socket to the agent, the standard output is the container's output.
@@ -56,10 +60,12 @@ pub fn main(spec_path: &Path) -> ExitCode {
 }
 
 fn run(spec_path: &Path, link: &AgentLink, output: OwnedFd) -> Result<Exit, Refusal> {
-    let spec = ShimSpec::read(spec_path)
+    let mut spec = ShimSpec::read(spec_path)
         .map_err(|error| Refusal::machine("reading the shim's specification", &error))?;
     enter_namespaces(&spec)
         .map_err(|error| Refusal::machine("entering the container's namespaces", &error))?;
+    attach_shared(&mut spec)
+        .map_err(|error| Refusal::machine("mounting a shared file system", &error))?;
     let group = group_of(&spec)?;
     write_bundle(&spec, &group)?;
     let outcome = run_in_group(&spec, &group, link, output);
@@ -67,6 +73,23 @@ fn run(spec_path: &Path, link: &AgentLink, output: OwnedFd) -> Result<Exit, Refu
         .destroy()
         .map_err(|error| Refusal::machine("removing the container's control groups", &error))?;
     outcome
+}
+
+/// Attaches shared directories in a place of the container's own, from where they
+/// are mounted by name: there, nobody can swap what the name means.
+fn attach_shared(spec: &mut ShimSpec) -> std::io::Result<()> {
+    let container = &mut spec.container;
+    for (number, shared) in container.shared.drain(..).enumerate() {
+        let place = container.scratch.join(SHARED).join(number.to_string());
+        std::fs::create_dir_all(&place)?;
+        attach_directory(&shared.open()?, &place)?;
+        container.mounts.push(Mount {
+            source: place,
+            target: shared.target,
+            read_only: shared.read_only,
+        });
+    }
+    Ok(())
 }
 
 /// The container's control groups, if they can enforce all limits or the lack of
