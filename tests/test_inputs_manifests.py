@@ -7,7 +7,9 @@ import pytest
 from harness.channels import TAKE, augmented, channel, manifest, refused, seen
 from harness.jobs import fresh_name
 
-LIST = "cd c && for f in $(find . -type f | sort); do echo $f $(cat $f); done > /opt/ml/output/data/0"
+LIST = (
+    "cd c && for f in $(find . -type f | sort); do echo $f $(cat $f); done > /opt/ml/output/data/0"
+)
 
 
 @pytest.fixture(scope="module")

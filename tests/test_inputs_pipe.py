@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from harness.channels import IN_DATA, TAKE, channel, manifest, refused, seen
+from harness.channels import IN_DATA, TAKE, WAIT_FOR_PIPE, channel, kept, manifest, refused, seen
 from harness.jobs import fresh_name
 
-WAIT = "while [ ! -p c_0 ]; do sleep 0.01; done; "
+WAIT = WAIT_FOR_PIPE.format("c_0")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_manifest_keeps_its_order_and_is_shuffled_by_a_seed(jobs, prefix):
 def test_many_epochs_and_a_few_that_are_left_early(jobs, prefix):
     script = TAKE + (
         "for n in 0 1 2 3 4 5 6 7 8 9; do if [ $((n % 3)) = 1 ]; then "
-        "while [ ! -p c_$n ]; do sleep 0.01; done; true < c_$n; else take c_$n $n; fi; done"
+        f"{WAIT_FOR_PIPE.format('c_$n')}true < c_$n; else take c_$n $n; fi; done"
     )
     found = seen(jobs, script, channel("c", prefix, "Pipe"))
     assert sorted(found) == list("023568") + ["9"]
@@ -63,7 +63,9 @@ def test_many_epochs_and_a_few_that_are_left_early(jobs, prefix):
 def test_a_pipe_is_quick_and_whole(jobs):
     body = random.Random(1).randbytes(24 << 20)
     uri = jobs.put(f"{fresh_name('pipes')}/blob", body)
-    found = seen(jobs, WAIT + "sha256sum < c_0 > /opt/ml/output/data/sum", channel("c", uri, "Pipe"))
+    found = seen(
+        jobs, WAIT + "sha256sum < c_0 > /opt/ml/output/data/sum", channel("c", uri, "Pipe")
+    )
     assert found["sum"].split()[0].decode() == hashlib.sha256(body).hexdigest()
 
 
@@ -119,3 +121,21 @@ def test_a_stop_does_not_wait_for_a_reader(jobs, reading):
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     assert jobs.wait(name, within=20)["TrainingJobStatus"] == "Stopped"
     assert time.monotonic() - began < 8
+
+
+def test_pipes_and_file_systems_go_on_when_the_server_comes_back(own_jobs):
+    uri = own_jobs.put(f"{fresh_name('pipes')}/a", "a line\n").removesuffix("a")
+    script = TAKE + (
+        "take c_0 0; echo ready; until test -e /opt/ml/model/go; do sleep 0.05; done; "
+        "take c_1 1; take c_2 2; cp f/a /opt/ml/output/data/f"
+    )
+    channels = [channel("c", uri, "Pipe"), channel("f", uri, "FastFile")]
+    name = own_jobs.create(IN_DATA + script, InputDataConfig=channels)
+    own_jobs.wait_for_line(name, "ready")
+    own_jobs.server.kill()
+    (next((own_jobs.server.data_dir / "instances").glob("*/ml/model")) / "go").touch()
+    time.sleep(1)
+    own_jobs.server.start()
+    own_jobs.reconnect()
+    found = kept(own_jobs, own_jobs.wait(name))
+    assert found == dict.fromkeys(["0", "1", "2", "f"], b"a line\n")

@@ -106,12 +106,3 @@ def test_an_object_that_vanishes_fails_the_job_by_name(jobs, prefix):
     job = jobs.run(PIPES + "take c_0 0", InputDataConfig=[pipe_channel(uri, "ManifestFile")])
     assert job["TrainingJobStatus"] == "Failed"
     assert f"s3://{jobs.bucket}/{prefix}/gone" in job["FailureReason"]
-
-
-def test_a_pipe_that_nobody_opens_does_not_hold_up_a_stop(jobs, prefix):
-    uri = f"s3://{jobs.bucket}/{prefix}/"
-    script = "echo ready; trap 'exit 0' TERM; sleep 60 & wait"
-    name = jobs.create(script, InputDataConfig=[pipe_channel(uri)])
-    jobs.wait_for_line(name, "ready")
-    jobs.sagemaker.stop_training_job(TrainingJobName=name)
-    assert jobs.wait(name, within=20)["TrainingJobStatus"] == "Stopped"

@@ -230,6 +230,29 @@ def test_links_in_the_outputs_do_not_lead_out(jobs, server):
         assert len(archives.members(body)) <= 3, "a link is stored as itself or left out"
 
 
+def test_a_link_in_place_of_a_directory_that_is_synchronised_leads_nowhere(jobs, server):
+    root = f"s3://{jobs.bucket}/{fresh_name('links')}"
+    places = {
+        "TensorBoardOutputConfig": {"S3OutputPath": f"{root}/boards"},
+        "CheckpointConfig": {"S3Uri": f"{root}/state", "LocalPath": "/opt/ml/output/deep/state"},
+    }
+    before = sorted(path.name for path in server.data_dir.iterdir())
+    completed(
+        jobs.run(
+            f"""
+        rmdir /opt/ml/output/tensorboard /opt/ml/output/deep/state /opt/ml/output/deep
+        ln -s {server.data_dir} /opt/ml/output/tensorboard
+        ln -s {server.data_dir.parent} /opt/ml/output/deep
+        ln -s {server.data_dir} /opt/ml/output/state; sleep 4""",
+            **places,
+        )
+    )
+    prefix = root.removeprefix(f"s3://{jobs.bucket}/")
+    assert "Contents" not in jobs.s3.list_objects_v2(Bucket=jobs.bucket, Prefix=prefix)
+    assert [name for name in before if not (server.data_dir / name).exists()] == []
+    assert not list(server.data_dir.glob("*.sagemaker-*"))
+
+
 def test_a_failure_file_that_is_a_pipe_or_a_directory_holds_nothing_up(jobs):
     for make in ("mkfifo", "mkdir"):
         job = jobs.run(f"{make} /opt/ml/output/failure; exit 1", within=20)

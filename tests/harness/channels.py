@@ -5,8 +5,10 @@ import json
 from harness import archives
 from harness.jobs import Jobs, completed, s3_channel
 
-# Waits until a pipe stands, as Pipe-mode containers do, and copies it.
-TAKE = "take() { while [ ! -p $1 ]; do sleep 0.01; done; cat $1 > /opt/ml/output/data/$2; }; "
+# Waits until a pipe stands, as Pipe-mode containers do.
+WAIT_FOR_PIPE = "while [ ! -p {} ]; do sleep 0.01; done; "
+# The same, and copies it.
+TAKE = f"take() {{ {WAIT_FOR_PIPE.format('$1')}cat $1 > /opt/ml/output/data/$2; }}; "
 IN_DATA = "cd /opt/ml/input/data; "
 
 

@@ -1,16 +1,22 @@
 """An HTTP proxy that does to an object store what networks and disks do to it.
 
-It stands between a server and its agents: they look up the server's address in
-the data directory for every connection, and find the proxy's there. Every
-request is noted; what a plan says happens to the requests that it matches.
+It stands between agents and the store of their jobs' objects. Every request is
+noted; what a plan says happens to the requests that it matches.
 """
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+from harness.jobs import Jobs
+from harness.server import Server
+
+SLOW_DOWN = (
+    b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+)
 PIECE = 64 << 10
 
 
@@ -72,8 +78,7 @@ class FaultProxy:
 
     def __post_init__(self):
         self._plans: list[Plan] = []
-        self._loop = asyncio.new_event_loop()
-        self._released = asyncio.Event()
+        self._released, self._ended = asyncio.Event(), asyncio.Event()
         listening = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(listening,), daemon=True)
         self._thread.start()
@@ -91,20 +96,29 @@ class FaultProxy:
 
     def close(self) -> None:
         """Breaks what is under way and ends."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join(10)
 
     def _run(self, listening: threading.Event) -> None:
         async def listen():
             server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-            self.address = "127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+            host, port = server.sockets[0].getsockname()
+            self.address = f"{host}:{port}"
             listening.set()
+            await self._ended.wait()
+            server.close()
 
-        self._loop.create_task(listen())
-        self._loop.run_forever()
+        # It cancels what is under way when it ends.
+        with asyncio.Runner() as runner:
+            self._loop = runner.get_loop()
+            runner.run(listen())
 
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        store, to_store = await asyncio.open_connection(*self.upstream)
+        try:
+            store, to_store = await asyncio.open_connection(*self.upstream)
+        except OSError:
+            to_client.transport.abort()
+            return
         try:
             while head := await _head(client):
                 request = _request(head)
@@ -113,8 +127,8 @@ class FaultProxy:
                 to_store.write(head)
                 await self._up(client, to_store, request, fault)
                 await self._down(store, to_client, request, fault)
-        except (OSError, asyncio.IncompleteReadError):
-            pass
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # Either side is gone, or the proxy ends.
         finally:
             to_client.transport.abort()
             to_store.transport.abort()
@@ -137,6 +151,8 @@ class FaultProxy:
 
     async def _down(self, store, to_client, request: Request, fault: Fault) -> None:
         head = await _head(store)
+        if not head:
+            raise ConnectionResetError
         if fault.kind == "refuse":
             await _copy(store, None, head, request)
             to_client.write(_refusal(head))
@@ -164,6 +180,45 @@ class FaultProxy:
                 raise ConnectionResetError
         if fault.kind == "shorten":
             raise ConnectionResetError
+
+
+def in_front_of(server: Server) -> FaultProxy:
+    """A proxy in front of the server, through which all its agents speak from now on.
+
+    Large objects are read past it, from the server's own disk.
+    """
+    proxy = FaultProxy(_address(server))
+    (server.data_dir / "address").write_text(proxy.address)
+    return proxy
+
+
+@contextmanager
+def apart(images: dict) -> Iterator[tuple[Jobs, FaultProxy]]:
+    """Jobs on a server whose objects lie on another one, and the proxy between the two.
+
+    The tests' own S3 client goes straight to where the objects lie.
+    """
+    store = Server().start()
+    proxy = FaultProxy(_address(store))
+    server = Server(images=images)
+    key, secret = store.credentials()
+    (server.data_dir / "kiln.toml").write_text(
+        f'[s3]\nendpoint = "http://{proxy.address}"\n'
+        f'access_key_id = "{key}"\nsecret_access_key = "{secret}"\n'
+    )
+    try:
+        jobs = Jobs(server.start())
+        jobs.s3 = store.client("s3")
+        yield jobs, proxy
+    finally:
+        server.close()
+        proxy.close()
+        store.close()
+
+
+def _address(server: Server) -> tuple[str, int]:
+    parts = urlsplit(server.endpoint)
+    return parts.hostname, parts.port
 
 
 async def _head(stream: asyncio.StreamReader) -> bytes:
