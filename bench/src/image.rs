@@ -15,6 +15,8 @@ const PROBE: &str = include_str!("probe.c");
 const BEGAN: &str = "kiln-bench began ";
 const DIRECTORIES: [&str; 7] = ["bin", "etc", "tmp", "proc", "sys", "dev", "opt/ml"];
 
+const APPLETS: [&str; 6] = ["sh", "sleep", "cat", "dd", "head", "mv"];
+
 /// Lays out the root file system in `directory` and returns it.
 pub fn make(directory: &Path, busybox: &Path) -> Result<PathBuf, BenchError> {
     let root = directory.join("rootfs");
@@ -23,7 +25,7 @@ pub fn make(directory: &Path, busybox: &Path) -> Result<PathBuf, BenchError> {
             std::fs::create_dir_all(root.join(name))?;
         }
         std::fs::copy(busybox, root.join("bin/busybox"))?;
-        for applet in ["sh", "sleep"] {
+        for applet in APPLETS {
             symlink("busybox", root.join("bin").join(applet))?;
         }
         std::fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")
@@ -50,8 +52,13 @@ fn compile(directory: &Path, program: &Path) -> Result<(), BenchError> {
 
 /// When the probe said that it began, in nanoseconds since the epoch.
 pub fn began(lines: &[String]) -> Option<u128> {
-    let said = lines.iter().find_map(|line| line.strip_prefix(BEGAN))?;
-    said.trim().parse().ok()
+    times(lines).first().copied()
+}
+
+/// When each probe said that it began, in nanoseconds since the epoch.
+pub fn times(lines: &[String]) -> Vec<u128> {
+    let said = lines.iter().filter_map(|line| line.strip_prefix(BEGAN));
+    said.filter_map(|time| time.trim().parse().ok()).collect()
 }
 
 /// A shell entrypoint that runs a line of script.

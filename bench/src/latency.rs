@@ -111,7 +111,7 @@ fn follow_one(client: &mut Client, name: &str, request: &Value) -> Result<Run, B
 
 /// How long each secondary status lasted, as the description says; the last one
 /// lasts for ever.
-fn stages(job: &Value) -> Vec<(String, Duration)> {
+pub fn stages(job: &Value) -> Vec<(String, Duration)> {
     let transitions = job["SecondaryStatusTransitions"].as_array();
     let lasted = |transition: &Value| {
         let seconds = transition["EndTime"].as_f64()? - transition["StartTime"].as_f64()?;

@@ -2,9 +2,11 @@
 //!
 //! Everything happens on this machine and in one run: how soon a job's own code
 //! begins, how long a job that does nothing takes, and how many requests a
-//! second are answered beside `moto_server`, with the same jobs in both stores.
+//! second are answered beside `moto_server`, with the same jobs in both stores,
+//! and how fast data moves in and out of jobs.
 
 mod client;
+mod data;
 mod error;
 mod http;
 mod image;
@@ -24,7 +26,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::error::BenchError;
-use crate::options::Options;
+use crate::options::{Options, Section};
 use crate::report::Report;
 
 fn main() -> ExitCode {
@@ -44,11 +46,21 @@ fn run(options: &Options) -> Result<Report, BenchError> {
     Ok(Report {
         tiny: options.tiny,
         machine: report::machine(),
-        shell: latency::measure(options)?,
+        shell: options
+            .measures(Section::Latency)
+            .then(|| latency::measure(options))
+            .transpose()?,
         script: options
             .measures_script_mode()
             .then(|| script_mode::measure(options))
             .transpose()?,
-        throughput: throughput::measure(options)?,
+        throughput: options
+            .measures(Section::Throughput)
+            .then(|| throughput::measure(options))
+            .transpose()?,
+        data: options
+            .measures(Section::Data)
+            .then(|| data::measure(options))
+            .transpose()?,
     })
 }

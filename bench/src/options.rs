@@ -3,7 +3,18 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+
+/// A part of the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Section {
+    /// Jobs that do nothing.
+    Latency,
+    /// Requests a second.
+    Throughput,
+    /// Data in and out of jobs.
+    Data,
+}
 
 /// Runs Kiln against its targets and its peers, and prints a table.
 #[derive(Debug, Parser)]
@@ -15,6 +26,12 @@ pub struct Options {
     /// The `moto_server` program to compare with.
     #[arg(long, value_name = "PROGRAM")]
     pub moto_server: PathBuf,
+    /// The AWS CLI to compare with.
+    #[arg(long, value_name = "PROGRAM")]
+    pub aws: PathBuf,
+    /// The `s5cmd` program to compare with.
+    #[arg(long, value_name = "PROGRAM")]
+    pub s5cmd: PathBuf,
     /// A statically linked busybox, the shell of the jobs that are run.
     #[arg(long, value_name = "PROGRAM", default_value = "/bin/busybox")]
     pub busybox: PathBuf,
@@ -22,9 +39,17 @@ pub struct Options {
     /// The figures mean nothing.
     #[arg(long)]
     pub tiny: bool,
+    /// Measure nothing but this, to repeat it when the machine is idle.
+    #[arg(long, value_name = "SECTION")]
+    pub only: Option<Section>,
 }
 
 impl Options {
+    /// Whether this section is measured.
+    pub fn measures(&self, section: Section) -> bool {
+        self.only.is_none_or(|only| only == section)
+    }
+
     /// How many jobs that do nothing are run, one after another.
     pub fn shell_jobs(&self) -> usize {
         if self.tiny { 3 } else { 60 }
@@ -37,12 +62,27 @@ impl Options {
 
     /// Script mode needs a framework environment of some hundred megabytes.
     pub fn measures_script_mode(&self) -> bool {
-        !self.tiny
+        !self.tiny && self.measures(Section::Latency)
     }
 
     /// How many jobs lie in either store.
     pub fn stored_jobs(&self) -> usize {
         if self.tiny { 50 } else { 10_000 }
+    }
+
+    /// Bytes of one large object.
+    pub fn large_bytes(&self) -> u64 {
+        if self.tiny { 8 << 20 } else { 2 << 30 }
+    }
+
+    /// How many small objects there are.
+    pub fn small_objects(&self) -> usize {
+        if self.tiny { 50 } else { 20_000 }
+    }
+
+    /// How often data is moved, of which the median counts.
+    pub fn rounds(&self) -> usize {
+        if self.tiny { 1 } else { 3 }
     }
 
     /// How long one kind of request is sent.

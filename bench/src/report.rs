@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::data::Data;
 use crate::latency::Latency;
 use crate::load::Load;
 use crate::samples::Samples;
@@ -16,11 +17,13 @@ pub struct Report {
     /// What it was measured on.
     pub machine: String,
     /// Jobs with a shell entrypoint.
-    pub shell: Latency,
+    pub shell: Option<Latency>,
     /// Jobs in script mode, when they were run.
     pub script: Option<Latency>,
     /// Requests a second.
-    pub throughput: Throughput,
+    pub throughput: Option<Throughput>,
+    /// Data in and out of jobs.
+    pub data: Option<Data>,
 }
 
 /// The machine: how many processors, how many processes want one.
@@ -40,11 +43,19 @@ impl fmt::Display for Report {
                 "This run was too small for its figures to mean anything.\n"
             )?;
         }
-        write_latency(f, "a shell entrypoint", &self.shell, ["50 ms", "150 ms"])?;
+        if let Some(shell) = &self.shell {
+            write_latency(f, "a shell entrypoint", shell, ["50 ms", "150 ms"])?;
+        }
         if let Some(script) = &self.script {
             write_latency(f, "script mode", script, ["1000 ms", "–"])?;
         }
-        write_throughput(f, &self.throughput)
+        if let Some(throughput) = &self.throughput {
+            write_throughput(f, throughput)?;
+        }
+        match &self.data {
+            Some(data) => write!(f, "\n{data}"),
+            None => Ok(()),
+        }
     }
 }
 

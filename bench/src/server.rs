@@ -31,6 +31,15 @@ pub struct Kiln {
 impl Kiln {
     /// Starts it and waits until it is ready.
     pub fn start(options: &Options) -> Result<Self, BenchError> {
+        Self::start_with(options, None)
+    }
+
+    /// Starts one that has its objects in another S3.
+    pub fn start_beside(options: &Options, store: &Endpoint) -> Result<Self, BenchError> {
+        Self::start_with(options, Some(store))
+    }
+
+    fn start_with(options: &Options, store: Option<&Endpoint>) -> Result<Self, BenchError> {
         let directory =
             TempDir::with_prefix("kiln-bench-").map_err(BenchError::io("making a directory"))?;
         let data = directory.path().join("data");
@@ -38,7 +47,7 @@ impl Kiln {
         let mut add = Command::new(&options.kiln);
         add.args(["images", "add", image::NAME]).arg(root);
         output(add.arg("--data-dir").arg(&data))?;
-        let (child, address) = serve(&options.kiln, &data, directory.path())?;
+        let (child, address) = serve(&options.kiln, &data, directory.path(), store)?;
         let mut kiln = Self {
             endpoint: Endpoint {
                 address,
@@ -72,12 +81,26 @@ impl Drop for Kiln {
     }
 }
 
-fn serve(program: &Path, data: &Path, directory: &Path) -> Result<(Child, SocketAddr), BenchError> {
+fn serve(
+    program: &Path,
+    data: &Path,
+    directory: &Path,
+    store: Option<&Endpoint>,
+) -> Result<(Child, SocketAddr), BenchError> {
     let log = File::create(directory.join("server.log"))
         .map_err(BenchError::io("making the server's log"))?;
-    let mut child = Command::new(program)
+    let mut serve = Command::new(program);
+    serve
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
-        .arg(data)
+        .arg(data);
+    if let Some(store) = store {
+        serve
+            .arg("--s3-endpoint")
+            .arg(format!("http://{}", store.address))
+            .env("AWS_ACCESS_KEY_ID", &store.access_key)
+            .env("AWS_SECRET_ACCESS_KEY", &store.secret_key);
+    }
+    let mut child = serve
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(log)

@@ -15,16 +15,21 @@ pub struct Options {
     /// Only see that everything runs, without an optimised build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
+    /// Measure nothing but latency, throughput or data
+    #[arg(long, value_name = "SECTION")]
+    only: Option<String>,
 }
 
 /// A static shell for the jobs, as Debian's package installs it.
 const BUSYBOX: &str = "/bin/busybox";
+const PIGZ: &str = "/usr/bin/pigz";
 
 /// Runs the benchmarks.
 pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
-    install_busybox()?;
-    let peers = peers(&root)?;
+    install_tools()?;
+    let peers = environment(&root, "bench/requirements.txt", "bench-venv")?;
+    let clients = environment(&root, "bench/clients.txt", "bench-clients-venv")?;
     let mut build = cargo(&root);
     build.args(["build", "--package", "kiln", "--package", "kiln-bench"]);
     if !options.tiny {
@@ -42,9 +47,16 @@ pub fn run(options: &Options) -> Result<(), String> {
         .arg(programs.join("kiln"))
         .arg("--moto-server")
         .arg(peers.join("bin/moto_server"))
+        .arg("--aws")
+        .arg(clients.join("bin/aws"))
+        .arg("--s5cmd")
+        .arg(clients.join("bin/s5cmd"))
         .args(["--busybox", BUSYBOX]);
     if options.tiny {
         bench.arg("--tiny");
+    }
+    if let Some(section) = &options.only {
+        bench.args(["--only", section]);
     }
     if std::env::var_os("KILN_CACHE_DIR").is_none() {
         // The tests' framework environments serve here as well.
@@ -53,12 +65,13 @@ pub fn run(options: &Options) -> Result<(), String> {
     execute(&mut bench)
 }
 
-fn install_busybox() -> Result<(), String> {
-    if Path::new(BUSYBOX).exists() {
+/// The shell of the jobs, and a parallel gzip to compare with.
+fn install_tools() -> Result<(), String> {
+    if [BUSYBOX, PIGZ].iter().all(|tool| Path::new(tool).exists()) {
         return Ok(());
     }
     let install = "apt-get update -qq && apt-get install -y -qq --no-install-recommends \
-                   busybox-static";
+                   busybox-static pigz";
     let mut shell = Command::new("sh");
     shell
         .args(["-c", install])
@@ -67,9 +80,9 @@ fn install_busybox() -> Result<(), String> {
 }
 
 /// A Python environment in `target/` with exactly the pinned peers.
-fn peers(root: &Path) -> Result<PathBuf, String> {
-    let directory = root.join("target/bench-venv");
-    let requirements = root.join("bench/requirements.txt");
+fn environment(root: &Path, requirements: &str, name: &str) -> Result<PathBuf, String> {
+    let directory = root.join("target").join(name);
+    let requirements = root.join(requirements);
     let wanted = std::fs::read_to_string(&requirements)
         .map_err(|error| format!("{}: {error}", requirements.display()))?;
     let stamp = directory.join("requirements.installed");
