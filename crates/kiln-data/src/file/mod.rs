@@ -5,6 +5,7 @@
 //! at once, into a file whose room was taken first. What is in flight at any
 //! time is bounded in number, and so is memory.
 
+mod copied;
 mod parts;
 mod writer;
 
@@ -131,6 +132,13 @@ impl Download {
     async fn fetch_once(&self, object: &Object) -> Result<u64, DataError> {
         let (bucket, key) = (&object.bucket, &object.key);
         let path = self.directory.join(&object.path);
+        if let Some((local, size)) = self.objects.local_body(bucket, key, object.size).await {
+            match copied::copy(local, size, &path, &object.uri()).await {
+                // The store has it, whatever is wrong with the file.
+                Err(error @ DataError::Io { .. }) => tracing::debug!(%error, "not copied"),
+                settled => return settled,
+            }
+        }
         if object.size.is_some_and(|size| size > LARGE) {
             let head = self.objects.head(bucket, key).await?;
             if let Some(large) = parts::Large::of(object, &head) {

@@ -79,11 +79,7 @@ impl Objects {
         key: &str,
         size: Option<u64>,
     ) -> Result<ObjectBody, DataError> {
-        let long = size.is_some_and(|size| size >= WORTH_ASKING);
-        let Some(found) = self.local_body(long, bucket, key).await else {
-            return self.read(bucket, key).await;
-        };
-        let Some(size) = found.head.size else {
+        let Some((found, size)) = self.local_body(bucket, key, size).await else {
             return self.read(bucket, key).await;
         };
         let mut body = ObjectBody::new(self, bucket, key, 0, Some(size));
@@ -92,9 +88,19 @@ impl Objects {
         Ok(body)
     }
 
-    async fn local_body(&self, wanted: bool, bucket: &str, key: &str) -> Option<LocalBody> {
-        let local = self.local.as_ref().filter(|_| wanted)?;
-        local.find(bucket, key).await
+    /// The file of an object on this machine, and its size, where the size with
+    /// which it was listed is worth the question.
+    pub(crate) async fn local_body(
+        &self,
+        bucket: &str,
+        key: &str,
+        listed: Option<u64>,
+    ) -> Option<(LocalBody, u64)> {
+        let local = self.local.as_ref()?;
+        listed.filter(|size| *size >= WORTH_ASKING)?;
+        let found = local.find(bucket, key).await?;
+        let size = found.head.size?;
+        Some((found, size))
     }
 
     /// Opens a part of an object; with `if_match`, only of the object that has
@@ -254,12 +260,12 @@ impl ObjectBody {
     /// bytes is left to the store, which says what is wrong.
     async fn file(&mut self) -> Option<FileReader> {
         let missing = self.at..self.end?;
-        let long = missing.end - missing.start >= WORTH_ASKING;
-        let found = self.objects.local_body(long, &self.bucket, &self.key);
-        let LocalBody { file, head } = found.await?;
+        let length = Some(missing.end - missing.start);
+        let found = self.objects.local_body(&self.bucket, &self.key, length);
+        let (LocalBody { file, head }, size) = found.await?;
         let (tag, expected) = (head.etag?, self.head.etag.as_deref());
         let same = expected.is_none_or(|expected| unquoted(expected) == unquoted(&tag));
-        if !same || head.size? < missing.end {
+        if !same || size < missing.end {
             return None;
         }
         self.head.etag = Some(tag);

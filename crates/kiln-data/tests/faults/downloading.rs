@@ -9,7 +9,7 @@ use kiln_data::{DataError, Objects};
 
 use crate::store::{Fault, Store};
 
-fn prefix(prefix: &str) -> Source {
+pub fn prefix(prefix: &str) -> Source {
     Source::Prefix {
         bucket: "b".to_owned(),
         prefix: prefix.to_owned(),
@@ -26,7 +26,7 @@ fn channel(source: &Source, shard: Shard) -> Channel {
     }
 }
 
-async fn download(
+pub async fn download(
     objects: &Objects,
     source: &Source,
     shard: Shard,

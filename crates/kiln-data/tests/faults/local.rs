@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use kiln_data::channel::Shard;
 use kiln_data::{DataError, LocalBodies, LocalBody, ObjectHead, Objects};
 use tempfile::NamedTempFile;
 
+use crate::downloading::{download, prefix};
 use crate::reading::collect;
 use crate::store::{Fault, Store};
 
 const SIZE: u64 = 3 << 20;
+
+/// What is said otherwise of the object than the store says.
+type Change<'a> = &'a dyn Fn(&mut ObjectHead);
 
 /// One file, which is said to be every object.
 struct Shown {
@@ -87,7 +92,7 @@ async fn a_pinned_range_comes_from_the_file_of_that_very_object() {
     let long: Range<u64> = 5..SIZE - 7;
     let other = |head: &mut ObjectHead| head.etag = Some("\"other\"".to_owned());
     let short = |head: &mut ObjectHead| head.size = Some(SIZE - 8);
-    let cases: [(&dyn Fn(&mut ObjectHead), Range<u64>, usize); 4] = [
+    let cases: [(Change<'_>, Range<u64>, usize); 4] = [
         (&|_| {}, long.clone(), 0),
         (&|_| {}, 5..100, 1),
         (&other, long.clone(), 1),
@@ -112,4 +117,34 @@ async fn a_body_that_breaks_is_gone_on_with_from_the_file() {
     store.then([Fault::CutAfter(1000)]);
     assert!(read(&objects, None).await.unwrap() == text());
     assert_eq!(asked(&store), [""]);
+}
+
+#[tokio::test]
+async fn a_channel_s_file_is_copied_and_held_against_its_checksum() {
+    let mut damaged = text();
+    damaged[2 << 20] ^= 1;
+    let cases = [
+        (text(), Ok(text()), false),
+        (text()[..1 << 20].to_vec(), Ok(text()), true),
+        (damaged, Err(()), false),
+    ];
+    for (bytes, expected, fetched) in cases {
+        let (store, objects) = shown(&bytes, |_| {}).await;
+        let root = tempfile::tempdir().unwrap();
+        let outcome = download(&objects, &prefix("key"), Shard::WHOLE, root.path()).await;
+        let path = root.path().join("data/key");
+        match expected {
+            Ok(expected) => {
+                outcome.unwrap();
+                assert!(std::fs::read(path).unwrap() == expected);
+            }
+            Err(()) => {
+                let error = outcome.unwrap_err();
+                assert!(matches!(error, DataError::Corrupt(_)), "{error}");
+                assert!(!path.exists());
+            }
+        }
+        // The listing is a request as well.
+        assert_eq!(asked(&store).len() > 1, fetched);
+    }
 }
