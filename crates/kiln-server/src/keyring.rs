@@ -5,10 +5,10 @@ use std::path::Path;
 
 use kiln_jobs::training::{Scope, TrainingJobs};
 use kiln_jobs::{JobSession, SessionKeys};
+use kiln_store::key_file::read_or_make;
 use serde::{Deserialize, Serialize};
 
 use crate::ServerError;
-use crate::key_file::read_or_make;
 use crate::random::random;
 
 /// The root key's file in the data directory.

@@ -7,7 +7,6 @@
 mod body;
 mod door;
 mod internal;
-mod key_file;
 mod keyring;
 mod objects;
 mod random;

@@ -1,10 +1,12 @@
 //! Durable state in SQLite: jobs, transitions, tags, logs, metrics and the S3
-//! index. All of Kiln's SQL is in this crate; nobody above it sees a row.
+//! index. All of Kiln's SQL is in this crate; nobody above it sees a row. The
+//! files of secrets beside the databases are made and read here too.
 
 mod database;
 mod instances;
 mod job_list;
 mod jobs;
+pub mod key_file;
 mod logs;
 pub mod objects;
 mod tags;

@@ -1,12 +1,11 @@
 //! The master key of a data directory, and the wrapping of data keys.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use kiln_store::key_file::read_or_make;
 use kiln_store::objects::{Encryption, Segment};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Prk, Salt};
@@ -56,15 +55,15 @@ impl MasterKey {
         needed: impl FnOnce() -> Result<bool, S3Error>,
     ) -> Result<Self, S3Error> {
         let path = data_dir.join(FILE);
-        let bytes = match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if needed()? {
-                    return Err(SealError::Lost(path).into());
-                }
-                create(data_dir, &path)?
-            }
-            read => read.map_err(S3Error::file("read", &path))?,
-        };
+        if !path.exists() && needed()? {
+            return Err(SealError::Lost(path).into());
+        }
+        let bytes = read_or_make(&path, || {
+            let mut key = vec![0; KEY_LENGTH];
+            fill(&mut key).map_err(io::Error::other)?;
+            Ok(key)
+        })
+        .map_err(S3Error::file("read or make", &path))?;
         if bytes.len() != KEY_LENGTH {
             return Err(SealError::MasterKey(bytes.len()).into());
         }
@@ -161,33 +160,6 @@ impl DataKey {
     }
 }
 
-/// Makes the key's file, which is there with all of its bytes or not at all.
-fn create(data_dir: &Path, path: &Path) -> Result<Vec<u8>, S3Error> {
-    let mut key = vec![0; KEY_LENGTH];
-    fill(&mut key)?;
-    let draft = path.with_extension("key.new");
-    write_private(&draft, &key).map_err(S3Error::file("write", &draft))?;
-    fs::rename(&draft, path).map_err(S3Error::file("create", path))?;
-    File::open(data_dir)
-        .and_then(|directory| directory.sync_all())
-        .map_err(S3Error::file("flush", data_dir))?;
-    Ok(key)
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
 /// Fills with random bytes.
 pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), SealError> {
     SystemRandom::new()
@@ -198,6 +170,7 @@ pub(crate) fn fill(bytes: &mut [u8]) -> Result<(), SealError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::PermissionsExt;
 
     fn place(key: &str) -> Place {

@@ -1,15 +1,19 @@
 //! Files with secrets: made once, by one process, and read by their owner only.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::random::random;
+use tempfile::NamedTempFile;
 
 /// Reads the file, making it on first use. Of several processes that make it at
-/// once, one does, and all of them read what that one wrote.
-pub(crate) fn read_or_make(
+/// once, one does, and all of them read what that one wrote. A file that others
+/// may read is closed to them.
+///
+/// # Errors
+/// When the file cannot be read, made, or closed to others.
+pub fn read_or_make(
     path: &Path,
     make: impl FnOnce() -> io::Result<Vec<u8>>,
 ) -> io::Result<Vec<u8>> {
@@ -52,26 +56,13 @@ fn close_to_others(file: &File, path: &Path) -> io::Result<()> {
 
 /// Writes a file that is there wholly or not at all. Fails when there is one.
 fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    // Nobody else has this name, and a name that stays after a crash harms nobody.
-    let aside = path.with_extension(format!("new-{}", hex::encode(random(8)?)));
-    let written = write_and_sync(&aside, content);
-    // Unlike a rename, a link never takes the place of what is there.
-    let linked = written.and_then(|()| std::fs::hard_link(&aside, path));
-    let removed = std::fs::remove_file(&aside);
-    linked?;
-    removed?;
     let directory = path.parent().unwrap_or(Path::new("."));
+    // Temporary files are for their owner only.
+    let mut aside = NamedTempFile::new_in(directory)?;
+    aside.write_all(content)?;
+    aside.as_file().sync_all()?;
+    aside.persist_noclobber(path)?;
     File::open(directory)?.sync_all()
-}
-
-fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(content)?;
-    file.sync_all()
 }
 
 #[cfg(test)]
@@ -95,7 +86,7 @@ mod tests {
                 read_or_make(&path, || {
                     // Everyone has seen that there is none.
                     all.wait();
-                    random(16)
+                    Ok(format!("{:?}", std::thread::current().id()).into_bytes())
                 })
             };
             let keys: Vec<Vec<u8>> = std::thread::scope(|scope| {
