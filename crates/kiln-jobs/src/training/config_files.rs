@@ -8,7 +8,7 @@ use kiln_model::api::{Channel, CreateTrainingJobRequest, S3DataSource, TrainingI
 use serde_json::{Value, json};
 
 use super::plan::HOST;
-use super::request::{CHECKPOINTS, PROFILE, TENSORBOARD, TENSORS, mode};
+use super::request::{self, CHECKPOINTS, PROFILE, TENSORBOARD, TENSORS, mode};
 
 /// The files by name. `network_interface_name` is a placeholder that the agent
 /// replaces by the truth.
@@ -77,12 +77,9 @@ fn profiler_config(job: &CreateTrainingJobRequest) -> Option<Value> {
     Some(content)
 }
 
+/// The place that is kept in step, as text; what is none stays as it is.
 fn below_job(path: &str, job: &CreateTrainingJobRequest, name: &str) -> String {
-    format!(
-        "{}/{}/{name}",
-        path.trim_end_matches('/'),
-        job.training_job_name
-    )
+    request::below_job(job, path, name).map_or_else(|_| path.to_owned(), |place| place.to_string())
 }
 
 /// Fills in what was not given, or given as nothing.

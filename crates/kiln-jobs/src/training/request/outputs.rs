@@ -70,10 +70,6 @@ pub fn synchronised(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronis
 /// # Errors
 /// When a place is no S3 URI.
 pub fn places(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronised>, String> {
-    let name = &request.training_job_name;
-    let below_job = |path: &str, directory: &str| {
-        Ok::<_, String>(parse(path)?.child(&format!("{name}/{directory}")))
-    };
     let local = |path: &Option<String>, default: &str| {
         let path = path.as_deref().filter(|path| !path.is_empty());
         path.unwrap_or(default).to_owned()
@@ -92,7 +88,7 @@ pub fn places(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronised>, S
             config: "DebugHookConfig",
             kept: Kept::Records,
             path: local(&config.local_path, TENSORS),
-            place: below_job(&config.s3_output_path, "debug-output")?,
+            place: below_job(request, &config.s3_output_path, "debug-output")?,
         });
     }
     let profiler = request.profiler_config.as_ref();
@@ -101,7 +97,7 @@ pub fn places(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronised>, S
             config: PROFILER,
             kept: Kept::Records,
             path: PROFILE.to_owned(),
-            place: below_job(path, "profiler-output")?,
+            place: below_job(request, path, "profiler-output")?,
         });
     }
     if let Some(config) = &request.tensor_board_output_config {
@@ -109,10 +105,24 @@ pub fn places(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronised>, S
             config: "TensorBoardOutputConfig",
             kept: Kept::Events,
             path: local(&config.local_path, TENSORBOARD),
-            place: below_job(&config.s3_output_path, "tensorboard-output")?,
+            place: below_job(request, &config.s3_output_path, "tensorboard-output")?,
         });
     }
     Ok(all)
+}
+
+/// The place of one of the job's own directories below a path that the request
+/// names.
+///
+/// # Errors
+/// When the path is no S3 URI.
+pub fn below_job(
+    request: &CreateTrainingJobRequest,
+    path: &str,
+    directory: &str,
+) -> Result<S3Uri, String> {
+    let name = &request.training_job_name;
+    Ok(parse(path)?.child(&format!("{name}/{directory}")))
 }
 
 pub(super) fn the_output(request: &CreateTrainingJobRequest) -> Result<(), String> {
