@@ -6,7 +6,8 @@ use std::path::Path;
 
 use kiln_data::{DataError, archive};
 
-use crate::store::{BUCKET, Store, noise};
+use crate::material::noise;
+use crate::store::{BUCKET, Store};
 
 fn only_file(archive: &[u8]) -> (String, Vec<u8>) {
     let mut tar = tar::Archive::new(flate2::bufread::GzDecoder::new(archive));

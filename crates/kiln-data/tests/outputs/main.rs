@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+#[path = "../material/mod.rs"]
+mod material;
 mod mirrors;
 mod store;
 mod trees;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use kiln_data::mirror::{Local, Mirror, Rules};
 use proptest::prelude::*;
 
-use crate::store::{BUCKET, Store, noise};
+use crate::material::noise;
+use crate::store::{BUCKET, Store};
 
 const ALL: Rules = Rules {
     propagate_deletes: true,

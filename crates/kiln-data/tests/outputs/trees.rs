@@ -8,7 +8,8 @@ use std::path::Path;
 use kiln_data::upload::{self, Stored};
 use kiln_data::{DataError, Objects};
 
-use crate::store::{BUCKET, Store, noise};
+use crate::material::noise;
+use crate::store::{BUCKET, Store};
 
 async fn store_tree(objects: &Objects, directory: &Path) -> Result<Stored, DataError> {
     upload::tree(objects, directory, BUCKET, "job/output/model").await

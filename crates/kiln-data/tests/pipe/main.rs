@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../material/mod.rs"]
+mod material;
 mod store;
 mod world;
 
@@ -10,22 +12,9 @@ use std::time::Duration;
 
 use kiln_data::channel::{Shard, Source};
 
+use material::noise;
 use store::Bodies;
 use world::{Pipes, World, gzip, names, records, wait_until};
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut word = 1_u64;
-    let mut next = || {
-        word ^= word << 13;
-        word ^= word >> 7;
-        word ^= word << 17;
-        word.to_le_bytes()
-    };
-    let words = std::iter::repeat_with(&mut next).take(length.div_ceil(8));
-    let mut bytes: Vec<u8> = words.flatten().collect();
-    bytes.truncate(length);
-    bytes
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_epoch_brings_all_objects_in_order() {
