@@ -14,7 +14,7 @@ use crate::image::Images;
 use crate::life::Life;
 use crate::plan::{InstancePlan, StorePlan};
 use crate::removal::remove_instance;
-use crate::report::{Command, Report, SERVER_HEADER};
+use crate::report::{Orders, Report, SERVER_HEADER};
 use crate::spool::Spool;
 use crate::{AgentError, work};
 
@@ -64,17 +64,17 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let spool = Arc::new(spool);
     let http = client(Transport::Plain)?;
     let courier = Courier::new(http.clone(), &plan);
-    let (stop, stopped) = watch::channel(false);
+    let (give, orders) = watch::channel(Orders::default());
     let life = Life {
         objects: objects(http, &plan, &courier)?,
         images: Images::open(&plan),
         directory: directory.to_owned(),
         spool: spool.clone(),
-        stop: stopped,
+        orders,
         plan,
     };
     let instance = life.plan.instance.clone();
-    let listener = tokio::spawn(listen(courier.clone(), stop));
+    let listener = tokio::spawn(listen(courier.clone(), give));
     let watched = spool.watch();
     let living = async move {
         let ending = life.live().await;
@@ -126,12 +126,13 @@ async fn lock_patiently(directory: &Path) -> Result<Option<File>, AgentError> {
     Ok(None)
 }
 
-async fn listen(courier: Courier, stop: watch::Sender<bool>) {
-    match courier.next_command().await {
-        Command::Stop => stop.send_replace(true),
-    };
-    // The sender must outlive the life, which would take its end for a stop.
-    stop.closed().await;
+/// Passes on what the control plane wants, for ever: the life would take the end
+/// of this for an order.
+async fn listen(courier: Courier, give: watch::Sender<Orders>) {
+    loop {
+        let known = *give.borrow();
+        give.send_replace(courier.next_orders(known).await);
+    }
 }
 
 fn client(transport: Transport) -> Result<reqwest::Client, AgentError> {

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::AgentError;
 use crate::plan::InstancePlan;
 use crate::report::{
-    Command, Numbered, Receipt, SERVER_HEADER, ShownBody, body_path, command_path, reports_path,
+    Numbered, Orders, Receipt, SERVER_HEADER, ShownBody, body_path, orders_path, reports_path,
 };
 use crate::runtime::ControlAddress;
 use crate::spool::SpoolReader;
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A file that is not shown in this time is not waited for.
 const GLANCE: Duration = Duration::from_secs(2);
 
-/// A question for a command is held open on the other side, so it may take longer.
+/// A question for orders is held open on the other side, so it may take longer.
 const POLL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// How to reach the control plane as this instance.
@@ -160,14 +160,15 @@ impl Courier {
         }
     }
 
-    /// Waits until the control plane wants something of this instance.
-    pub async fn next_command(&self) -> Command {
-        let path = command_path(&self.instance);
+    /// Waits until the control plane wants something else of this instance than
+    /// what is known, and answers what.
+    pub async fn next_orders(&self, known: Orders) -> Orders {
+        let path = orders_path(&self.instance, known);
         let mut pause = FIRST_PAUSE;
         loop {
             let asked = self.ask(Method::GET, &path, POLL_PATIENCE, Vec::new());
             match asked.await {
-                Reply::Done(Some(command)) => return command,
+                Reply::Done(Some(orders)) => return orders,
                 // The question timed out on the other side: ask again at once.
                 Reply::Done(None) => pause = FIRST_PAUSE,
                 // Whether this is the end, the next delivery says.

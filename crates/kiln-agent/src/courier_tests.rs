@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::report::{Ending, Outcome, Report};
+use crate::report::{Cut, Ending, Outcome, Report};
 use crate::spool::Spool;
 
 const OURS: &str = "x-kiln-server: ours\r\n";
@@ -87,15 +87,17 @@ async fn the_control_planes_own_refusals_end_the_delivery() {
 }
 
 #[tokio::test]
-async fn commands_come_from_the_control_plane_only() {
+async fn orders_come_from_the_control_plane_only() {
     let answers = vec![
-        ("200 OK", "", "\"Stop\""),
+        ("200 OK", "", r#"{"cut":"Interrupt","proceed":true}"#),
         ("204 No Content", OURS, ""),
         ("503 Service Unavailable", OURS, ""),
-        ("200 OK", OURS, "\"Stop\""),
+        ("200 OK", OURS, r#"{"cut":"Stop","proceed":false}"#),
     ];
     let address = answering(answers).await;
-    assert_eq!(courier(address).next_command().await, Command::Stop);
+    let orders = courier(address).next_orders(Orders::default()).await;
+    assert_eq!(orders.cut, Some(Cut::Stop));
+    assert!(!orders.proceed);
     // The last answer was the one that counted: nobody listens any more.
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }

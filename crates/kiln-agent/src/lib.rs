@@ -7,6 +7,7 @@
 pub mod agent;
 mod bodies;
 mod capture;
+pub mod cluster;
 mod courier;
 pub mod failure;
 #[cfg(test)]

@@ -24,7 +24,7 @@ use crate::inputs::Inputs;
 use crate::opt_ml::OptMl;
 use crate::outputs::{self, Synchronised};
 use crate::plan::{InstancePlan, SCRATCH};
-use crate::report::{Ending, Outcome, Report, Stage};
+use crate::report::{Ending, Orders, Outcome, Report, Stage};
 use crate::runtime::{Container, Exit, Network, ResolvedImage};
 use crate::spool::Spool;
 use crate::volume::{Exceeded, Volume};
@@ -40,8 +40,8 @@ pub(crate) struct Life {
     pub(crate) spool: Arc<Spool>,
     pub(crate) objects: Objects,
     pub(crate) images: Images,
-    /// Becomes true when the control plane says stop.
-    pub(crate) stop: watch::Receiver<bool>,
+    /// What the control plane wants.
+    pub(crate) orders: watch::Receiver<Orders>,
 }
 
 /// What stands ready for the work, and lasts as long as it.
@@ -138,7 +138,7 @@ impl Life {
     ) -> Result<T, Outcome> {
         tokio::select! {
             value = work => Ok(value),
-            cut = cut(&self.stop, deadline) => Err(cut),
+            cut = cut(&self.orders, deadline) => Err(cut),
         }
     }
 
@@ -153,8 +153,9 @@ impl Life {
     ) -> Result<Worked, Outcome> {
         let runtime = self.images.runtime(&image);
         let runtime = self.unless_cut(deadline, runtime).await?.map_err(failed)?;
+        let plan = &self.plan;
         let opened =
-            runtime.open_network(&self.plan.instance, self.plan.network, &self.plan.control);
+            runtime.open_network(&plan.instance, plan.network, &plan.control, &plan.cluster);
         let network = self.unless_cut(deadline, opened).await?.map_err(failed)?;
         opt_ml
             .write_config(&self.plan, &network.interface)
@@ -168,7 +169,7 @@ impl Life {
         let work = Work {
             directory: &self.directory,
             spool: &self.spool,
-            stop: &self.stop,
+            orders: &self.orders,
             deadline,
             trouble: trouble.clone(),
             grace: Duration::from_secs(self.plan.grace_seconds),
@@ -228,9 +229,10 @@ impl Life {
             env: environment(&self.plan, network.endpoint.as_deref()),
             mounts: opt_ml.mounts(),
             shared: Vec::new(),
-            hostname: self.plan.host.clone(),
-            hosts: vec![self.plan.host.clone()],
+            hostname: self.plan.cluster.name().to_owned(),
+            hosts: network.hosts.clone(),
             limits: self.plan.limits,
+            gpus: self.plan.gpus.clone(),
             scratch,
         })
     }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use kiln_data::channel::Channel;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::Cluster;
 use crate::image::table::Entry;
 use crate::runtime::embedded::Tolerance;
 use crate::runtime::{ControlAddress, Limits, NetworkPolicy, Start};
@@ -56,8 +57,8 @@ pub struct InstancePlan {
     pub environment: BTreeMap<String, String>,
     /// Files under `/opt/ml/input/config`, by name.
     pub config: BTreeMap<String, serde_json::Value>,
-    /// This host's name in the cluster, such as `algo-1`.
-    pub host: String,
+    /// The job's hosts, and which of them this is.
+    pub cluster: Cluster,
     /// Input channels, in the request's order.
     pub channels: Vec<Channel>,
     /// Channels that are directories of this host.
@@ -74,6 +75,10 @@ pub struct InstancePlan {
     pub metrics: Vec<MetricPlan>,
     /// What the container may use.
     pub limits: Limits,
+    /// The machine's GPUs that are its own, by number.
+    pub gpus: Vec<u32>,
+    /// A directory that outlives the job, for the jobs that get its warm pool.
+    pub warm_pool_cache: Option<PathBuf>,
     /// What the container may reach.
     pub network: NetworkPolicy,
     /// Seconds from the first download to the time limit.
@@ -88,7 +93,7 @@ impl std::fmt::Debug for InstancePlan {
         f.debug_struct("InstancePlan")
             .field("instance", &self.instance)
             .field("image", &self.image)
-            .field("host", &self.host)
+            .field("host", &self.cluster.name())
             .finish_non_exhaustive()
     }
 }

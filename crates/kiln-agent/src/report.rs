@@ -71,6 +71,8 @@ pub enum Outcome {
     Stopped,
     /// It ran out of time.
     MaxRuntimeExceeded,
+    /// Its machine was wanted for something else.
+    Interrupted,
 }
 
 /// What the control plane answers to a delivery.
@@ -80,11 +82,28 @@ pub struct Receipt {
     pub delivered: u64,
 }
 
-/// What the control plane can tell an agent to do.
+/// What the control plane wants of an instance. An agent asks again and again
+/// whether it is something else than what it knows, so that no order is lost or
+/// comes twice, whoever restarts meanwhile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Orders {
+    /// Whether the work must end, and how.
+    pub cut: Option<Cut>,
+    /// Whether what the instance waits for at its end is there. The first host
+    /// waits until the work of all others has ended, and stores what all have
+    /// made; the others keep what they have made until the first has stored it.
+    pub proceed: bool,
+}
+
+/// Why the work must end before it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Command {
-    /// Stop the work, store what there is, end.
+pub enum Cut {
+    /// Its user wants it to stop, or another host has failed: what there is is
+    /// stored.
     Stop,
+    /// Its machine is wanted for something else: checkpoints are stored, and the
+    /// job goes on later.
+    Interrupt,
 }
 
 /// The file that holds an object's bytes, as a control plane shows it.
@@ -110,10 +129,36 @@ pub fn reports_path(instance: &str) -> String {
     format!("/_kiln/instances/{instance}/reports")
 }
 
-/// The path that answers when there is a [`Command`] for an instance.
+/// The path that answers with an instance's [`Orders`] once they are others than
+/// those that it knows.
 #[must_use]
-pub fn command_path(instance: &str) -> String {
-    format!("/_kiln/instances/{instance}/command")
+pub fn orders_path(instance: &str, known: Orders) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    let cut = match known.cut {
+        None => "",
+        Some(Cut::Stop) => "stop",
+        Some(Cut::Interrupt) => "interrupt",
+    };
+    let proceed = if known.proceed { "yes" } else { "no" };
+    query
+        .append_pair("cut", cut)
+        .append_pair("proceed", proceed);
+    format!("/_kiln/instances/{instance}/orders?{}", query.finish())
+}
+
+/// The orders that the query of such a path says are known.
+#[must_use]
+pub fn known_orders(query: &str) -> Orders {
+    let mut known = Orders::default();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        match (&*name, &*value) {
+            ("cut", "stop") => known.cut = Some(Cut::Stop),
+            ("cut", "interrupt") => known.cut = Some(Cut::Interrupt),
+            ("proceed", "yes") => known.proceed = true,
+            _ => {}
+        }
+    }
+    known
 }
 
 /// The path that answers with the [`ShownBody`] of an object.
@@ -122,4 +167,21 @@ pub fn body_path(instance: &str, bucket: &str, key: &str) -> String {
     let mut object = form_urlencoded::Serializer::new(String::new());
     object.append_pair("bucket", bucket).append_pair("key", key);
     format!("/_kiln/instances/{instance}/body?{}", object.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_that_are_known_are_read_as_they_were_written() {
+        for cut in [None, Some(Cut::Stop), Some(Cut::Interrupt)] {
+            for proceed in [false, true] {
+                let known = Orders { cut, proceed };
+                let path = orders_path("i", known);
+                let (_, query) = path.split_once('?').unwrap();
+                assert_eq!(known_orders(query), known);
+            }
+        }
+    }
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::capture::{Matcher, capture};
 use crate::inputs::FileSystems;
-use crate::report::{Outcome, Report, Stage};
+use crate::report::{Cut, Orders, Outcome, Report, Stage};
 use crate::runtime::{Container, Exit, Network, Running, Runtime, RuntimeError};
 use crate::spool::Spool;
 use crate::{AgentError, failure, image};
@@ -64,8 +64,8 @@ pub(crate) struct Work<'a> {
     /// The instance's directory.
     pub(crate) directory: &'a Path,
     pub(crate) spool: &'a Arc<Spool>,
-    /// Becomes true when the control plane says stop.
-    pub(crate) stop: &'a watch::Receiver<bool>,
+    /// What the control plane wants.
+    pub(crate) orders: &'a watch::Receiver<Orders>,
     pub(crate) deadline: Instant,
     /// Becomes the outcome of what goes wrong beside the work.
     pub(crate) trouble: watch::Receiver<Option<Outcome>>,
@@ -76,10 +76,16 @@ pub(crate) struct Work<'a> {
 }
 
 /// Returns when an instance's life must be cut short, and says why.
-pub(crate) async fn cut(stop: &watch::Receiver<bool>, deadline: Instant) -> Outcome {
-    let mut stop = stop.clone();
+pub(crate) async fn cut(orders: &watch::Receiver<Orders>, deadline: Instant) -> Outcome {
+    let mut orders = orders.clone();
+    let ordered = async {
+        match orders.wait_for(|orders| orders.cut.is_some()).await {
+            Ok(orders) if orders.cut == Some(Cut::Interrupt) => Outcome::Interrupted,
+            _ => Outcome::Stopped,
+        }
+    };
     tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => Outcome::Stopped,
+        outcome = ordered => outcome,
         () = tokio::time::sleep_until(deadline) => Outcome::MaxRuntimeExceeded,
     }
 }
@@ -199,7 +205,7 @@ impl Work<'_> {
 
     async fn cut(&self) -> Outcome {
         tokio::select! {
-            cut = cut(self.stop, self.deadline) => cut,
+            cut = cut(self.orders, self.deadline) => cut,
             trouble = self.troubled() => trouble,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 use super::*;
+use crate::cluster::Cluster;
 use crate::runtime::{ControlAddress, ImageConfig, Limits, NetworkPolicy, ResolvedImage, Root};
 
 /// What a container does to whoever runs it.
@@ -34,6 +35,7 @@ impl Runtime for Fake {
         _: &str,
         _: NetworkPolicy,
         _: &ControlAddress,
+        _: &Cluster,
     ) -> Result<Network, RuntimeError> {
         Ok(network())
     }
@@ -96,6 +98,7 @@ impl Running for FakeContainer {
 
 fn network() -> Network {
     Network {
+        hosts: Vec::new(),
         endpoint: None,
         interface: "lo".to_owned(),
         address: std::net::Ipv4Addr::LOCALHOST.into(),
@@ -116,6 +119,7 @@ fn container(scratch: &Path) -> Container {
         shared: Vec::new(),
         hostname: "algo-1".to_owned(),
         hosts: Vec::new(),
+        gpus: Vec::new(),
         limits: Limits {
             memory_bytes: 1 << 30,
             cpus: 1.0,
@@ -131,11 +135,11 @@ fn container(scratch: &Path) -> Container {
 async fn run(behaviour: Behaviour) -> (Result<Worked, Outcome>, bool) {
     let directory = tempfile::tempdir().unwrap();
     let spool = Arc::new(Spool::create(directory.path()).unwrap());
-    let (sender, stop) = watch::channel(false);
+    let (sender, orders) = watch::channel(Orders::default());
     let work = Work {
         directory: directory.path(),
         spool: &spool,
-        stop: &stop,
+        orders: &orders,
         deadline: Instant::now() + Duration::from_secs(86_400),
         trouble: watch::channel(None).1,
         grace: Duration::from_secs(120),
@@ -149,7 +153,11 @@ async fn run(behaviour: Behaviour) -> (Result<Worked, Outcome>, bool) {
     let (container, network) = (container(directory.path()), network());
     let told = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        sender.send_replace(true);
+        let stop = Some(Cut::Stop);
+        sender.send_replace(Orders {
+            cut: stop,
+            ..Orders::default()
+        });
     };
     let running = work.run(&fake, &container, &network, Vec::new());
     let ended = tokio::time::timeout(Duration::from_secs(600), async {

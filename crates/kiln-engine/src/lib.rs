@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use async_trait::async_trait;
 use kiln_agent::plan::InstancePlan;
 use kiln_agent::runtime::Limits;
+use serde::{Deserialize, Serialize};
 
 pub use capacity::{Machine, Size};
 pub use leftovers::Leftovers;
@@ -30,17 +31,53 @@ pub enum Presence {
     Gone,
 }
 
+/// What one host of a job gets here.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Share {
+    /// What its container may use.
+    pub limits: Limits,
+    /// How many GPUs.
+    pub gpus: u32,
+}
+
+/// What the hosts of a job get here, in their order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fit {
+    /// For each host.
+    pub shares: Vec<Share>,
+    /// What to tell the user where they get less than their types promise.
+    pub remark: Option<String>,
+}
+
+/// What an instance has of a machine, as it is written down.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What its container may use.
+    pub limits: Limits,
+    /// The numbers of the GPUs that it has for itself.
+    pub gpus: Vec<u32>,
+}
+
+/// The machine is too small for a job.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoCapacity(pub String);
+
 /// Somewhere instances can run.
 #[async_trait]
 pub trait Engine: Send + Sync {
-    /// What an instance of this type gets here.
-    fn limits(&self, instance_type: &str) -> Limits;
+    /// What the hosts of a job get here, given the instance type of each.
+    ///
+    /// # Errors
+    /// When the machine is too small for them and may not run them smaller.
+    fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity>;
 
-    /// Sets room aside for an instance, or answers that there is none now.
-    fn admit(&self, instance: &str, limits: Limits) -> bool;
+    /// Sets room aside for all of a job's instances, or answers that there is
+    /// none now.
+    fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>>;
 
     /// Takes room for an instance that runs already, whether or not it fits.
-    fn adopt(&self, instance: &str, limits: Limits);
+    fn adopt(&self, instance: &str, claim: &Claim);
 
     /// Gives an instance's room back.
     fn release(&self, instance: &str);

@@ -18,11 +18,10 @@ use async_trait::async_trait;
 use kiln_agent::agent;
 use kiln_agent::plan::InstancePlan;
 use kiln_agent::removal::remove_instance;
-use kiln_agent::runtime::Limits;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
 
 use crate::capacity::{Machine, Size};
-use crate::{Engine, EngineError, Leftovers, Presence};
+use crate::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
 
 /// How often an agent's lock is looked at.
 const WATCH: Duration = Duration::from_millis(300);
@@ -110,16 +109,38 @@ impl LocalEngine {
 
 #[async_trait]
 impl Engine for LocalEngine {
-    fn limits(&self, instance_type: &str) -> Limits {
-        self.machine().limits(Size::of(instance_type))
+    fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity> {
+        let machine = self.machine();
+        let share = |kind: &&str| Share {
+            limits: machine.limits(Size::of(kind)),
+            gpus: 0,
+        };
+        Ok(Fit {
+            shares: types.iter().map(share).collect(),
+            remark: None,
+        })
     }
 
-    fn admit(&self, instance: &str, limits: Limits) -> bool {
-        self.machine().admit(instance, limits)
+    fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
+        let mut machine = self.machine();
+        let mut claims = Vec::new();
+        for (n, (instance, share)) in instances.iter().enumerate() {
+            if !machine.admit(instance, share.limits) {
+                instances[..n]
+                    .iter()
+                    .for_each(|(id, _)| machine.release(id));
+                return None;
+            }
+            claims.push(Claim {
+                limits: share.limits,
+                gpus: Vec::new(),
+            });
+        }
+        Some(claims)
     }
 
-    fn adopt(&self, instance: &str, limits: Limits) {
-        self.machine().adopt(instance, limits);
+    fn adopt(&self, instance: &str, claim: &Claim) {
+        self.machine().adopt(instance, claim.limits);
     }
 
     fn release(&self, instance: &str) {

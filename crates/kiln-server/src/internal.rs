@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use http::request::Parts;
 use http::{Method, StatusCode};
-use kiln_agent::report::{Numbered, ShownBody};
+use kiln_agent::report::{Numbered, ShownBody, known_orders};
 use kiln_jobs::training::{ReportError, TrainingJobs};
 
 use crate::objects::ObjectService;
@@ -31,7 +31,10 @@ pub(crate) async fn answer(
     };
     match (&parts.method, what) {
         (&Method::POST, "reports") => take_reports(jobs, instance, token, body).await,
-        (&Method::GET, "command") => tell(jobs, instance, token).await,
+        (&Method::GET, "orders") => {
+            let known = known_orders(parts.uri.query().unwrap_or_default());
+            settle(jobs.orders(instance, token, known).await)
+        }
         (&Method::GET, "body") => {
             let query = parts.uri.query().unwrap_or_default();
             settle(show_body(jobs, objects, (instance, token), query))
@@ -61,10 +64,6 @@ async fn take_reports(jobs: &TrainingJobs, instance: &str, token: &str, body: &[
         return plain(StatusCode::BAD_REQUEST, "");
     };
     settle(jobs.report(instance, token, reports).await.map(Some))
-}
-
-async fn tell(jobs: &TrainingJobs, instance: &str, token: &str) -> Reply {
-    settle(jobs.command(instance, token).await)
 }
 
 /// Where the bytes of an object are. Nothing is shown of what the instance may

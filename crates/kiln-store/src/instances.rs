@@ -24,6 +24,11 @@ CREATE TABLE instances (
 CREATE INDEX instances_by_job ON instances (kind, job);
 ";
 
+/// What an instance has of its machine was not written down at first.
+pub(crate) const CLAIMS: &str = "
+ALTER TABLE instances ADD COLUMN claim TEXT NOT NULL DEFAULT '';
+";
+
 /// One instance, as it was placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Instance {
@@ -39,6 +44,8 @@ pub struct Instance {
     pub host: String,
     /// The name of the log stream that its container writes.
     pub log_stream: String,
+    /// What it has of its machine, as its engine writes it.
+    pub claim: String,
     /// The number of the last report taken in.
     pub delivered: u64,
 }
@@ -54,35 +61,43 @@ impl InstanceStore {
         Self { database }
     }
 
-    /// Writes an instance down, with the change that its placement makes to
-    /// its job; answers what `decide` found.
+    /// Writes the instances of one attempt of a job down, with the change that
+    /// their placement makes to the job; answers what `decide` found.
     ///
     /// # Errors
     /// What `decide` returns, or the database's failure.
-    pub async fn place<T, E, F>(&self, instance: Instance, decide: F) -> Result<T, E>
+    pub async fn place<T, E, F>(
+        &self,
+        (kind, name): (&'static str, &str),
+        instances: Vec<Instance>,
+        decide: F,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + From<rusqlite::Error> + Send + 'static,
         F: FnOnce(StoredJob) -> Result<(JobChange, T), E> + Send + 'static,
     {
+        let name = name.to_owned();
         self.database
             .write(move |tx| {
-                let job = jobs::find(tx, &instance.kind, &instance.job)?
-                    .ok_or(StoreError::NoSuchResource)?;
+                let job = jobs::find(tx, kind, &name)?.ok_or(StoreError::NoSuchResource)?;
                 let (change, found) = decide(job)?;
-                jobs::apply(tx, &instance.kind, &instance.job, &change)?;
-                tx.prepare_cached(
-                    "INSERT INTO instances (id, kind, job, attempt, host, log_stream)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                )?
-                .execute(params![
-                    instance.id,
-                    instance.kind,
-                    instance.job,
-                    instance.attempt,
-                    instance.host,
-                    instance.log_stream
-                ])?;
+                jobs::apply(tx, kind, &name, &change)?;
+                let mut insert = tx.prepare_cached(
+                    "INSERT INTO instances (id, kind, job, attempt, host, log_stream, claim)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )?;
+                for instance in instances {
+                    insert.execute(params![
+                        instance.id,
+                        instance.kind,
+                        instance.job,
+                        instance.attempt,
+                        instance.host,
+                        instance.log_stream,
+                        instance.claim
+                    ])?;
+                }
                 Ok(found)
             })
             .await
@@ -94,6 +109,21 @@ impl InstanceStore {
     /// The database's failure.
     pub fn find(&self, id: &str) -> Result<Option<Instance>, StoreError> {
         self.database.read(|connection| find(connection, id))
+    }
+
+    /// The instances of a job's attempts, those that have ended included until
+    /// they are cleared away.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn of_job(&self, kind: &str, job: &str) -> Result<Vec<Instance>, StoreError> {
+        self.database.read(|connection| {
+            let mut query = connection.prepare_cached(&format!(
+                "{SELECT} WHERE kind = ?1 AND job = ?2 ORDER BY attempt, id"
+            ))?;
+            let rows = query.query_map([kind, job], instance)?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// Every instance that is still written down: those of open jobs, and
@@ -155,7 +185,8 @@ impl InstanceStore {
     }
 }
 
-const SELECT: &str = "SELECT id, kind, job, attempt, host, log_stream, delivered FROM instances";
+const SELECT: &str =
+    "SELECT id, kind, job, attempt, host, log_stream, claim, delivered FROM instances";
 
 fn find(connection: &Connection, id: &str) -> Result<Option<Instance>, StoreError> {
     let mut query = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;
@@ -163,7 +194,7 @@ fn find(connection: &Connection, id: &str) -> Result<Option<Instance>, StoreErro
 }
 
 fn instance(row: &rusqlite::Row<'_>) -> Result<Instance, rusqlite::Error> {
-    let delivered: i64 = row.get(6)?;
+    let delivered: i64 = row.get(7)?;
     Ok(Instance {
         id: row.get(0)?,
         kind: row.get(1)?,
@@ -171,6 +202,7 @@ fn instance(row: &rusqlite::Row<'_>) -> Result<Instance, rusqlite::Error> {
         attempt: row.get(3)?,
         host: row.get(4)?,
         log_stream: row.get(5)?,
+        claim: row.get(6)?,
         delivered: delivered.unsigned_abs(),
     })
 }

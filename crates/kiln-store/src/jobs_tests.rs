@@ -59,6 +59,7 @@ fn instance(id: &str, job: &str) -> Instance {
         attempt: 1,
         host: "algo-1".to_owned(),
         log_stream: format!("{job}/algo-1-0"),
+        claim: String::new(),
         delivered: 0,
     }
 }
@@ -203,7 +204,9 @@ async fn a_report_that_comes_twice_is_seen_as_old() {
     let instance = instance("i-1", "a");
     let placed: Result<(), StoreError> = store
         .instances
-        .place(instance, |_| Ok((change("placed", 1), ())))
+        .place((KIND, "a"), vec![instance], |_| {
+            Ok((change("placed", 1), ()))
+        })
         .await;
     placed.unwrap();
     for (last, expected) in [(5, 0), (3, 5), (9, 5)] {
@@ -222,7 +225,9 @@ async fn a_job_of_the_same_name_inherits_no_instance() {
     store.jobs.create(job("a", 1)).await.unwrap();
     let placed: Result<(), StoreError> = store
         .instances
-        .place(instance("i-1", "a"), |_| Ok((change("placed", 1), ())))
+        .place((KIND, "a"), vec![instance("i-1", "a")], |_| {
+            Ok((change("placed", 1), ()))
+        })
         .await;
     placed.unwrap();
     end(&store, "a").await;

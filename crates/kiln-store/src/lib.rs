@@ -24,7 +24,12 @@ pub use logs::{
 pub use rusqlite::Error as SqliteError;
 pub use tags::{TAG_LIMIT, Tag, TagStore};
 
-const JOB_MIGRATIONS: &[&str] = &[jobs::SCHEMA, tags::SCHEMA, instances::SCHEMA];
+const JOB_MIGRATIONS: &[&str] = &[
+    jobs::SCHEMA,
+    tags::SCHEMA,
+    instances::SCHEMA,
+    instances::CLAIMS,
+];
 
 /// What a control plane remembers, under one data directory. Logs have a file
 /// and a writer of their own, so that a chatty job does not hold up the others'

@@ -5,12 +5,14 @@
 //! the container writes to its standard output and error goes to one pipe that
 //! the agent reads. Dropping a [`Running`] kills what it started.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+
+use crate::cluster::Cluster;
 
 pub mod embedded;
 mod endpoint;
@@ -130,12 +132,15 @@ pub struct Container {
     pub mounts: Vec<Mount>,
     /// Directories of file systems that others use too.
     pub shared: Vec<SharedDirectory>,
-    /// The host name inside. Every name in `hosts` resolves as well.
+    /// The host name inside.
     pub hostname: String,
-    /// Names that resolve to this container's own address, such as `algo-1`.
-    pub hosts: Vec<String>,
+    /// Names that resolve inside, and their addresses: this host's own and its
+    /// peers'.
+    pub hosts: Vec<(String, IpAddr)>,
     /// Resource limits.
     pub limits: Limits,
+    /// The machine's GPUs that it may use, by number.
+    pub gpus: Vec<u32>,
     /// An existing directory of this instance, on the data volume, where the
     /// runtime keeps the writable layer and its own files.
     pub scratch: PathBuf,
@@ -185,7 +190,7 @@ pub enum NetworkPolicy {
     /// The control plane's S3 and the outside world, but nothing on the host's
     /// own loopback interface.
     Open,
-    /// Nothing but itself: `EnableNetworkIsolation`.
+    /// Nothing but itself and its peers: `EnableNetworkIsolation`.
     Isolated,
 }
 
@@ -197,8 +202,10 @@ pub struct Network {
     /// The interface that carries the container's own address: `eth0`, or `lo`
     /// when there is no other.
     pub interface: String,
-    /// The container's own address, which its host names resolve to.
-    pub address: std::net::IpAddr,
+    /// The container's own address, which its host name resolves to.
+    pub address: IpAddr,
+    /// The hosts of the cluster, this one included, and their addresses.
+    pub hosts: Vec<(String, IpAddr)>,
     /// Kept open as long as the network is; the runtime that made it knows what
     /// is inside.
     pub(crate) held: Box<dyn std::any::Any + Send + Sync>,
@@ -257,13 +264,15 @@ pub enum RuntimeError {
 /// Something that runs containers.
 #[async_trait]
 pub trait Runtime: Send + Sync {
-    /// Opens the network of the container that will be called `id`. Like a
-    /// start, it may be dropped before it is done, and leaves nothing behind then.
+    /// Opens the network of the container that will be called `id`, in which its
+    /// peers' containers can be reached on all ports. Like a start, it may be
+    /// dropped before it is done, and leaves nothing behind then.
     async fn open_network(
         &self,
         id: &str,
         policy: NetworkPolicy,
         control: &ControlAddress,
+        cluster: &Cluster,
     ) -> Result<Network, RuntimeError>;
 
     /// Starts the container and returns once its first process runs. Its output

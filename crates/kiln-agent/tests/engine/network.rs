@@ -1,5 +1,6 @@
 //! What a container reaches: the control plane, or nothing.
 
+use kiln_agent::cluster::Cluster;
 use kiln_agent::runtime::{ControlAddress, Exit, NetworkPolicy, Runtime as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ async fn an_open_network_reaches_the_control_plane_and_not_the_hosts_loopback() 
             &container.id,
             NetworkPolicy::Open,
             &ControlAddress::Fixed(address),
+            &Cluster::alone("algo-1", &container.id),
         )
         .await
         .unwrap();
@@ -55,7 +57,12 @@ async fn a_closed_network_no_longer_forwards() {
     let control = ControlAddress::Fixed(([127, 0, 0, 1], 1).into());
     let network = rig
         .runtime
-        .open_network("kiln-test", NetworkPolicy::Open, &control)
+        .open_network(
+            "kiln-test",
+            NetworkPolicy::Open,
+            &control,
+            &Cluster::alone("algo-1", "kiln-test"),
+        )
         .await
         .unwrap();
     let endpoint = network.endpoint.clone().unwrap();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use kiln_agent::cluster::Cluster;
 use kiln_agent::runtime::engine::EngineRuntime;
 use kiln_agent::runtime::{
     Container, ControlAddress, Exit, ImageConfig, Limits, Network, NetworkPolicy, ResolvedImage,
@@ -169,7 +170,8 @@ impl Rig {
             mounts: Vec::new(),
             shared: Vec::new(),
             hostname: "ip-10-0-0-1".to_owned(),
-            hosts: vec!["algo-1".to_owned()],
+            hosts: vec![("algo-1".to_owned(), [127, 0, 0, 1].into())],
+            gpus: Vec::new(),
             limits: Limits {
                 memory_bytes: 256 << 20,
                 cpus: 1.0,
@@ -189,7 +191,12 @@ impl Rig {
     ) -> Result<Launched, RuntimeError> {
         let network = self
             .runtime
-            .open_network(&container.id, policy, control)
+            .open_network(
+                &container.id,
+                policy,
+                control,
+                &Cluster::alone("algo-1", &container.id),
+            )
             .await?;
         self.launch_in(container, network).await
     }

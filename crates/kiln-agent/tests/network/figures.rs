@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::{Duration, Instant};
 
+use kiln_agent::cluster::Cluster;
 use kiln_agent::runtime::embedded::network::open;
 use kiln_agent::runtime::{ControlAddress, Network, NetworkPolicy};
 
@@ -43,7 +44,13 @@ fn large_downloads_arrive_whole() {
         let control = serve((Ipv4Addr::LOCALHOST, 0), send);
         let outside = serve((ELSEWHERE, 0), send);
         let control = ControlAddress::Fixed((Ipv4Addr::LOCALHOST, control).into());
-        let network = open(NetworkPolicy::Open, &control).await.unwrap();
+        let network = open(
+            NetworkPolicy::Open,
+            &control,
+            &Cluster::alone("algo-1", "kiln-test"),
+        )
+        .await
+        .unwrap();
         let by_endpoint = download(&network, ENDPOINT, sent).await;
         let by_device = download(&network, (ELSEWHERE, outside), sent).await;
         println!("endpoint {by_endpoint:.0} MB/s, outside {by_device:.0} MB/s");

@@ -13,6 +13,7 @@ use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Duration;
 
+use kiln_agent::cluster::Cluster;
 use kiln_agent::runtime::embedded::network::{NetworkNamespace, open, probe};
 use kiln_agent::runtime::{ControlAddress, Network, NetworkPolicy};
 use nix::sys::socket::{self, Backlog};
@@ -23,9 +24,14 @@ const ENDPOINT: (Ipv4Addr, u16) = (Ipv4Addr::new(169, 254, 170, 2), 80);
 const NOWHERE: ControlAddress =
     ControlAddress::Fixed(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1));
 
+/// A cluster of one host.
+fn alone() -> Cluster {
+    Cluster::alone("algo-1", "kiln-test")
+}
+
 async fn open_to_all() -> Network {
     assert_eq!(probe(), None, "these tests need /dev/net/tun");
-    open(NetworkPolicy::Open, &NOWHERE).await.unwrap()
+    open(NetworkPolicy::Open, &NOWHERE, &alone()).await.unwrap()
 }
 
 /// Accepts for ever and gives every connection to `answer` on its own thread.
@@ -100,7 +106,7 @@ fn refused_by(address: impl std::net::ToSocketAddrs) -> ErrorKind {
 fn the_endpoint_leads_to_the_control_server() {
     as_host(async || {
         let control = ControlAddress::Fixed(control_server("kiln"));
-        let network = open(NetworkPolicy::Open, &control).await.unwrap();
+        let network = open(NetworkPolicy::Open, &control, &alone()).await.unwrap();
         assert_eq!(network.endpoint.as_deref(), Some("http://169.254.170.2"));
         assert_eq!(inside(&network, get).await.unwrap(), "kiln");
     });
@@ -113,7 +119,7 @@ fn a_server_that_moves_is_found_again() {
         let file = directory.path().join("address");
         std::fs::write(&file, format!("{}\n", control_server("first"))).unwrap();
         let control = ControlAddress::File(file.clone());
-        let network = open(NetworkPolicy::Open, &control).await.unwrap();
+        let network = open(NetworkPolicy::Open, &control, &alone()).await.unwrap();
         assert_eq!(inside(&network, get).await.unwrap(), "first");
 
         std::fs::write(&file, "127.0.0.1:1\n").unwrap();
@@ -136,7 +142,9 @@ fn an_isolated_container_reaches_nothing_but_itself() {
     as_host(async || {
         let port = serve((Ipv4Addr::UNSPECIFIED, 0), echo);
         let control = ControlAddress::Fixed(control_server("kiln"));
-        let network = open(NetworkPolicy::Isolated, &control).await.unwrap();
+        let network = open(NetworkPolicy::Isolated, &control, &alone())
+            .await
+            .unwrap();
         assert_eq!(network.endpoint, None);
         assert_eq!(
             (network.interface.as_str(), network.address),

@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use kiln_agent::cluster::Cluster;
 use kiln_agent::runtime::embedded::EmbeddedRuntime;
 use kiln_agent::runtime::{
     Container, ControlAddress, Exit, ImageConfig, Limits, Mount, Network, NetworkPolicy,
@@ -66,7 +67,8 @@ impl Sandbox {
             mounts: Vec::new(),
             shared: Vec::new(),
             hostname: "algo-1".to_owned(),
-            hosts: vec!["algo-1".to_owned()],
+            hosts: vec![("algo-1".to_owned(), [127, 0, 0, 1].into())],
+            gpus: Vec::new(),
             limits: Limits {
                 memory_bytes: MEMORY,
                 cpus: 2.0,
@@ -97,7 +99,12 @@ impl Sandbox {
         let id = &self.container.id;
         let network = self
             .runtime
-            .open_network(id, NetworkPolicy::Isolated, &control)
+            .open_network(
+                id,
+                NetworkPolicy::Isolated,
+                &control,
+                &Cluster::alone("algo-1", id),
+            )
             .await?;
         let (mut reader, writer) = std::io::pipe().unwrap();
         let output = std::thread::spawn(move || {

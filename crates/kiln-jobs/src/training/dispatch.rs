@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use kiln_engine::Presence;
+use kiln_engine::{Claim, Presence};
 use kiln_store::Instance;
 
 use super::plan::{HOST, Placement, build};
@@ -87,9 +87,10 @@ impl TrainingJobs {
             for party in [Party::Work, Party::Agent] {
                 self.issue(&instance.job, &instance.id, party);
             }
-            engine.adopt(&instance.id, engine.limits(&instance_type(&job)));
+            let claim: Claim = serde_json::from_str(&instance.claim)?;
+            engine.adopt(&instance.id, &claim);
             if must_begin(engine.presence(&instance.id), &instance) {
-                self.begin(&job, &instance.id).await?;
+                self.begin(&job, &instance.id, &claim).await?;
             }
         }
         Ok(())
@@ -133,17 +134,25 @@ impl TrainingJobs {
         }
         let id = format!("kiln-{}", uuid::Uuid::new_v4().simple());
         let engine = &self.shared.engine;
-        if !engine.admit(&id, engine.limits(&instance_type(&job))) {
+        let fit = engine
+            .fit(&[&instance_type(&job)])
+            .map_err(|error| JobError::Internal(error.to_string()))?;
+        let wanted: Vec<_> = fit
+            .shares
+            .iter()
+            .map(|share| (id.clone(), *share))
+            .collect();
+        let Some(claim) = engine.admit(&wanted).and_then(|mut claims| claims.pop()) else {
             return Ok(Launch::NoRoom);
-        }
-        let job = match self.place(&job, &id).await {
+        };
+        let job = match self.place(&job, &id, &claim).await {
             Ok(placed) => placed,
             Err(error) => {
                 engine.release(&id);
                 return Err(error);
             }
         };
-        let begun = self.begin(&job, &id).await;
+        let begun = self.begin(&job, &id, &claim).await;
         tokio::spawn(self.clone().attend(id.clone()));
         if let Err(error) = begun {
             self.lose(&id, &error.to_string()).await?;
@@ -153,7 +162,7 @@ impl TrainingJobs {
 
     /// Writes down that the job is placed on this instance; answers the job as
     /// it is placed, for it may have been changed since it was looked at.
-    async fn place(&self, job: &Job, id: &str) -> Result<Job, JobError> {
+    async fn place(&self, job: &Job, id: &str, claim: &Claim) -> Result<Job, JobError> {
         let name = &job.request.training_job_name;
         let at = now();
         let instance = Instance {
@@ -163,6 +172,7 @@ impl TrainingJobs {
             attempt: job.state.attempts + 1,
             host: HOST.to_owned(),
             log_stream: format!("{name}/{HOST}-{}", at.millis().div_euclid(1000)),
+            claim: serde_json::to_string(claim)?,
             delivered: 0,
         };
         let this = self.clone();
@@ -176,11 +186,15 @@ impl TrainingJobs {
             job.state.step(Event::Placed, at);
             Ok((job.change()?, job))
         };
-        self.shared.store.instances.place(instance, placed).await
+        self.shared
+            .store
+            .instances
+            .place((KIND, name), vec![instance], placed)
+            .await
     }
 
     /// Starts the agent of a placed instance.
-    async fn begin(&self, job: &Job, id: &str) -> Result<(), JobError> {
+    async fn begin(&self, job: &Job, id: &str, claim: &Claim) -> Result<(), JobError> {
         let name = &job.request.training_job_name;
         let placement = Placement {
             settings: &self.shared.settings,
@@ -190,7 +204,7 @@ impl TrainingJobs {
             server: self.server_id(),
             keys: self.issue(name, id, Party::Work),
             agent_keys: self.issue(name, id, Party::Agent),
-            limits: self.shared.engine.limits(&instance_type(job)),
+            claim,
         };
         let plan = build(&job.request, placement).map_err(JobError::Internal)?;
         Ok(self.shared.engine.place(&plan).await?)

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use kiln_agent::plan::{FastFile, InstancePlan};
 use kiln_agent::runtime::embedded::Tolerance;
 use kiln_agent::runtime::{ControlAddress, Limits};
-use kiln_engine::{Engine, EngineError, Leftovers};
+use kiln_engine::{Engine, EngineError, Fit, Leftovers, NoCapacity, Share};
 use kiln_model::api::{CreateTrainingJobRequest, TrainingJobStatus};
 use kiln_store::Store;
 use serde_json::json;
@@ -28,21 +28,32 @@ struct Fake {
 
 #[async_trait]
 impl Engine for Fake {
-    fn limits(&self, _: &str) -> Limits {
-        Limits {
+    fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity> {
+        let limits = Limits {
             memory_bytes: 1,
             cpus: 1.0,
             processes: 1,
             shm_bytes: 1,
-        }
+        };
+        Ok(Fit {
+            shares: vec![Share { limits, gpus: 0 }; types.len()],
+            remark: None,
+        })
     }
 
-    fn admit(&self, instance: &str, _: Limits) -> bool {
-        self.room.lock().unwrap().insert(instance.to_owned())
+    fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
+        let claim = |(id, share): &(String, Share)| {
+            self.room.lock().unwrap().insert(id.clone());
+            Claim {
+                limits: share.limits,
+                gpus: Vec::new(),
+            }
+        };
+        Some(instances.iter().map(claim).collect())
     }
 
-    fn adopt(&self, instance: &str, limits: Limits) {
-        self.admit(instance, limits);
+    fn adopt(&self, instance: &str, _: &Claim) {
+        self.room.lock().unwrap().insert(instance.to_owned());
     }
 
     fn release(&self, instance: &str) {

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use kiln_agent::cluster::Cluster;
 use kiln_agent::plan::{
     DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, StorePlan, SynchronisedPlan,
 };
-use kiln_agent::runtime::{Limits, NetworkPolicy, Start};
+use kiln_agent::runtime::{NetworkPolicy, Start};
 use kiln_data::channel::Channel;
+use kiln_engine::Claim;
 use kiln_model::api::{
     AlgorithmSpecification, CreateTrainingJobRequest, OutputCompressionType, TrainingInputMode,
 };
@@ -36,7 +38,7 @@ pub(crate) struct Placement<'a> {
     pub(crate) keys: Keys,
     /// The agent's own.
     pub(crate) agent_keys: Keys,
-    pub(crate) limits: Limits,
+    pub(crate) claim: &'a Claim,
 }
 
 /// Builds the plan of a job's instance.
@@ -56,7 +58,7 @@ pub(crate) fn build(
         server,
         keys,
         agent_keys,
-        limits,
+        claim,
     } = placement;
     let algorithm = job.algorithm_specification.clone().unwrap_or_else(|| {
         // Acceptance requires it; an empty one names no image and fails as such.
@@ -88,7 +90,7 @@ pub(crate) fn build(
         },
         environment: environment(job, arn, settings),
         config: config_files(job, arn),
-        host: HOST.to_owned(),
+        cluster: Cluster::alone(HOST, instance),
         channels,
         directories,
         fast_file: settings.fast_file,
@@ -101,7 +103,9 @@ pub(crate) fn build(
                 regex: metric.regex.clone(),
             })
             .collect(),
-        limits,
+        limits: claim.limits,
+        gpus: claim.gpus.clone(),
+        warm_pool_cache: None,
         network: match job.enable_network_isolation {
             Some(true) => NetworkPolicy::Isolated,
             _ => NetworkPolicy::Open,

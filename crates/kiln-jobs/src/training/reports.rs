@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use kiln_agent::report::{Command, Numbered, Receipt, Report};
+use kiln_agent::report::{Cut, Numbered, Orders, Receipt, Report};
 use kiln_model::api::TrainingJobStatus;
 use kiln_store::{Instance, NewEvent, StoreError};
 
@@ -15,8 +15,8 @@ use super::scope::Access;
 use super::{Event, KIND, LOG_GROUP, TrainingJobs, instant, now};
 use crate::{JobError, JobSession, Party};
 
-/// How long an agent's question for a command is held open.
-const COMMAND_WAIT: Duration = Duration::from_secs(20);
+/// How long an agent's question for orders is held open.
+const ORDERS_WAIT: Duration = Duration::from_secs(20);
 
 /// Why an agent is not heard.
 #[derive(Debug, thiserror::Error)]
@@ -46,19 +46,32 @@ impl TrainingJobs {
         Ok(Receipt { delivered })
     }
 
-    /// Waits a while for something to tell the instance's agent.
+    /// Waits a while until the instance's orders are others than those that its
+    /// agent knows.
     ///
     /// # Errors
     /// See [`ReportError`].
-    pub async fn command(&self, id: &str, token: &str) -> Result<Option<Command>, ReportError> {
+    pub async fn orders(
+        &self,
+        id: &str,
+        token: &str,
+        known: Orders,
+    ) -> Result<Option<Orders>, ReportError> {
         let instance = self.authenticate(id, token)?;
         let mut told = self.shared.told.subscribe();
-        let waited = tokio::time::timeout(COMMAND_WAIT, async {
-            while !self.is_stopping(&instance)? {
+        let waited = tokio::time::timeout(ORDERS_WAIT, async {
+            loop {
+                let stopping = self.is_stopping(&instance)?;
+                let orders = Orders {
+                    cut: stopping.then_some(Cut::Stop),
+                    proceed: true,
+                };
+                if orders != known {
+                    return Ok(orders);
+                }
                 // The sender lives as long as we do.
                 let _ = told.changed().await;
             }
-            Ok(Command::Stop)
         });
         waited.await.ok().transpose()
     }

@@ -241,7 +241,7 @@ impl TrainingState {
                 "Training job runtime exceeded MaxRuntimeInSeconds provided",
             ),
             _ if stopping => stopped(),
-            Outcome::Stopped => stopped(),
+            Outcome::Stopped | Outcome::Interrupted => stopped(),
             Outcome::Completed => (
                 TrainingJobStatus::Completed,
                 SecondaryStatus::Completed,

@@ -262,6 +262,7 @@ mod tests {
             shared: Vec::new(),
             hostname: "algo-1".to_owned(),
             hosts: Vec::new(),
+            gpus: Vec::new(),
             limits: Limits {
                 memory_bytes: 1 << 30,
                 cpus: 1.5,

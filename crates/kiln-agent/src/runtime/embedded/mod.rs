@@ -24,6 +24,7 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
+use crate::cluster::Cluster;
 use crate::runtime::{
     Container, ControlAddress, Network, NetworkPolicy, Running, Runtime, RuntimeError,
 };
@@ -73,8 +74,9 @@ impl Runtime for EmbeddedRuntime {
         _id: &str,
         policy: NetworkPolicy,
         control: &ControlAddress,
+        cluster: &Cluster,
     ) -> Result<Network, RuntimeError> {
-        network::open(policy, control).await
+        network::open(policy, control, cluster).await
     }
 
     async fn start(
@@ -94,7 +96,6 @@ impl Runtime for EmbeddedRuntime {
         let spec = ShimSpec {
             container: container.clone(),
             network_namespace: namespace.fd().as_raw_fd(),
-            address: network.address,
             resolvers: namespace.resolvers(),
             tolerance: self.tolerance,
         };

@@ -22,8 +22,6 @@ pub struct ShimSpec {
     pub container: Container,
     /// The inherited descriptor of the container's network namespace.
     pub network_namespace: RawFd,
-    /// The container's own address.
-    pub address: IpAddr,
     /// The name servers that the container may ask.
     pub resolvers: Vec<IpAddr>,
     /// What the machine may lack.

@@ -1,6 +1,7 @@
 //! What the engine is asked for: one container, translated into its API.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
 
@@ -66,11 +67,11 @@ fn environment(pairs: &[(String, String)]) -> Vec<String> {
 }
 
 /// The engine itself makes the host name resolve to the container's address.
-fn own_names(hostname: &str, hosts: &[String]) -> Vec<String> {
+fn own_names(hostname: &str, hosts: &[(String, IpAddr)]) -> Vec<String> {
     hosts
         .iter()
-        .filter(|name| *name != hostname)
-        .map(|name| format!("{name}:127.0.0.1"))
+        .filter(|(name, _)| name != hostname)
+        .map(|(name, address)| format!("{name}:{address}"))
         .collect()
 }
 
@@ -139,7 +140,8 @@ mod tests {
 
     #[test]
     fn every_name_but_the_host_name_is_added() {
-        let hosts = ["algo-1".to_owned(), "ip-10-0-0-1".to_owned()];
+        let hosts =
+            ["ip-10-0-0-1", "algo-1"].map(|name| (name.to_owned(), IpAddr::from([127, 0, 0, 1])));
         assert_eq!(own_names("ip-10-0-0-1", &hosts), ["algo-1:127.0.0.1"]);
     }
 }

@@ -20,6 +20,7 @@ use tokio::net::unix::pipe;
 use super::{
     Container, ControlAddress, Network, NetworkPolicy, Root, Running, Runtime, RuntimeError,
 };
+use crate::cluster::Cluster;
 use forwarder::Forwarder;
 use running::EngineContainer;
 
@@ -181,6 +182,7 @@ impl Runtime for EngineRuntime {
         _id: &str,
         policy: NetworkPolicy,
         control: &ControlAddress,
+        cluster: &Cluster,
     ) -> Result<Network, RuntimeError> {
         let (endpoint, interface, wiring) = match policy {
             NetworkPolicy::Open => {
@@ -201,6 +203,7 @@ impl Runtime for EngineRuntime {
             // The engine chooses the bridge address only when the container
             // starts, too late for the names that are to resolve to it.
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            hosts: vec![(cluster.name().to_owned(), IpAddr::V4(Ipv4Addr::LOCALHOST))],
             held: Box::new(wiring),
         })
     }

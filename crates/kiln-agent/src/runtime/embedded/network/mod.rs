@@ -37,6 +37,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use tokio::task::JoinSet;
 
+use crate::cluster::Cluster;
 use crate::runtime::{ControlAddress, Network, NetworkPolicy, RuntimeError, endpoint};
 use namespace::{Parts, Wanted};
 use outside::Outside;
@@ -81,6 +82,7 @@ impl NetworkNamespace {
 pub async fn open(
     policy: NetworkPolicy,
     control: &ControlAddress,
+    cluster: &Cluster,
 ) -> Result<Network, RuntimeError> {
     let wanted = match policy {
         NetworkPolicy::Isolated => Wanted::Nothing,
@@ -88,7 +90,9 @@ pub async fn open(
         NetworkPolicy::Open => Wanted::EndpointAndOutside,
     };
     let parts = namespace::make(wanted).await?;
-    serve(parts, control)
+    let mut network = serve(parts, control)?;
+    network.hosts = vec![(cluster.name().to_owned(), network.address)];
+    Ok(network)
 }
 
 fn serve(parts: Parts, control: &ControlAddress) -> Result<Network, RuntimeError> {
@@ -97,6 +101,7 @@ fn serve(parts: Parts, control: &ControlAddress) -> Result<Network, RuntimeError
         endpoint: None,
         interface: "lo".to_owned(),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        hosts: Vec::new(),
         held: Box::new(()),
     };
     let mut resolvers = Vec::new();

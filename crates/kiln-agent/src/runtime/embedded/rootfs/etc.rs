@@ -43,26 +43,17 @@ fn own_files(spec: &ShimSpec) -> [(&'static str, String); 3] {
     let container = &spec.container;
     [
         ("hostname", format!("{}\n", container.hostname)),
-        (
-            "hosts",
-            hosts_file(spec.address, &container.hostname, &container.hosts),
-        ),
+        ("hosts", hosts_file(&container.hosts)),
         ("resolv.conf", resolver_file(&spec.resolvers)),
     ]
 }
 
-fn hosts_file(address: IpAddr, hostname: &str, others: &[String]) -> String {
-    let mut names = vec![hostname];
-    names.extend(
-        others
-            .iter()
-            .map(String::as_str)
-            .filter(|name| *name != hostname),
-    );
-    format!(
-        "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{address} {}\n",
-        names.join(" ")
-    )
+fn hosts_file(hosts: &[(String, IpAddr)]) -> String {
+    let mut text = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".to_owned();
+    for (name, address) in hosts {
+        text.push_str(&format!("{address} {name}\n"));
+    }
+    text
 }
 
 fn resolver_file(resolvers: &[IpAddr]) -> String {
@@ -77,11 +68,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_of_the_container_resolves_to_its_address() {
-        let address = "10.0.0.2".parse().unwrap();
-        let others = ["algo-1".to_owned(), "algo-1.local".to_owned()];
-        let text = hosts_file(address, "algo-1", &others);
-        assert_eq!(text.lines().last(), Some("10.0.0.2 algo-1 algo-1.local"));
+    fn every_host_resolves_to_its_address() {
+        let hosts = [("algo-1", "10.0.0.2"), ("algo-2", "10.0.0.3")]
+            .map(|(name, address)| (name.to_owned(), address.parse().unwrap()));
+        let text = hosts_file(&hosts);
+        assert!(
+            text.ends_with("\n10.0.0.2 algo-1\n10.0.0.3 algo-2\n"),
+            "{text}"
+        );
     }
 
     #[test]
