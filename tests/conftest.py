@@ -14,6 +14,7 @@ _buckets = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--torch", action="store_true", help="also run what needs PyTorch")
+    parser.addoption("--thousand", action="store_true", help="run all of the thousand short jobs")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -23,6 +24,17 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if "torch" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left():
+    """After each test, nothing is there of jobs that have ended.
+
+    The servers of a single test have looked at themselves when they were closed.
+    """
+    yield
+    for server in filter(Server.answers, Server.all):
+        server.check_for_leaks()
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,7 @@ def test_an_object_that_may_not_be_read_is_named(proxied):
     [
         pytest.param("writes", Fault("cut", 1 << 20), id="a part is cut off"),
         pytest.param("writes", Fault("refuse"), id="a part is refused"),
-        pytest.param("writes", Fault("drop", 0), id="the answer to a part is lost"),
+        pytest.param("writes", Fault("lose"), id="the answer to a part is lost"),
         pytest.param("completes", Fault("refuse"), id="the completion is refused after the fact"),
         pytest.param("completes", Fault("drop", 0), id="the answer to the completion is lost"),
     ],

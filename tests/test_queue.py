@@ -42,8 +42,8 @@ def test_two_hundred_jobs_at_once_all_finish_in_order(own_jobs):
 def test_a_waiting_job_says_so_and_stops_at_once(own_jobs):
     names = [own_jobs.create(LINGER) for _ in range(12)]
     own_jobs.wait_for_phase(names[0], "Training")
-    last = own_jobs.describe(names[-1])
-    assert (last["TrainingJobStatus"], last["SecondaryStatus"]) == ("InProgress", "Pending")
+    last = own_jobs.wait_for_phase(names[-1], "Pending")
+    assert last["TrainingJobStatus"] == "InProgress"
     message = last["SecondaryStatusTransitions"][-1]["StatusMessage"]
     assert message == "Training job waiting for capacity"
     own_jobs.sagemaker.stop_training_job(TrainingJobName=names[-1])

@@ -3,15 +3,18 @@
 //! Everything happens on this machine and in one run: how soon a job's own code
 //! begins, how long a job that does nothing takes, and how many requests a
 //! second are answered beside `moto_server`, with the same jobs in both stores,
-//! and how fast data moves in and out of jobs.
+//! how fast data moves in and out of jobs, and what a server costs that has
+//! nothing to do.
 
 mod client;
 mod data;
 mod error;
 mod http;
+mod idle;
 mod image;
 mod latency;
 mod load;
+mod occupant;
 mod options;
 mod processes;
 mod report;
@@ -61,6 +64,10 @@ fn run(options: &Options) -> Result<Report, BenchError> {
         data: options
             .measures(Section::Data)
             .then(|| data::measure(options))
+            .transpose()?,
+        idle: options
+            .measures(Section::Idle)
+            .then(|| idle::measure(options))
             .transpose()?,
     })
 }

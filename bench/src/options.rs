@@ -14,6 +14,8 @@ pub enum Section {
     Throughput,
     /// Data in and out of jobs.
     Data,
+    /// A server with nothing to do, and the heads of queues.
+    Idle,
 }
 
 /// Runs Kiln against its targets and its peers, and prints a table.
@@ -83,6 +85,26 @@ impl Options {
     /// How often data is moved, of which the median counts.
     pub fn rounds(&self) -> usize {
         if self.tiny { 1 } else { 3 }
+    }
+
+    /// How many jobs have ended on the server that has nothing to do.
+    pub fn ended_jobs(&self) -> usize {
+        if self.tiny { 200 } else { 100_000 }
+    }
+
+    /// How long a server is watched that has nothing to do.
+    pub fn rest(&self) -> Duration {
+        Duration::from_secs(if self.tiny { 1 } else { 20 })
+    }
+
+    /// How many jobs stand in queues whose first jobs are followed.
+    pub fn queue_lengths(&self) -> [usize; 2] {
+        if self.tiny { [3, 30] } else { [100, 10_000] }
+    }
+
+    /// How many jobs of each queue are followed.
+    pub fn started_jobs(&self) -> usize {
+        if self.tiny { 3 } else { 100 }
     }
 
     /// How long one kind of request is sent.

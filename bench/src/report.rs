@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::data::Data;
+use crate::idle::Idle;
 use crate::latency::Latency;
 use crate::load::Load;
 use crate::samples::Samples;
@@ -24,6 +25,8 @@ pub struct Report {
     pub throughput: Option<Throughput>,
     /// Data in and out of jobs.
     pub data: Option<Data>,
+    /// A server with nothing to do, and the heads of queues.
+    pub idle: Option<Idle>,
 }
 
 /// The machine: how many processors, how many processes want one.
@@ -52,8 +55,11 @@ impl fmt::Display for Report {
         if let Some(throughput) = &self.throughput {
             write_throughput(f, throughput)?;
         }
-        match &self.data {
-            Some(data) => write!(f, "\n{data}"),
+        if let Some(data) = &self.data {
+            write!(f, "\n{data}")?;
+        }
+        match &self.idle {
+            Some(idle) => write!(f, "\n{idle}"),
             None => Ok(()),
         }
     }

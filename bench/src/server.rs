@@ -18,6 +18,8 @@ use crate::{image, processes};
 
 /// How long a server may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(60);
+/// The data directory, in the server's own.
+const DATA: &str = "data";
 const READY: &str = "kiln is ready at http://";
 
 /// A running `kiln serve` on a data directory of its own, with the shell image.
@@ -26,6 +28,9 @@ pub struct Kiln {
     endpoint: Endpoint,
     child: Child,
     directory: TempDir,
+    program: PathBuf,
+    /// The other S3 that it has its objects in, if it has.
+    store: Option<Endpoint>,
 }
 
 impl Kiln {
@@ -42,7 +47,7 @@ impl Kiln {
     fn start_with(options: &Options, store: Option<&Endpoint>) -> Result<Self, BenchError> {
         let directory =
             TempDir::with_prefix("kiln-bench-").map_err(BenchError::io("making a directory"))?;
-        let data = directory.path().join("data");
+        let data = directory.path().join(DATA);
         let root = image::make(directory.path(), &options.busybox)?;
         let mut add = Command::new(&options.kiln);
         add.args(["images", "add", image::NAME]).arg(root);
@@ -56,6 +61,8 @@ impl Kiln {
             },
             child,
             directory,
+            program: options.kiln.clone(),
+            store: store.cloned(),
         };
         let exports = output(
             Command::new(&options.kiln)
@@ -68,9 +75,26 @@ impl Kiln {
         Ok(kiln)
     }
 
+    /// Stops it, and starts it on what it left; it answers at another address.
+    /// Answers when it was started.
+    pub fn restart(&mut self) -> Result<Instant, BenchError> {
+        end(&mut self.child);
+        let started = Instant::now();
+        let directory = self.directory.path();
+        let store = self.store.as_ref();
+        (self.child, self.endpoint.address) =
+            serve(&self.program, &directory.join(DATA), directory, store)?;
+        Ok(started)
+    }
+
     /// Where it answers, and to whom.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// The server's process.
+    pub fn process(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
     }
 }
 

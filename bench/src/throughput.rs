@@ -7,6 +7,7 @@ use crate::client::{Client, Endpoint};
 use crate::error::BenchError;
 use crate::latency::{BUCKET, request};
 use crate::load::{self, Load};
+use crate::occupant::Occupant;
 use crate::options::Options;
 use crate::server::{Kiln, Moto};
 
@@ -37,7 +38,8 @@ pub fn measure(options: &Options) -> Result<Throughput, BenchError> {
     let kiln = Kiln::start(options)?;
     let mut client = Client::new(kiln.endpoint());
     client.put(&format!("/{BUCKET}"), b"")?;
-    occupy(&mut client)?;
+    // The jobs that follow wait in the queue.
+    Occupant::take_machine(&mut client, "throughput")?;
     let of_kiln = figures(kiln.endpoint(), options)?;
     drop(kiln);
     let moto = Moto::start(&options.moto_server)?;
@@ -46,24 +48,6 @@ pub fn measure(options: &Options) -> Result<Throughput, BenchError> {
         kiln: of_kiln,
         moto: figures(moto.endpoint(), options)?,
     })
-}
-
-/// Takes the machine, so that the jobs that follow wait in the queue.
-fn occupy(client: &mut Client) -> Result<(), BenchError> {
-    let mut job = request("occupant", "sleep 3600");
-    // The largest type gets the whole machine.
-    job["ResourceConfig"]["InstanceType"] = json!("ml.m5.24xlarge");
-    client.sagemaker("CreateTrainingJob", &job)?;
-    loop {
-        let named = json!({"TrainingJobName": "occupant"});
-        let job = client.sagemaker("DescribeTrainingJob", &named)?;
-        match (&job["TrainingJobStatus"], &job["SecondaryStatus"]) {
-            (_, status) if status == "Training" => return Ok(()),
-            (status, _) if status == "InProgress" => {}
-            _ => return Err(BenchError::job("occupant", format!("does not run: {job}"))),
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
 }
 
 fn figures(endpoint: &Endpoint, options: &Options) -> Result<Figures, BenchError> {

@@ -49,9 +49,10 @@ class Fault:
     `kind` is one of: `drop` (the connection breaks after so many bytes of the
     answer's body), `shorten` (the body is that short and says so), `stall` (no
     byte follows), `flip` (one byte is another), `refuse` (503 in place of the
-    answer; the store has done what was asked), `cut` (the connection breaks
-    after so many bytes of the request's body), `hold` (the request's body stops
-    there until the proxy is released).
+    answer; the store has done what was asked), `lose` (the connection breaks in
+    place of the answer), `late` (the answer comes so many milliseconds later),
+    `cut` (the connection breaks after so many bytes of the request's body), `hold`
+    (the request's body stops there until the proxy is released).
     """
 
     kind: str
@@ -91,7 +92,8 @@ class FaultProxy:
         return plan
 
     def release(self) -> None:
-        """Ends every `hold` and `stall`."""
+        """Ends every `hold` and `stall`, and that there are any."""
+        self._plans = [plan for plan in self._plans if plan.fault.kind not in ("hold", "stall")]
         self._loop.call_soon_threadsafe(self._released.set)
 
     def close(self) -> None:
@@ -124,6 +126,10 @@ class FaultProxy:
                 request = _request(head)
                 self.seen.append(request)
                 fault = self._fault(request)
+                if _header(head, b"expect"):
+                    # A store that answered this would answer twice.
+                    to_client.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                    head = _without(head, b"expect")
                 to_store.write(head)
                 await self._up(client, to_store, request, fault)
                 await self._down(store, to_client, request, fault)
@@ -158,7 +164,11 @@ class FaultProxy:
             to_client.write(_refusal(head))
             await to_client.drain()
             return
-        if fault.kind in ("none", "cut", "hold"):
+        if fault.kind == "lose":
+            raise ConnectionResetError
+        if fault.kind == "late":
+            await asyncio.sleep(fault.after / 1000)
+        if fault.kind in ("none", "cut", "hold", "late"):
             to_client.write(head)
             await _copy(store, to_client, head, request)
             return
@@ -246,9 +256,13 @@ def _header(head: bytes, name: bytes) -> bytes:
 
 
 def _with_length(head: bytes, length: int) -> bytes:
+    start, *lines = _without(head, b"content-length").split(b"\r\n")
+    return b"\r\n".join([start, b"content-length: %d" % length, *lines])
+
+
+def _without(head: bytes, name: bytes) -> bytes:
     lines = head.split(b"\r\n")
-    kept = [line for line in lines if not line.lower().startswith(b"content-length:")]
-    return b"\r\n".join([kept[0], b"content-length: %d" % length, *kept[1:]])
+    return b"\r\n".join(line for line in lines if not line.lower().startswith(name + b":"))
 
 
 def _refusal(head: bytes) -> bytes:

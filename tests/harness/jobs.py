@@ -159,24 +159,26 @@ class Jobs:
 
     def events(self, name: str) -> list[dict]:
         """Every log event of the job, in the log's order."""
+        return [event for events in self.streams(name).values() for event in events]
+
+    def streams(self, name: str) -> dict[str, list[dict]]:
+        """The events of each of the job's log streams: one for each host and attempt."""
         try:
             streams = self.logs.describe_log_streams(
                 logGroupName=GROUP, logStreamNamePrefix=f"{name}/"
             )["logStreams"]
         except self.logs.exceptions.ResourceNotFoundException:
-            return []
-        found = []
-        for stream in streams:
-            position = {"startFromHead": True}
-            while True:
-                page = self.logs.get_log_events(
-                    logGroupName=GROUP, logStreamName=stream["logStreamName"], **position
-                )
-                if not page["events"]:
-                    break
-                found += page["events"]
-                position = {"startFromHead": True, "nextToken": page["nextForwardToken"]}
-        return found
+            return {}
+        return {one["logStreamName"]: self._stream(one["logStreamName"]) for one in streams}
+
+    def _stream(self, stream: str) -> list[dict]:
+        found, position = [], {"startFromHead": True}
+        while True:
+            page = self.logs.get_log_events(logGroupName=GROUP, logStreamName=stream, **position)
+            if not page["events"]:
+                return found
+            found += page["events"]
+            position = {"startFromHead": True, "nextToken": page["nextForwardToken"]}
 
     def lines(self, name: str) -> list[str]:
         """The messages of the job's log."""

@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import boto3
 from botocore.config import Config
 
-from harness import processes
+from harness import leaks, processes
 
 READY_LINE = re.compile(r"^kiln is ready at (http://127\.0\.0\.1:(\d+)) \(data in (.+)\)$")
 READY_WITHIN = 30.0
@@ -44,11 +45,22 @@ def kiln(*arguments: str, timeout: float = 60, **options) -> subprocess.Complete
 
 
 class Server:
-    """One data directory and the server process that works on it."""
+    """One data directory and the server process that works on it.
+
+    What it started is looked after: closing it fails when any of that is left.
+    """
+
+    # Those that were made and not closed.
+    all: ClassVar[list["Server"]] = []
 
     def __init__(self, environment: dict | None = None, images: dict | None = None):
         self.data_dir = Path(tempfile.mkdtemp(prefix="kiln-test-", dir="/tmp"))
-        self.environment = environment or {}
+        # Its own and its agents', which must be empty in the end.
+        self.temporary = self.data_dir / "tmp"
+        self.temporary.mkdir()
+        self.environment = {"TMPDIR": str(self.temporary), **(environment or {})}
+        self._groups_before = leaks.empty_groups()
+        self._blamed: set[str] = set()
         self.process: subprocess.Popen | None = None
         self.endpoint = ""
         self._exports: dict[str, str] = {}
@@ -56,12 +68,13 @@ class Server:
         for name, path in (images or {}).items():
             added = kiln("images", "add", name, str(path), "--data-dir", str(self.data_dir))
             assert added.returncode == 0, added.stderr
+        self.all.append(self)
 
     # Life
 
     def start(self) -> "Server":
         """Starts the process and waits for the line that says it is ready."""
-        self._exports = {}
+        self._exports, self.endpoint = {}, ""
         self.process = subprocess.Popen(
             [kiln_binary(), "serve", "--data-dir", str(self.data_dir), "--listen", "127.0.0.1:0"],
             stdin=subprocess.DEVNULL,
@@ -112,8 +125,30 @@ class Server:
         """Whether the server process is alive."""
         return self.process is not None and self.process.poll() is None
 
+    def answers(self) -> bool:
+        """Whether the server process is alive and was once ready."""
+        return self.endpoint != "" and self.is_running()
+
     def close(self) -> None:
         """Ends the server, everything it started, and removes the directory."""
+        self.all.remove(self)
+        left = self._end_jobs() if self.answers() else []
+        said = self.said()
+        self._end()
+        assert not left, f"left behind: {'; '.join(left)}; the server said:\n{said}"
+
+    def check_for_leaks(self) -> None:
+        """Fails when something is still there of jobs that have ended, once for each."""
+        left = leaks.left_by_ended_jobs(self, self._groups_before, self._blamed)
+        self._blamed.update(left)
+        assert not left, f"left behind: {'; '.join(left)}; the server said:\n{self.said()}"
+
+    def _end_jobs(self) -> list[str]:
+        leaks.end_every_job(self)
+        left = leaks.left_by_ended_jobs(self, self._groups_before, self._blamed)
+        return left + [f"the temporary file {path}" for path in self.temporary.iterdir()]
+
+    def _end(self) -> None:
         if self.is_running():
             self.process.send_signal(signal.SIGTERM)
             try:

@@ -21,7 +21,11 @@ pub struct Options {
 }
 
 /// Debian's packages that the tests use.
-const PACKAGES: [(&str, &str); 1] = [("/bin/busybox", "busybox-static")];
+const PACKAGES: [(&str, &str); 3] = [
+    ("/bin/busybox", "busybox-static"),
+    ("/usr/bin/mpirun", "openmpi-bin"),
+    ("/usr/sbin/sshd", "openssh-server"),
+];
 
 /// Runs the tests.
 pub fn run(options: &Options) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! The agent process: one instance of one attempt, from its plan to its end.
 
+use std::convert::Infallible;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +49,9 @@ pub fn lock(directory: &Path) -> std::io::Result<Option<File>> {
 }
 
 /// Lives the instance whose directory this is, reports all of it, and removes
-/// the directory. Does nothing when another agent is at it.
+/// the directory: a host that is not the first of its cluster does so only when
+/// the first has stored what all have made. Does nothing when another agent is
+/// at it.
 ///
 /// # Errors
 /// When there is no usable plan, or the control plane disowns the instance or
@@ -74,7 +77,9 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
         plan,
     };
     let instance = life.plan.instance.clone();
-    let listener = tokio::spawn(listen(courier.clone(), give));
+    let (is_first, orders) = (life.plan.cluster.is_first(), life.orders.clone());
+    let listening = listen(&courier, directory, give);
+    tokio::pin!(listening);
     let watched = spool.watch();
     let living = async move {
         let ending = life.live().await;
@@ -82,19 +87,31 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
             .append([Report::Ended(ending)])
             .map_err(AgentError::io("writing down the end"))
     };
-    // A failed delivery drops the life, and with it the container.
-    let lived = tokio::try_join!(courier.deliver_all(directory, watched), living);
-    listener.abort();
+    let delivered = courier.deliver_all(directory, watched);
+    // Being disowned drops the life, and with it the container.
+    let lived = tokio::select! {
+        biased;
+        lived = async { tokio::try_join!(delivered, living) } => lived.map(drop),
+        lost = &mut listening => lost.map(|never| match never {}),
+    };
+    if lived.is_ok() && !is_first {
+        // The first host stores what this one has made, and reads it here.
+        tokio::select! {
+            () = first_has_ended(orders) => {}
+            // Nobody wants it any more.
+            Err(_) = &mut listening => {}
+        }
+    }
     if matches!(lived, Err(AgentError::Disowned)) {
         // The life was dropped wherever it was.
         work::clear(directory, &instance).await;
     }
     // After any other failure the spool holds what the server has yet to read.
-    if matches!(lived, Ok(_) | Err(AgentError::Disowned)) {
+    if matches!(lived, Ok(()) | Err(AgentError::Disowned)) {
         let removed = remove_instance(directory).await;
         removed.map_err(AgentError::io("removing the instance's directory"))?;
     }
-    lived.map(drop)
+    lived
 }
 
 /// Calls this process what it is where processes are listed by name; the program
@@ -126,12 +143,23 @@ async fn lock_patiently(directory: &Path) -> Result<Option<File>, AgentError> {
     Ok(None)
 }
 
-/// Passes on what the control plane wants, for ever: the life would take the end
-/// of this for an order.
-async fn listen(courier: Courier, give: watch::Sender<Orders>) {
+/// Passes on what the control plane wants, for as long as it knows the instance.
+async fn listen(
+    courier: &Courier,
+    directory: &Path,
+    give: watch::Sender<Orders>,
+) -> Result<Infallible, AgentError> {
     loop {
         let known = *give.borrow();
-        give.send_replace(courier.next_orders(known).await);
+        give.send_replace(courier.next_orders(directory, known).await?);
+    }
+}
+
+/// Waits until the first host of the cluster has ended.
+async fn first_has_ended(mut orders: watch::Receiver<Orders>) {
+    if orders.wait_for(|orders| orders.proceed).await.is_err() {
+        // Nobody listens any more, and how that ended is told elsewhere.
+        std::future::pending().await
     }
 }
 
@@ -172,3 +200,7 @@ fn objects(
     let objects = Objects::new(http, location, region, &credentials);
     Ok(objects.with_patience(Patience::EXTERNAL))
 }
+
+#[cfg(test)]
+#[path = "agent_tests.rs"]
+mod tests;

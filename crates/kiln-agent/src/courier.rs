@@ -160,19 +160,25 @@ impl Courier {
         }
     }
 
-    /// Waits until the control plane wants something else of this instance than
-    /// what is known, and answers what.
-    pub async fn next_orders(&self, known: Orders) -> Orders {
+    /// Waits until the control plane wants something else of the instance whose
+    /// directory this is than what is known, and answers what.
+    ///
+    /// # Errors
+    /// When the control plane disowns the instance or finds fault with it.
+    pub async fn next_orders(&self, directory: &Path, known: Orders) -> Result<Orders, AgentError> {
         let path = orders_path(&self.instance, known);
         let mut pause = FIRST_PAUSE;
         loop {
             let asked = self.ask(Method::GET, &path, POLL_PATIENCE, Vec::new());
             match asked.await {
-                Reply::Done(Some(orders)) => return orders,
+                Reply::Done(Some(orders)) => return Ok(orders),
                 // The question timed out on the other side: ask again at once.
                 Reply::Done(None) => pause = FIRST_PAUSE,
-                // Whether this is the end, the next delivery says.
-                Reply::Away | Reply::Unknown | Reply::Refused(_) => {
+                Reply::Unknown => return Err(AgentError::Disowned),
+                Reply::Refused(status) => return Err(AgentError::Refused(status.as_u16())),
+                // Whoever removed the instance's directory wants nothing of it.
+                Reply::Away if !directory.exists() => return Err(AgentError::Disowned),
+                Reply::Away => {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }

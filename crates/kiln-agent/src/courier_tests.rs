@@ -95,11 +95,34 @@ async fn orders_come_from_the_control_plane_only() {
         ("200 OK", OURS, r#"{"cut":"Stop","proceed":false}"#),
     ];
     let address = answering(answers).await;
-    let orders = courier(address).next_orders(Orders::default()).await;
+    let courier = courier(address);
+    let asked = courier.next_orders(Path::new("/"), Orders::default());
+    let orders = asked.await.unwrap();
     assert_eq!(orders.cut, Some(Cut::Stop));
     assert!(!orders.proceed);
     // The last answer was the one that counted: nobody listens any more.
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn who_is_disowned_learns_it_while_asking_for_orders() {
+    let answers = vec![
+        ("404 Not Found", "x-kiln-server: theirs\r\n", ""),
+        ("404 Not Found", OURS, ""),
+    ];
+    let courier = courier(answering(answers).await);
+    let disowned = courier.next_orders(Path::new("/"), Orders::default()).await;
+    assert!(
+        matches!(disowned, Err(AgentError::Disowned)),
+        "{disowned:?}"
+    );
+    // Nobody answers any more, and the directory has gone.
+    let gone = Path::new("/absent/instance");
+    let disowned = courier.next_orders(gone, Orders::default()).await;
+    assert!(
+        matches!(disowned, Err(AgentError::Disowned)),
+        "{disowned:?}"
+    );
 }
 
 #[test]

@@ -66,6 +66,23 @@ pub fn of_download(error: &DataError) -> String {
     shortened(&reason)
 }
 
+/// The reason when a directory that is to be kept in step cannot be made. Its
+/// path is the request's, and may clash with what the inputs have put there.
+#[must_use]
+pub(crate) fn of_kept_directory(path: &Path, error: &std::io::Error) -> String {
+    use std::io::ErrorKind;
+    match error.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => client(
+            format_args!("{} cannot be a directory: {error}", path.display()),
+        ),
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => client(format_args!(
+            "no space is left for {}. Please use a larger volume",
+            path.display()
+        )),
+        _ => internal(error),
+    }
+}
+
 /// The reason when a job has filled more than it may.
 #[must_use]
 pub(crate) fn of_volume(exceeded: &Exceeded) -> String {
@@ -100,6 +117,14 @@ pub fn client(detail: impl std::fmt::Display) -> String {
 #[must_use]
 pub fn internal(detail: &dyn std::fmt::Display) -> String {
     shortened(&format!("{INTERNAL} ({detail})"))
+}
+
+/// Whether a reason says that the platform failed, and not the job: such a
+/// failure may be worth another try. The class of a failure stands before the
+/// colon, and no job's own words do.
+#[must_use]
+pub fn is_internal(reason: &str) -> bool {
+    reason.split(':').next() == INTERNAL.split(':').next()
 }
 
 fn shortened(reason: &str) -> String {
@@ -155,6 +180,63 @@ mod tests {
         ];
         for (exit, message, expected) in cases {
             assert_eq!(of_exit(exit, message).as_deref(), expected, "{exit:?}");
+        }
+    }
+
+    fn class(reason: &str) -> &str {
+        reason.split(':').next().unwrap()
+    }
+
+    #[test]
+    fn only_what_another_attempt_may_mend_is_an_internal_error() {
+        let io = |kind: std::io::ErrorKind| std::io::Error::from(kind);
+        let data = |source: std::io::Error| DataError::Io {
+            doing: "reading".to_owned(),
+            source,
+        };
+        let machine = RuntimeError::Machine("no room".to_owned());
+        let command = RuntimeError::Command {
+            message: "not found".to_owned(),
+            code: 127,
+        };
+        let broken = io(std::io::ErrorKind::BrokenPipe);
+        let refused = |status| DataError::Refused {
+            status,
+            code: "Code".to_owned(),
+            message: "InternalServerError: so it says".to_owned(),
+        };
+        let obstructed = DataError::Obstructed {
+            doing: "making a pipe".to_owned(),
+            source: io(std::io::ErrorKind::AlreadyExists),
+        };
+        let kept = |kind| of_kept_directory(Path::new("/opt/ml/x"), &io(kind));
+        let (internal_error, client_error) = ("InternalServerError", "ClientError");
+        let cases = [
+            (internal(&"x"), internal_error),
+            (of_runtime(&machine), internal_error),
+            (of_runtime(&command), "AlgorithmError"),
+            (
+                of_runtime(&RuntimeError::Image("x".to_owned())),
+                client_error,
+            ),
+            (of_download(&data(broken)), internal_error),
+            (of_download(&refused(503)), internal_error),
+            (of_download(&refused(403)), client_error),
+            (of_download(&obstructed), client_error),
+            (of_upload(&refused(503)), internal_error),
+            (of_upload(&refused(403)), client_error),
+            (of_upload(&obstructed), client_error),
+            (kept(std::io::ErrorKind::NotADirectory), client_error),
+            (kept(std::io::ErrorKind::QuotaExceeded), client_error),
+            (kept(std::io::ErrorKind::PermissionDenied), internal_error),
+            (
+                of_exit(Exit::Code(1), Some("InternalServerError: x")).unwrap(),
+                "AlgorithmError",
+            ),
+            (of_exit(Exit::OutOfMemory, None).unwrap(), client_error),
+        ];
+        for (reason, expected) in cases {
+            assert_eq!(class(&reason), expected, "{reason}");
         }
     }
 

@@ -12,16 +12,20 @@ mod courier;
 pub mod failure;
 #[cfg(test)]
 mod fuzz;
+pub mod gpu;
 pub mod image;
 mod inputs;
 mod life;
 mod opt_ml;
 mod outputs;
 pub mod plan;
+mod profile;
 pub mod removal;
 pub mod report;
 pub mod runtime;
+mod settlement;
 pub mod spool;
+pub mod ssh;
 mod volume;
 mod work;
 

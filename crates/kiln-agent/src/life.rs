@@ -4,9 +4,10 @@
 //! Preparing → Downloading → DownloadingImage → Training → Uploading → Ended
 //! ```
 //!
-//! Every step can be cut short by a command to stop or by the time limit. A cut
-//! before the work has started ends the life there; afterwards the work is
-//! asked to end, given its grace, and what it left behind is stored.
+//! Every step can be cut short by an order to stop, by an interruption, or by the
+//! time limit. A cut before the work has started ends the life there, with nothing
+//! stored; afterwards the work is asked to end, given its grace, and what it left
+//! behind is settled.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -21,11 +22,13 @@ use crate::capture::Matcher;
 use crate::failure;
 use crate::image::Images;
 use crate::inputs::Inputs;
-use crate::opt_ml::OptMl;
-use crate::outputs::{self, Synchronised};
+use crate::opt_ml::{OptMl, WARM_POOL_CACHE};
+use crate::outputs::Synchronised;
 use crate::plan::{InstancePlan, SCRATCH};
+use crate::profile::Profiler;
 use crate::report::{Ending, Orders, Outcome, Report, Stage};
-use crate::runtime::{Container, Exit, Network, ResolvedImage};
+use crate::runtime::{Container, Exit, Mount, Network, ResolvedImage, Root};
+use crate::settlement::Settlement;
 use crate::spool::Spool;
 use crate::volume::{Exceeded, Volume};
 use crate::work::{Work, Worked, cut, failed, internal};
@@ -90,19 +93,16 @@ impl Life {
             return Err(outcome);
         }
         // A job that is stopping stays so while its outputs are stored.
-        if !matches!(outcome, Outcome::Stopped | Outcome::MaxRuntimeExceeded) {
+        if matches!(outcome, Outcome::Completed | Outcome::Failed(_)) {
             self.enter(Stage::Uploading)?;
         }
-        Ok(match self.upload(&opt_ml, &mut synchronised).await {
-            Ok(()) => Ending {
-                outcome,
-                stored: true,
-            },
-            Err(reason) => Ending {
-                outcome: worst(outcome, reason),
-                stored: false,
-            },
-        })
+        let settlement = Settlement {
+            plan: &self.plan,
+            directory: &self.directory,
+            objects: &self.objects,
+            orders: &self.orders,
+        };
+        Ok(settlement.settle(outcome, opt_ml, &mut synchronised).await)
     }
 
     /// Brings inputs and checkpoints into place, as far as the volume holds them.
@@ -174,12 +174,21 @@ impl Life {
             trouble: trouble.clone(),
             grace: Duration::from_secs(self.plan.grace_seconds),
             file_systems: brought.inputs.file_systems(),
+            profiler: Profiler::prepare(&self.plan, opt_ml, &self.orders),
         };
         let matchers = Matcher::prepare(&self.plan.metrics);
         let working = work.run(runtime.as_ref(), &container, &network, matchers);
         let worked = tokio::select! {
-            worked = working => worked?,
+            worked = working => worked,
             never = self.attend(brought, volume, tell) => match never {},
+        };
+        let worked = match worked {
+            Ok(worked) => worked,
+            // A disk that the job has filled may fail more than the job.
+            Err(outcome @ Outcome::Failed(_)) => {
+                return Err(volume.full().await.map_or(outcome, full));
+            }
+            Err(cut) => return Err(cut),
         };
         let trouble = trouble.borrow().clone();
         let trouble = match (worked.exit, trouble) {
@@ -222,12 +231,25 @@ impl Life {
     ) -> std::io::Result<Container> {
         let scratch = self.directory.join(SCRATCH);
         std::fs::create_dir_all(&scratch)?;
+        let mut mounts = opt_ml.mounts();
+        if let Some(cache) = &self.plan.warm_pool_cache {
+            std::fs::create_dir_all(cache)?;
+            mounts.push(Mount {
+                source: cache.clone(),
+                target: WARM_POOL_CACHE.into(),
+                read_only: false,
+            });
+        }
+        // Images bring their own.
+        if let (Some(key), Root::System { .. }) = (&self.plan.cluster_key, &image.root) {
+            mounts.extend(key.install(&scratch, &self.plan.cluster)?);
+        }
         Ok(Container {
             id: self.plan.instance.clone(),
             image,
             start: self.plan.start.clone(),
             env: environment(&self.plan, network.endpoint.as_deref()),
-            mounts: opt_ml.mounts(),
+            mounts,
             shared: Vec::new(),
             hostname: self.plan.cluster.name().to_owned(),
             hosts: network.hosts.clone(),
@@ -235,16 +257,6 @@ impl Life {
             gpus: self.plan.gpus.clone(),
             scratch,
         })
-    }
-
-    /// Stores all that can be stored, even if some of it cannot.
-    async fn upload(&self, opt_ml: &OptMl, synchronised: &mut Synchronised) -> Result<(), String> {
-        let (outputs, kept) = tokio::join!(
-            outputs::store(&self.plan.outputs, &self.objects, opt_ml),
-            synchronised.finish(&self.objects),
-        );
-        let stored = outputs.and(kept);
-        stored.map_err(|error| failure::of_upload(&error))
     }
 }
 
@@ -256,6 +268,10 @@ fn environment(plan: &InstancePlan, endpoint: Option<&str>) -> Vec<(String, Stri
         .iter()
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
+    if plan.warm_pool_cache.is_some() {
+        let name = "SAGEMAKER_MANAGED_WARMPOOL_CACHE_DIRECTORY";
+        all.push((name.to_owned(), WARM_POOL_CACHE.to_owned()));
+    }
     if let Some(endpoint) = endpoint {
         let keys = &plan.keys;
         let added = [
@@ -287,11 +303,6 @@ fn outcome(worked: &Worked, message: Option<String>) -> Outcome {
     }
 }
 
-/// The work's own failure, or the time limit, says more than a failure to store
-/// its outputs.
-fn worst(outcome: Outcome, reason: String) -> Outcome {
-    match outcome {
-        first @ (Outcome::Failed(_) | Outcome::MaxRuntimeExceeded) => first,
-        _ => Outcome::Failed(reason),
-    }
-}
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;

@@ -13,6 +13,8 @@ use crate::runtime::Mount;
 
 /// Its name in the instance's directory.
 pub(crate) const ROOT: &str = "ml";
+/// Where the container sees the directory that its warm pool keeps.
+pub(crate) const WARM_POOL_CACHE: &str = "/opt/ml/sagemaker/warmpoolcache";
 /// Where the container sees it all.
 const INSIDE: &str = "/opt/ml";
 /// The directories that exist when the work starts, as the cloud makes them.
@@ -35,16 +37,24 @@ pub struct OptMl {
 }
 
 impl OptMl {
+    /// That of the instance whose directory this is, whether or not it exists.
+    #[must_use]
+    pub fn of(instance: &Path) -> Self {
+        Self {
+            root: instance.join(ROOT),
+        }
+    }
+
     /// Makes the directories inside the instance's directory.
     ///
     /// # Errors
     /// When one cannot be made.
     pub fn create(instance: &Path) -> io::Result<Self> {
-        let root = instance.join(ROOT);
+        let made = Self::of(instance);
         for directory in DIRECTORIES {
-            std::fs::create_dir_all(root.join(directory))?;
+            std::fs::create_dir_all(made.root.join(directory))?;
         }
-        Ok(Self { root })
+        Ok(made)
     }
 
     /// Writes the configuration files. `interface` is the network interface's
@@ -130,11 +140,4 @@ impl OptMl {
         };
         BOUND.iter().map(|name| mount(name)).collect()
     }
-}
-
-/// Whether a directory is still a directory of the job's own, and not a link
-/// that its code put in its place.
-#[must_use]
-pub fn is_own_directory(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }

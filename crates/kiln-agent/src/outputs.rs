@@ -2,7 +2,7 @@
 //! the work runs, and the model and the output data once it has ended.
 
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -11,7 +11,7 @@ use kiln_data::mirror::{Mirror, Rules};
 use kiln_data::{DataError, Encryption, Objects, archive, upload};
 
 use crate::failure;
-use crate::opt_ml::{OptMl, is_own_directory};
+use crate::opt_ml::OptMl;
 use crate::plan::{InstancePlan, Kept, OutputPlan};
 use crate::runtime::Mount;
 
@@ -44,7 +44,9 @@ impl Synchronised {
         let (mut all, mut mounts) = (Vec::new(), Vec::new());
         for (number, one) in plan.synchronised.iter().enumerate() {
             let (local, mount) = opt_ml.kept(&one.path, number);
-            local.make().map_err(|error| failure::internal(&error))?;
+            local
+                .make()
+                .map_err(|error| failure::of_kept_directory(&one.path, &error))?;
             mounts.extend(mount);
             let checkpoints = one.kept == Kept::Checkpoints;
             let rules = Rules {
@@ -86,34 +88,37 @@ impl Synchronised {
     ///
     /// # Errors
     /// When something could not be stored: the first such thing.
-    pub(crate) async fn finish(&mut self, objects: &Objects) -> Result<(), DataError> {
+    pub(crate) async fn finish(&mut self) -> Result<(), DataError> {
         let mut stored = Ok(());
         for one in &mut self.all {
-            stored = stored.and(one.finish(objects).await);
+            stored = stored.and(one.mirror.flush().await);
         }
         stored
     }
-}
 
-impl One {
-    async fn finish(&mut self, objects: &Objects) -> Result<(), DataError> {
-        self.mirror.flush().await?;
-        if self.kept == Kept::Records {
-            let key = format!("{}/{END_OF_JOB}", self.prefix);
-            objects.put(&self.bucket, &key, Bytes::new()).await?;
+    /// Says to the readers of records that there will be no more of them, from
+    /// any host.
+    ///
+    /// # Errors
+    /// When the store refuses.
+    pub(crate) async fn mark_end(&self, objects: &Objects) -> Result<(), DataError> {
+        for one in self.all.iter().filter(|one| one.kept == Kept::Records) {
+            let key = format!("{}/{END_OF_JOB}", one.prefix);
+            objects.put(&one.bucket, &key, Bytes::new()).await?;
         }
         Ok(())
     }
 }
 
-/// Stores the model and the output data, each whatever becomes of the other.
+/// Stores the model and the output data of all hosts, each whatever becomes of
+/// the other. What lies at the same path on several hosts is the first one's.
 ///
 /// # Errors
 /// When the store refuses.
 pub(crate) async fn store(
     plan: &OutputPlan,
     objects: &Objects,
-    opt_ml: &OptMl,
+    hosts: &[OptMl],
 ) -> Result<(), DataError> {
     let objects = match &plan.kms_key {
         Some(key) => objects
@@ -121,30 +126,23 @@ pub(crate) async fn store(
             .with_encryption(Encryption::KmsKey(key.clone())),
         None => objects.clone(),
     };
-    let (model, data) = (own(opt_ml.model()), own(opt_ml.output_data()));
+    // What is no directory any more, since the work has put something else in its
+    // place, or has gone with its host, counts as empty.
+    let model = hosts.iter().map(OptMl::model).collect();
+    let data = hosts.iter().map(OptMl::output_data).collect();
     if plan.compressed {
-        let store = |directory: PathBuf, name: &'static str| {
+        let store = |directories: Vec<PathBuf>, name: &'static str| {
             let (objects, key) = (&objects, plan.key(name));
-            async move { archive::upload(objects, &directory, (&plan.bucket, &key)).await }
+            async move { archive::upload(objects, &directories, (&plan.bucket, &key)).await }
         };
         let stored = tokio::join!(store(model, "model.tar.gz"), store(data, "output.tar.gz"));
         stored.0.and(stored.1).map(drop)
     } else {
-        let store = |directory: PathBuf, name: &'static str| {
+        let store = |directories: Vec<PathBuf>, name: &'static str| {
             let (objects, prefix) = (&objects, plan.key(name));
-            async move { upload::tree(objects, &directory, &plan.bucket, &prefix).await }
+            async move { upload::tree(objects, &directories, &plan.bucket, &prefix).await }
         };
         let stored = tokio::join!(store(model, "model"), store(data, "data"));
         stored.0.and(stored.1).map(drop)
-    }
-}
-
-/// The directory, or a path that is certainly empty when the work has replaced
-/// it by something else.
-fn own(directory: PathBuf) -> PathBuf {
-    if is_own_directory(&directory) {
-        directory
-    } else {
-        Path::new("/nonexistent").to_owned()
     }
 }

@@ -13,6 +13,7 @@ use crate::cluster::Cluster;
 use crate::image::table::Entry;
 use crate::runtime::embedded::Tolerance;
 use crate::runtime::{ControlAddress, Limits, NetworkPolicy, Start};
+use crate::ssh::ClusterKey;
 
 /// The plan's name in the instance's directory.
 pub const PLAN_FILE: &str = "plan.json";
@@ -59,6 +60,9 @@ pub struct InstancePlan {
     pub config: BTreeMap<String, serde_json::Value>,
     /// The job's hosts, and which of them this is.
     pub cluster: Cluster,
+    /// By which the hosts let each other in; a host that is alone has none.
+    #[serde(default)]
+    pub cluster_key: Option<ClusterKey>,
     /// Input channels, in the request's order.
     pub channels: Vec<Channel>,
     /// Channels that are directories of this host.
@@ -73,6 +77,9 @@ pub struct InstancePlan {
     pub volume_bytes: u64,
     /// Lines that match become metrics.
     pub metrics: Vec<MetricPlan>,
+    /// What the profiler measures, if anything.
+    #[serde(default)]
+    pub profile: Option<ProfilePlan>,
     /// What the container may use.
     pub limits: Limits,
     /// The machine's GPUs that are its own, by number.
@@ -207,6 +214,14 @@ pub struct MetricPlan {
     pub regex: String,
 }
 
+/// The profiler's measuring of what the container uses. The records go below
+/// `/opt/ml/output/profiler`, which is among [`InstancePlan::synchronised`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProfilePlan {
+    /// Milliseconds between two measurements.
+    pub interval_ms: u64,
+}
+
 impl InstancePlan {
     /// Reads the plan of the instance whose directory this is.
     ///
@@ -236,3 +251,7 @@ impl InstancePlan {
             .write_all(&text)
     }
 }
+
+#[cfg(test)]
+#[path = "plan_sample.rs"]
+pub(crate) mod sample;

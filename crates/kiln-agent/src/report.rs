@@ -45,9 +45,11 @@ pub enum Stage {
     DownloadingImage,
     /// The container runs.
     Training,
-    /// The time limit has passed; the work is asked to end.
+    /// The work is asked to end: it is to stop, or the time limit has passed. Not
+    /// entered by what is interrupted.
     Stopping,
-    /// Outputs are being stored.
+    /// The work has ended, and outputs are being stored. Not entered by what
+    /// stops or is interrupted.
     Uploading,
 }
 
@@ -56,7 +58,8 @@ pub enum Stage {
 pub struct Ending {
     /// How.
     pub outcome: Outcome,
-    /// Whether `model.tar.gz` and `output.tar.gz` were stored.
+    /// Whether it has stored `model.tar.gz` and `output.tar.gz`, which only the
+    /// first host does, for all.
     pub stored: bool,
 }
 
@@ -93,6 +96,9 @@ pub struct Orders {
     /// waits until the work of all others has ended, and stores what all have
     /// made; the others keep what they have made until the first has stored it.
     pub proceed: bool,
+    /// Whether the profiler that the plan asks for measures nothing for now.
+    #[serde(default)]
+    pub profiler_off: bool,
 }
 
 /// Why the work must end before it has.
@@ -101,8 +107,9 @@ pub enum Cut {
     /// Its user wants it to stop, or another host has failed: what there is is
     /// stored.
     Stop,
-    /// Its machine is wanted for something else: checkpoints are stored, and the
-    /// job goes on later.
+    /// Its machine is wanted for something else: checkpoints are stored, nothing
+    /// else is, and the job goes on later. If this becomes [`Cut::Stop`] while the
+    /// work is ending, the instance ends as stopped, and that is all.
     Interrupt,
 }
 
@@ -139,10 +146,11 @@ pub fn orders_path(instance: &str, known: Orders) -> String {
         Some(Cut::Stop) => "stop",
         Some(Cut::Interrupt) => "interrupt",
     };
-    let proceed = if known.proceed { "yes" } else { "no" };
+    let said = |yes| if yes { "yes" } else { "no" };
     query
         .append_pair("cut", cut)
-        .append_pair("proceed", proceed);
+        .append_pair("proceed", said(known.proceed))
+        .append_pair("profiler_off", said(known.profiler_off));
     format!("/_kiln/instances/{instance}/orders?{}", query.finish())
 }
 
@@ -155,6 +163,7 @@ pub fn known_orders(query: &str) -> Orders {
             ("cut", "stop") => known.cut = Some(Cut::Stop),
             ("cut", "interrupt") => known.cut = Some(Cut::Interrupt),
             ("proceed", "yes") => known.proceed = true,
+            ("profiler_off", "yes") => known.profiler_off = true,
             _ => {}
         }
     }
@@ -176,8 +185,12 @@ mod tests {
     #[test]
     fn orders_that_are_known_are_read_as_they_were_written() {
         for cut in [None, Some(Cut::Stop), Some(Cut::Interrupt)] {
-            for proceed in [false, true] {
-                let known = Orders { cut, proceed };
+            for (proceed, profiler_off) in [(false, false), (true, false), (false, true)] {
+                let known = Orders {
+                    cut,
+                    proceed,
+                    profiler_off,
+                };
                 let path = orders_path("i", known);
                 let (_, query) = path.split_once('?').unwrap();
                 assert_eq!(known_orders(query), known);

@@ -4,6 +4,7 @@
 //! follows a cut is without an end, so that neither a container engine that
 //! hangs nor a process that cannot be killed holds up the end of the job.
 
+use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use tokio::time::{Instant, timeout};
 
 use crate::capture::{Matcher, capture};
 use crate::inputs::FileSystems;
+use crate::profile::Profiler;
 use crate::report::{Cut, Orders, Outcome, Report, Stage};
-use crate::runtime::{Container, Exit, Network, Running, Runtime, RuntimeError};
+use crate::runtime::{Container, Exit, Meter, Network, Running, Runtime, RuntimeError};
 use crate::spool::Spool;
 use crate::{AgentError, failure, image};
 
@@ -73,6 +75,8 @@ pub(crate) struct Work<'a> {
     pub(crate) grace: Duration,
     /// Ended before the work is killed.
     pub(crate) file_systems: FileSystems,
+    /// Measures the work while it runs.
+    pub(crate) profiler: Option<Profiler>,
 }
 
 /// Returns when an instance's life must be cut short, and says why.
@@ -156,7 +160,11 @@ impl Work<'_> {
         mut running: Box<dyn Running>,
         captured: Captured,
     ) -> Result<Worked, Outcome> {
-        let worked = self.end(running.as_mut()).await;
+        let meter = running.meter();
+        let worked = tokio::select! {
+            worked = self.end(running.as_mut()) => worked,
+            never = self.measure(meter) => match never {},
+        };
         let removed = running.remove().await;
         let captured = match &removed {
             Ok(()) => captured.await,
@@ -171,6 +179,14 @@ impl Work<'_> {
         Ok(worked)
     }
 
+    /// Measures the work for as long as it is polled, where it can be measured.
+    async fn measure(&self, meter: Option<Box<dyn Meter>>) -> Infallible {
+        match (&self.profiler, meter) {
+            (Some(profiler), Some(meter)) => profiler.run(meter.as_ref()).await,
+            _ => std::future::pending().await,
+        }
+    }
+
     async fn end(&self, running: &mut dyn Running) -> Result<Worked, RuntimeError> {
         let cut = tokio::select! {
             exit = running.wait() => return Ok(Worked { exit: exit?, cut: None, complaint: None }),
@@ -180,11 +196,12 @@ impl Work<'_> {
         let grace = if matches!(cut, Outcome::Failed(_)) {
             self.grace.min(GRACE_AFTER_FAILURE)
         } else {
-            self.spool
-                .append([Report::Stage(Stage::Stopping)])
-                .map_err(spooling)?;
             self.grace
         };
+        if matches!(cut, Outcome::Stopped | Outcome::MaxRuntimeExceeded) {
+            let stopping = Report::Stage(Stage::Stopping);
+            self.spool.append([stopping]).map_err(spooling)?;
+        }
         if let Err(error) = running.signal(SIGTERM).await {
             // It may end all the same, and is killed if not.
             tracing::warn!(%error, "the work could not be asked to end");

@@ -6,7 +6,13 @@ use async_trait::async_trait;
 
 use super::*;
 use crate::cluster::Cluster;
-use crate::runtime::{ControlAddress, ImageConfig, Limits, NetworkPolicy, ResolvedImage, Root};
+use crate::opt_ml::OptMl;
+use crate::plan::ProfilePlan;
+use crate::plan::sample::plan;
+use crate::runtime::{
+    ControlAddress, ImageConfig, Limits, NetworkPolicy, ResolvedImage, Root, Usage,
+};
+use crate::spool::SpoolReader;
 
 /// What a container does to whoever runs it.
 #[derive(Debug, Clone, Copy)]
@@ -90,9 +96,26 @@ impl Running for FakeContainer {
         }
     }
 
+    fn meter(&self) -> Option<Box<dyn Meter>> {
+        Some(Box::new(Idle))
+    }
+
     async fn remove(self: Box<Self>) -> Result<(), RuntimeError> {
         self.removed.store(true, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+/// Measures what does nothing.
+struct Idle;
+
+#[async_trait]
+impl Meter for Idle {
+    async fn read(&self) -> Usage {
+        Usage {
+            memory_bytes: Some(1),
+            ..Usage::default()
+        }
     }
 }
 
@@ -134,28 +157,40 @@ fn container(scratch: &Path) -> Container {
 /// ended and whether the container was removed.
 async fn run(behaviour: Behaviour) -> (Result<Worked, Outcome>, bool) {
     let directory = tempfile::tempdir().unwrap();
-    let spool = Arc::new(Spool::create(directory.path()).unwrap());
+    run_in(directory.path(), behaviour, Cut::Stop).await
+}
+
+/// The same with the instance's directory, and another reason to end.
+async fn run_in(
+    directory: &Path,
+    behaviour: Behaviour,
+    cut: Cut,
+) -> (Result<Worked, Outcome>, bool) {
+    let spool = Arc::new(Spool::create(directory).unwrap());
+    let opt_ml = OptMl::create(directory).unwrap();
+    let mut plan = plan(1, 0);
+    plan.profile = Some(ProfilePlan { interval_ms: 500 });
     let (sender, orders) = watch::channel(Orders::default());
     let work = Work {
-        directory: directory.path(),
+        directory,
         spool: &spool,
         orders: &orders,
         deadline: Instant::now() + Duration::from_secs(86_400),
         trouble: watch::channel(None).1,
         grace: Duration::from_secs(120),
         file_systems: FileSystems::default(),
+        profiler: Profiler::prepare(&plan, &opt_ml, &orders),
     };
     let removed = Arc::new(AtomicBool::new(false));
     let fake = Fake {
         behaviour,
         removed: removed.clone(),
     };
-    let (container, network) = (container(directory.path()), network());
+    let (container, network) = (container(directory), network());
     let told = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
-        let stop = Some(Cut::Stop);
         sender.send_replace(Orders {
-            cut: stop,
+            cut: Some(cut),
             ..Orders::default()
         });
     };
@@ -202,6 +237,29 @@ async fn work_that_cannot_be_asked_to_end_is_killed_after_its_grace() {
         complaint: None,
     };
     assert_eq!((ended, removed), (Ok(worked), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_is_interrupted_as_it_is_stopped_but_its_job_does_not_stop() {
+    let stopping = [Report::Stage(Stage::Stopping)];
+    for (cut, outcome, expected) in [
+        (Cut::Stop, Outcome::Stopped, &stopping[..]),
+        (Cut::Interrupt, Outcome::Interrupted, &[]),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        let begun = Instant::now();
+        let (ended, removed) = run_in(directory.path(), Behaviour::Deaf, cut).await;
+        // A second until it is told, and the whole grace.
+        assert_eq!(begun.elapsed().as_secs(), 121);
+        assert_eq!(ended.unwrap().cut, Some(outcome));
+        assert!(removed);
+        let records = OptMl::of(directory.path()).output().join("profiler/system");
+        assert!(records.exists(), "it is measured until it ends");
+        let mut reader = SpoolReader::open(directory.path()).unwrap();
+        let reports = reader.read(10, 1 << 20).unwrap();
+        let reports: Vec<_> = reports.into_iter().map(|one| one.report).collect();
+        assert_eq!(reports, expected);
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod sandbox;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use kiln_agent::runtime::usage::{ProcessorTime, Usage};
 use kiln_agent::runtime::{Exit, Root, RuntimeError};
 use sandbox::Sandbox;
 
@@ -73,6 +74,35 @@ async fn sigkill_ends_all_that_ignores_sigterm() {
     assert_eq!(started.finish().await.0, Exit::Signal(SIGKILL));
     assert!(killed.elapsed() < Duration::from_secs(2));
     assert!(sandbox.groups().is_empty());
+}
+
+#[tokio::test]
+async fn what_it_uses_is_measured_while_it_runs() {
+    let hoard = "held=$(head -c 33554432 /dev/zero | tr '\\0' x)";
+    let shared = tempfile::tempdir().unwrap();
+    let script = format!("{hoard}; touch /opt/ml/ready; while :; do :; done");
+    let sandbox = Sandbox::new(&script).with_mount(shared.path(), "/opt/ml", false);
+    let started = sandbox.start().await.unwrap();
+    wait_until("ready", || shared.path().join("ready").exists()).await;
+    let meter = started.running.meter().unwrap();
+    let before = meter.read().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let after = meter.read().await;
+    if !sandbox.groups().is_empty() {
+        let spent = |usage: &Usage| match usage.processors.clone().unwrap() {
+            ProcessorTime::Each(each) => each.iter().sum(),
+            ProcessorTime::Together(all) => all,
+        };
+        let spent: Duration = spent(&after) - spent(&before);
+        assert!(spent > Duration::from_millis(50), "{spent:?}");
+        let held = after.memory_bytes.unwrap();
+        assert!(held > 32 << 20 && held < 256 << 20, "{held}");
+    }
+    // It has no network but the loopback, of which nothing is said.
+    assert_eq!(after.network, None);
+    started.running.signal(SIGKILL).await.unwrap();
+    started.finish().await;
+    assert_eq!(meter.read().await, Usage::default());
 }
 
 #[tokio::test]

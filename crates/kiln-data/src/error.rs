@@ -53,6 +53,14 @@ pub enum DataError {
     /// A file of the work's has a name that cannot be a key.
     #[error("a key in S3 is UTF-8, and the name of the file {} is not", .0.display())]
     Nameless(std::path::PathBuf),
+    /// The work has made its own directories so that its data cannot be moved.
+    #[error("{doing} is not possible as the job has left its directories: {source}")]
+    Obstructed {
+        /// What was being done, as a sentence fragment.
+        doing: String,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The prefix of a FastFile channel ends inside a name.
     #[error(
         "For FastFile mode, partial S3 prefix is not supported. S3 prefix has to end with a full \
@@ -139,6 +147,7 @@ impl DataError {
             | Self::LongKey(_)
             | Self::Clash(_)
             | Self::Nameless(_)
+            | Self::Obstructed { .. }
             | Self::PartialPrefix
             | Self::NotS3(_)
             | Self::Manifest { .. }
@@ -171,6 +180,21 @@ impl DataError {
             Self::IllegalKey(key, part) => Self::IllegalKey(format!("s3://{bucket}/{key}"), part),
             Self::LongKey(key) => Self::LongKey(format!("s3://{bucket}/{key}")),
             other => other,
+        }
+    }
+
+    /// What went wrong in a directory that the work may change as it likes. What
+    /// its code can bring about must not look like a fault of this machine.
+    pub(crate) fn in_the_works(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let doing = doing.into();
+        move |source| match source.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::Full(doing),
+            ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+            | ErrorKind::AlreadyExists
+            | ErrorKind::PermissionDenied => Self::Obstructed { doing, source },
+            _ => Self::Io { doing, source },
         }
     }
 
@@ -214,6 +238,19 @@ mod tests {
                 DataError::IllegalKey("k".to_owned(), "//").under("b"),
                 true,
                 "S3 key: s3://b/k has an illegal char sub-sequence '//' in it",
+            ),
+            (
+                DataError::in_the_works("making the pipe c_1")(std::io::Error::other("odd")),
+                false,
+                "making the pipe c_1: odd",
+            ),
+            (
+                DataError::in_the_works("making the pipe c_1")(std::io::Error::new(
+                    std::io::ErrorKind::AlreadyExists,
+                    "it exists",
+                )),
+                true,
+                "making the pipe c_1 is not possible as the job has left its directories: it exists",
             ),
             (
                 DataError::Full("s3://b/k".to_owned()),

@@ -98,11 +98,13 @@ struct Side {
 type Identity = (u64, u64);
 
 impl Walk {
-    /// Begins a walk; a root that does not exist is empty.
+    /// Begins a walk; a root that does not exist, or is something else than a
+    /// directory by now, is empty.
     pub fn new(roots: &[&Path]) -> io::Result<Self> {
         let mut opened = Vec::new();
         for path in roots {
-            opened.extend(present(open(*path, DIRECTORY, Mode::empty()))?);
+            let flags = DIRECTORY | OFlag::O_NOFOLLOW;
+            opened.extend(present(open(*path, flags, Mode::empty()))?);
         }
         Self::through(opened)
     }
@@ -232,6 +234,12 @@ impl Level {
 fn parent(child: &OwnedFd, expected: Identity) -> Option<OwnedFd> {
     let above = openat(child, c"..", DIRECTORY, Mode::empty()).ok()?;
     (identity(&above).ok()? == expected).then_some(above)
+}
+
+/// The paths of directories, for a thread that is to walk through them.
+pub(crate) fn owned<P: AsRef<Path>>(directories: &[P]) -> Vec<PathBuf> {
+    let paths = directories.iter();
+    paths.map(|path| path.as_ref().to_owned()).collect()
 }
 
 /// Opens the directory at a path below `root`, name by name and through no link.

@@ -3,9 +3,11 @@
 //! An engine admits what fits, places agents, and says when one is gone. What
 //! the work is, it does not know.
 
-mod capacity;
+mod fitting;
+mod instance_types;
 mod leftovers;
 mod local;
+mod machine;
 
 use std::collections::HashSet;
 
@@ -14,9 +16,11 @@ use kiln_agent::plan::InstancePlan;
 use kiln_agent::runtime::Limits;
 use serde::{Deserialize, Serialize};
 
-pub use capacity::{Machine, Size};
+pub use fitting::{Fitting, UnknownFitting};
+pub use instance_types::{InstanceTypes, Size};
 pub use leftovers::Leftovers;
 pub use local::{LocalEngine, LocalSettings};
+pub use machine::{Machine, Room};
 
 /// Whether an instance's agent is at work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +79,9 @@ pub trait Engine: Send + Sync {
     /// Sets room aside for all of a job's instances, or answers that there is
     /// none now.
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>>;
+
+    /// Whether there would be room for all of these if some instances were gone.
+    fn fits_without(&self, instances: &[(String, Share)], gone: &[String]) -> bool;
 
     /// Takes room for an instance that runs already, whether or not it fits.
     fn adopt(&self, instance: &str, claim: &Claim);

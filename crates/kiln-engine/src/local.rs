@@ -20,7 +20,9 @@ use kiln_agent::plan::InstancePlan;
 use kiln_agent::removal::remove_instance;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
 
-use crate::capacity::{Machine, Size};
+use crate::fitting::{Fitting, fit};
+use crate::instance_types::InstanceTypes;
+use crate::machine::{Machine, Room};
 use crate::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
 
 /// How often an agent's lock is looked at.
@@ -38,8 +40,12 @@ pub struct LocalSettings {
     pub program: PathBuf,
     /// Where instances have their directories.
     pub instances: PathBuf,
-    /// The machine.
-    pub machine: Machine,
+    /// What jobs may have of this machine between them.
+    pub room: Room,
+    /// What instance types promise.
+    pub types: InstanceTypes,
+    /// What becomes of jobs that are promised more than there is.
+    pub fitting: Fitting,
 }
 
 /// This machine.
@@ -47,6 +53,9 @@ pub struct LocalSettings {
 pub struct LocalEngine {
     program: PathBuf,
     instances: PathBuf,
+    room: Room,
+    types: InstanceTypes,
+    fitting: Fitting,
     machine: Mutex<Machine>,
 }
 
@@ -59,13 +68,18 @@ impl LocalEngine {
         let LocalSettings {
             program,
             instances,
-            machine,
+            room,
+            types,
+            fitting,
         } = settings;
         make_private(&instances).map_err(EngineError::io("making the instances' directory"))?;
         Ok(Self {
             program,
             instances,
-            machine: Mutex::new(machine),
+            machine: Mutex::new(Machine::new(room.clone())),
+            room,
+            types,
+            fitting,
         })
     }
 
@@ -110,37 +124,23 @@ impl LocalEngine {
 #[async_trait]
 impl Engine for LocalEngine {
     fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity> {
-        let machine = self.machine();
-        let share = |kind: &&str| Share {
-            limits: machine.limits(Size::of(kind)),
-            gpus: 0,
-        };
-        Ok(Fit {
-            shares: types.iter().map(share).collect(),
-            remark: None,
-        })
+        let sized = types.iter().map(|name| (*name, self.types.size(name)));
+        let hosts: Vec<_> = sized.collect();
+        fit(&self.room, &hosts, self.fitting)
     }
 
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
-        let mut machine = self.machine();
-        let mut claims = Vec::new();
-        for (n, (instance, share)) in instances.iter().enumerate() {
-            if !machine.admit(instance, share.limits) {
-                instances[..n]
-                    .iter()
-                    .for_each(|(id, _)| machine.release(id));
-                return None;
-            }
-            claims.push(Claim {
-                limits: share.limits,
-                gpus: Vec::new(),
-            });
-        }
-        Some(claims)
+        self.machine().admit(instances)
+    }
+
+    fn fits_without(&self, instances: &[(String, Share)], gone: &[String]) -> bool {
+        let mut machine = self.machine().clone();
+        gone.iter().for_each(|instance| machine.release(instance));
+        machine.admit(instances).is_some()
     }
 
     fn adopt(&self, instance: &str, claim: &Claim) {
-        self.machine().adopt(instance, claim.limits);
+        self.machine().adopt(instance, claim);
     }
 
     fn release(&self, instance: &str) {

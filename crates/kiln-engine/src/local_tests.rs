@@ -6,7 +6,9 @@ fn engine(directory: &Path) -> LocalEngine {
     let settings = LocalSettings {
         program: "/bin/false".into(),
         instances: directory.join("instances"),
-        machine: Machine::new(1, 1 << 30),
+        room: Room::of_machine(1, 1 << 30, []),
+        types: InstanceTypes::default(),
+        fitting: Fitting::Scale,
     };
     LocalEngine::open(settings).unwrap()
 }

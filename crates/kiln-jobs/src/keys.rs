@@ -8,7 +8,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use kiln_agent::cluster::Cluster;
 use kiln_agent::plan::Keys;
+use kiln_agent::ssh::ClusterKey;
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 
@@ -98,6 +100,18 @@ impl SessionKeys {
         hmac::verify(&self.key, &claim, &token).is_ok()
     }
 
+    /// The key that the hosts of a cluster share: another for every attempt, and
+    /// none for a host that is alone.
+    #[must_use]
+    pub fn cluster_key(&self, cluster: &Cluster) -> Option<ClusterKey> {
+        let [first, _, ..] = cluster.hosts.as_slice() else {
+            return None;
+        };
+        let digest = self.derive(b"cluster:", first.instance.as_bytes());
+        let seed = <[u8; 32]>::try_from(digest.as_ref()).ok()?;
+        Some(ClusterKey::new(seed))
+    }
+
     /// Text that only we could have written: `content` under a seal, safe in a URL.
     #[must_use]
     pub fn seal(&self, content: &[u8]) -> String {
@@ -141,6 +155,8 @@ impl SessionKeys {
 
 #[cfg(test)]
 mod tests {
+    use kiln_agent::cluster::Host;
+
     use super::*;
 
     fn session(job: &str) -> JobSession {
@@ -177,6 +193,25 @@ mod tests {
         let token = ours.issue(&session("a")).session_token;
         let claim = br#"{"kind":"training-job","job":"a","instance":"i"}"#;
         assert_eq!(ours.unseal(&token).as_deref(), Some(&claim[..]));
+    }
+
+    #[test]
+    fn the_hosts_of_a_cluster_share_a_key_of_their_own() {
+        let keys = SessionKeys::new(b"secret");
+        let host = |instance: &str| Host {
+            name: "algo-1".to_owned(),
+            instance: instance.to_owned(),
+        };
+        let key = |instances: [&str; 2], own| {
+            keys.cluster_key(&Cluster {
+                hosts: instances.map(host).into(),
+                own,
+            })
+        };
+        assert!(key(["a", "b"], 0).is_some());
+        assert_eq!(key(["a", "b"], 0), key(["a", "b"], 1));
+        assert_ne!(key(["a", "b"], 0), key(["c", "d"], 0));
+        assert_eq!(keys.cluster_key(&Cluster::alone("algo-1", "a")), None);
     }
 
     #[test]

@@ -42,6 +42,10 @@ pub struct Settings {
     pub engine_socket: Option<PathBuf>,
     /// What the machine that runs the jobs may lack.
     pub tolerance: kiln_agent::runtime::embedded::Tolerance,
+    /// Whether somebody listens to the changes of jobs.
+    pub announced: bool,
+    /// Whether spot jobs are interrupted when others wait for their room.
+    pub preempt_spot: bool,
     /// Host directories that stand for file systems.
     pub file_systems: Vec<FileSystem>,
     /// What becomes of FastFile channels.

@@ -20,7 +20,7 @@ use crate::objects::ObjectService;
 use crate::reply::{Fault, Protocol, Reply, fault, unread};
 use crate::services::{Call, Services, iam, logs, sagemaker, sts};
 use crate::sigv4::{Refusal, Verifier, scope};
-use crate::{internal, s3};
+use crate::{internal, operator, s3};
 
 /// SageMaker's constraints allow a request of about a megabyte, before characters
 /// are escaped.
@@ -84,6 +84,9 @@ impl FrontDoor {
 
     async fn route(&self, request: Request<Incoming>) -> Reply {
         let (parts, body) = request.into_parts();
+        if operator::serves(parts.uri.path()) {
+            return self.reply(Served::Operator, &parts, body).await;
+        }
         if parts.uri.path().starts_with(internal::PREFIX) {
             return self.hear_agent(&parts, body).await;
         }
@@ -99,10 +102,7 @@ impl FrontDoor {
                 discard(body).await;
                 fault(protocol, &unserved(&name))
             }
-            Service::Served(service) => self
-                .serve(service, &parts, body)
-                .await
-                .unwrap_or_else(|error| fault(service.protocol(), &error)),
+            Service::Served(service) => self.reply(service, &parts, body).await,
         }
     }
 
@@ -122,6 +122,12 @@ impl FrontDoor {
             Ok(body) => internal::answer(jobs, objects, parts, &body).await,
             Err(error) => unread(Protocol::Json, error),
         }
+    }
+
+    async fn reply(&self, service: Served, parts: &Parts, body: Incoming) -> Reply {
+        self.serve(service, parts, body)
+            .await
+            .unwrap_or_else(|error| fault(service.protocol(), &error))
     }
 
     async fn serve(&self, service: Served, parts: &Parts, body: Incoming) -> Result<Reply, Fault> {
@@ -153,6 +159,7 @@ impl FrontDoor {
             Served::Logs => logs::answer(&self.services, call).await,
             Served::Sts => sts::answer(&self.services, call),
             Served::Iam => iam::answer(&self.services, call),
+            Served::Operator => operator::answer(&self.services, call).await,
         }
     }
 }
@@ -164,12 +171,13 @@ enum Served {
     Logs,
     Sts,
     Iam,
+    Operator,
 }
 
 impl Served {
     fn protocol(self) -> Protocol {
         match self {
-            Self::SageMaker | Self::Logs => Protocol::Json,
+            Self::SageMaker | Self::Logs | Self::Operator => Protocol::Json,
             Self::Sts | Self::Iam => Protocol::Query,
         }
     }

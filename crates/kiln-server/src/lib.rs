@@ -9,17 +9,21 @@ mod door;
 mod internal;
 mod keyring;
 mod objects;
+mod operator;
 mod random;
 mod remote;
 mod reply;
 mod s3;
 mod services;
 pub mod sigv4;
+mod webhook;
 
 pub use door::FrontDoor;
 pub use keyring::{AccessKey, Keyring, Principal, session_keys};
 pub use objects::ObjectService;
+pub use operator::interrupt_path;
 pub use remote::{Introduction, RemoteBuckets, RemoteStore};
+pub use webhook::{Messenger, Webhook, WebhookError};
 
 /// Why the server could not be set up.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use crate::StoreError;
 
@@ -54,6 +54,8 @@ struct Shared {
     /// `None` only while the last handle is being dropped.
     changes: Option<mpsc::Sender<Change>>,
     readers: Mutex<Vec<Connection>>,
+    /// Changes with every commit.
+    commits: watch::Sender<()>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -73,14 +75,17 @@ impl Database {
         connection.pragma_update(None, "synchronous", "FULL")?;
         migrate(&mut connection, migrations)?;
         let (changes, waiting) = mpsc::channel();
+        let commits = watch::Sender::new(());
+        let committed = commits.clone();
         let writer = std::thread::Builder::new()
             .name("kiln-store-writer".to_owned())
-            .spawn(move || write_loop(&mut connection, &waiting))?;
+            .spawn(move || write_loop(&mut connection, &waiting, &committed))?;
         Ok(Self {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
                 changes: Some(changes),
                 readers: Mutex::new(Vec::new()),
+                commits,
                 writer: Some(writer),
             }),
         })
@@ -153,6 +158,11 @@ impl Database {
         outcome
     }
 
+    /// Changes whenever something has been committed.
+    pub(crate) fn commits(&self) -> watch::Receiver<()> {
+        self.shared.commits.subscribe()
+    }
+
     fn reader(&self) -> Result<Connection, StoreError> {
         let idle = self
             .shared
@@ -216,7 +226,11 @@ fn migrate(connection: &mut Connection, migrations: &[&str]) -> Result<(), Store
     Ok(())
 }
 
-fn write_loop(connection: &mut Connection, waiting: &mpsc::Receiver<Change>) {
+fn write_loop(
+    connection: &mut Connection,
+    waiting: &mpsc::Receiver<Change>,
+    committed: &watch::Sender<()>,
+) {
     while let Ok(first) = waiting.recv() {
         let mut group = vec![first];
         while group.len() < GROUP_LIMIT {
@@ -224,6 +238,7 @@ fn write_loop(connection: &mut Connection, waiting: &mpsc::Receiver<Change>) {
             group.push(next);
         }
         commit_group(connection, group);
+        committed.send_replace(());
     }
 }
 

@@ -6,7 +6,7 @@
 //! changes in the same transaction as the job, so a report that is delivered
 //! twice counts once.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::jobs::{self, JobChange, StoredJob};
 use crate::{Database, StoreError};
@@ -79,27 +79,7 @@ impl InstanceStore {
     {
         let name = name.to_owned();
         self.database
-            .write(move |tx| {
-                let job = jobs::find(tx, kind, &name)?.ok_or(StoreError::NoSuchResource)?;
-                let (change, found) = decide(job)?;
-                jobs::apply(tx, kind, &name, &change)?;
-                let mut insert = tx.prepare_cached(
-                    "INSERT INTO instances (id, kind, job, attempt, host, log_stream, claim)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?;
-                for instance in instances {
-                    insert.execute(params![
-                        instance.id,
-                        instance.kind,
-                        instance.job,
-                        instance.attempt,
-                        instance.host,
-                        instance.log_stream,
-                        instance.claim
-                    ])?;
-                }
-                Ok(found)
-            })
+            .write(move |tx| place(tx, (kind, &name), instances, decide))
             .await
     }
 
@@ -187,6 +167,37 @@ impl InstanceStore {
 
 const SELECT: &str =
     "SELECT id, kind, job, attempt, host, log_stream, claim, delivered FROM instances";
+
+/// See [`InstanceStore::place`].
+pub(crate) fn place<T, E>(
+    tx: &Transaction<'_>,
+    (kind, name): (&str, &str),
+    instances: Vec<Instance>,
+    decide: impl FnOnce(StoredJob) -> Result<(JobChange, T), E>,
+) -> Result<T, E>
+where
+    E: From<StoreError> + From<rusqlite::Error>,
+{
+    let job = jobs::find(tx, kind, name)?.ok_or(StoreError::NoSuchResource)?;
+    let (change, found) = decide(job)?;
+    jobs::apply(tx, kind, name, &change)?;
+    let mut insert = tx.prepare_cached(
+        "INSERT INTO instances (id, kind, job, attempt, host, log_stream, claim)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for instance in instances {
+        insert.execute(params![
+            instance.id,
+            instance.kind,
+            instance.job,
+            instance.attempt,
+            instance.host,
+            instance.log_stream,
+            instance.claim
+        ])?;
+    }
+    Ok(found)
+}
 
 fn find(connection: &Connection, id: &str) -> Result<Option<Instance>, StoreError> {
     let mut query = connection.prepare_cached(&format!("{SELECT} WHERE id = ?1"))?;

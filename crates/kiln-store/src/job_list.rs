@@ -12,6 +12,8 @@ pub struct ListQuery {
     pub name_contains: Option<String>,
     /// Only this main status.
     pub status: Option<String>,
+    /// Only jobs with a warm pool in this status.
+    pub warm_pool: Option<String>,
     /// Created at or after, epoch milliseconds.
     pub created_after: Option<i64>,
     /// Created at or before.
@@ -71,6 +73,8 @@ pub struct JobSummary {
     pub arn: String,
     /// The indexed columns.
     pub index: JobIndex,
+    /// What there is to say of its warm pool, as JSON.
+    pub warm_pool: Option<String>,
     /// Where a following page starts.
     pub place: Place,
 }
@@ -90,7 +94,8 @@ pub(crate) fn list(
 }
 
 /// What `summary` reads, in its order.
-const SUMMARY: &str = "id, name, arn, status, secondary, created, modified, ended";
+const SUMMARY: &str = "id, name, arn, status, secondary, created, modified, ended, \
+    (SELECT document FROM warm_pools WHERE warm_pools.kind = jobs.kind AND job = name)";
 
 fn summary(row: &rusqlite::Row<'_>, sort: SortKey) -> Result<JobSummary, rusqlite::Error> {
     let name: String = row.get(1)?;
@@ -111,6 +116,7 @@ fn summary(row: &rusqlite::Row<'_>, sort: SortKey) -> Result<JobSummary, rusqlit
         name,
         arn: row.get(2)?,
         index,
+        warm_pool: row.get(8)?,
         place: Place {
             value,
             row: row_number,
@@ -135,6 +141,10 @@ fn list_sql(kind: &str, query: &ListQuery) -> (String, Vec<rusqlite::types::Valu
     let contained = query.name_contains.as_ref().map(|text| text.to_lowercase());
     condition("instr(lower(name), ?) > 0", contained.map(Value::from));
     condition("status = ?", query.status.clone().map(Value::from));
+    condition(
+        "(kind, name) IN (SELECT kind, job FROM warm_pools WHERE status = ?)",
+        query.warm_pool.clone().map(Value::from),
+    );
     condition("created >= ?", time(query.created_after));
     condition("created <= ?", time(query.created_before));
     condition("modified >= ?", time(query.modified_after));
@@ -174,7 +184,7 @@ mod tests {
     #[test]
     fn a_list_that_is_asked_for_again_is_not_planned_again() {
         let directory = tempfile::tempdir().unwrap();
-        let schema = [crate::jobs::SCHEMA];
+        let schema = [crate::jobs::SCHEMA, crate::warm_pools::SCHEMA];
         let database = Database::open(&directory.path().join("t.db"), &schema).unwrap();
         let plain = ListQuery {
             limit: 10,

@@ -10,7 +10,9 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::job_list::{self, JobSummary, ListQuery};
-use crate::{Database, StoreError, tags};
+use crate::{
+    Database, NewAnnouncement, StoreError, WarmPoolEntry, announcements, tags, warm_pools,
+};
 
 /// A job as its decider sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,10 @@ pub struct JobChange {
     pub description: String,
     /// The new columns.
     pub index: JobIndex,
+    /// What a listener outside is to be told of the change, in this order.
+    pub announcements: Vec<NewAnnouncement>,
+    /// What the job has to do with a warm pool, if anything.
+    pub warm_pool: Option<WarmPoolEntry>,
 }
 
 /// A job about to be created.
@@ -188,6 +194,7 @@ impl JobStore {
                     .optional()?;
                 if let Some(arn) = &arn {
                     tags::forget(tx, arn)?;
+                    warm_pools::forget(tx, kind, &name)?;
                     // A later job of this name must not inherit them.
                     tx.prepare_cached("DELETE FROM instances WHERE kind = ?1 AND job = ?2")?
                         .execute(params![kind, name])?;
@@ -243,6 +250,7 @@ fn insert(tx: &Transaction<'_>, job: &NewJob) -> Result<(), StoreError> {
     for (key, value) in tags {
         tags::put(tx, arn, key, value)?;
     }
+    announcements::put(tx, &change.announcements)?;
     Ok(())
 }
 
@@ -268,6 +276,8 @@ pub(crate) fn apply(
         state,
         description,
         index,
+        announcements,
+        warm_pool,
     } = change;
     tx.prepare_cached(
         "UPDATE jobs SET request = coalesce(?3, request), state = ?4, description = ?5,
@@ -285,7 +295,10 @@ pub(crate) fn apply(
         index.modified,
         index.ended
     ])?;
-    Ok(())
+    if let Some(entry) = warm_pool {
+        warm_pools::put(tx, (kind, name), entry)?;
+    }
+    announcements::put(tx, announcements)
 }
 
 fn stored(row: &rusqlite::Row<'_>) -> Result<StoredJob, rusqlite::Error> {

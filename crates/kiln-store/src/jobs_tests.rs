@@ -23,6 +23,8 @@ fn change(state: &str, created: i64) -> JobChange {
         state: state.to_owned(),
         description: format!("<{state}>"),
         index: index(created),
+        announcements: Vec::new(),
+        warm_pool: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! index. All of Kiln's SQL is in this crate; nobody above it sees a row. The
 //! files of secrets beside the databases are made and read here too.
 
+mod announcements;
 mod database;
 mod instances;
 mod job_list;
@@ -10,9 +11,11 @@ pub mod key_file;
 mod logs;
 pub mod objects;
 mod tags;
+mod warm_pools;
 
 use std::path::Path;
 
+pub use announcements::{Announcement, AnnouncementStore, NewAnnouncement};
 pub use database::Database;
 pub use instances::{Instance, InstanceStore};
 pub use job_list::{JobSummary, ListQuery, Place, SortKey};
@@ -23,12 +26,15 @@ pub use logs::{
 /// What a caller's own change returns when SQLite refuses it.
 pub use rusqlite::Error as SqliteError;
 pub use tags::{TAG_LIMIT, Tag, TagStore};
+pub use warm_pools::{Offer, WarmPoolEntry, WarmPoolStore};
 
 const JOB_MIGRATIONS: &[&str] = &[
     jobs::SCHEMA,
     tags::SCHEMA,
     instances::SCHEMA,
     instances::CLAIMS,
+    announcements::SCHEMA,
+    warm_pools::SCHEMA,
 ];
 
 /// What a control plane remembers, under one data directory. Logs have a file
@@ -42,6 +48,10 @@ pub struct Store {
     pub tags: TagStore,
     /// The instances that jobs run on.
     pub instances: InstanceStore,
+    /// What a listener outside is to be told.
+    pub announcements: AnnouncementStore,
+    /// What jobs leave behind for jobs like them.
+    pub warm_pools: WarmPoolStore,
     /// Log groups, streams and events.
     pub logs: LogStore,
 }
@@ -56,7 +66,9 @@ impl Store {
         Ok(Self {
             jobs: JobStore::new(database.clone()),
             tags: TagStore::new(database.clone()),
-            instances: InstanceStore::new(database),
+            instances: InstanceStore::new(database.clone()),
+            announcements: AnnouncementStore::new(database.clone()),
+            warm_pools: WarmPoolStore::new(database),
             logs: LogStore::open(&directory.join("logs.db"))?,
         })
     }

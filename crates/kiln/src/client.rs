@@ -59,14 +59,30 @@ impl Client {
         let body = serde_json::to_vec(input)?;
         let (name, prefix) = service.names();
         let request = http::Request::post("/")
-            .header("host", &self.authority)
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", format!("{prefix}.{operation}"))
-            .body(())?;
-        let (mut parts, ()) = request.into_parts();
+            .body(body)?;
+        self.send(request, name, operation).await
+    }
+
+    /// Calls an operation that has a path of its own and nothing to be told.
+    pub async fn post(&self, path: &str, operation: &str) -> Result<Value, Failure> {
+        let (name, _) = Service::SageMaker.names();
+        let request = http::Request::post(path).body(Vec::new())?;
+        self.send(request, name, operation).await
+    }
+
+    async fn send(
+        &self,
+        request: http::Request<Vec<u8>>,
+        service: &str,
+        operation: &str,
+    ) -> Result<Value, Failure> {
+        let (mut parts, body) = request.into_parts();
+        parts.headers.insert("host", self.authority.parse()?);
         let now = OffsetDateTime::now_utc();
-        sign(&mut parts, &body, &self.key, (&self.region, name), now)?;
-        let url = format!("http://{}/", self.authority);
+        sign(&mut parts, &body, &self.key, (&self.region, service), now)?;
+        let url = format!("http://{}{}", self.authority, parts.uri.path());
         let sent = self
             .http
             .post(url)

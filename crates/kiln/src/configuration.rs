@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use kiln_agent::image::table::Entry;
 use kiln_agent::plan::FastFile;
 use kiln_agent::runtime::embedded::Tolerance;
+use kiln_engine::Fitting;
 use kiln_jobs::FileSystem;
+use kiln_server::Webhook;
 use serde::Deserialize;
 
 use crate::external_s3::S3Table;
+use crate::machine::InstanceType;
 
 /// The file's name in the data directory.
 const FILE: &str = "kiln.toml";
@@ -29,8 +32,25 @@ pub struct Configuration {
     pub fast_file: FastFile,
     /// `[s3]`: another S3 for all objects.
     pub s3: S3Table,
+    /// `[webhook]`: where the changes of jobs are told.
+    pub webhook: Option<Webhook>,
+    /// `preempt_spot = true`: running spot jobs are interrupted when others wait
+    /// for their room.
+    pub preempt_spot: bool,
     /// `engine_socket = "/path"`: the container engine to use.
     pub engine_socket: Option<PathBuf>,
+    /// `fit = "strict"`: jobs that are promised more than the machine has are
+    /// refused; by default they run with what there is.
+    pub fit: Fitting,
+    /// `cpus = 8`: the processors that jobs may have between them.
+    pub cpus: Option<u32>,
+    /// `memory_gib = 32`: the memory that jobs may have between them.
+    pub memory_gib: Option<f64>,
+    /// `gpus = [0, 1]`: the numbers of the GPUs that jobs may have.
+    pub gpus: Option<Vec<u32>>,
+    /// `[[instance_type]]`: what instance types promise, where that is other
+    /// than in the cloud.
+    pub instance_type: Vec<InstanceType>,
     /// `serve_regardless = true`: start even where no job can be contained.
     pub serve_regardless: bool,
     /// `run_unlimited = true`: run jobs without the limits that this machine's

@@ -5,6 +5,7 @@ mod commands;
 mod configuration;
 mod data_dir;
 mod external_s3;
+mod machine;
 mod server;
 
 use std::process::ExitCode;

@@ -13,11 +13,11 @@ use hyper_util::server::graceful::GracefulShutdown;
 use kiln_agent::runtime::ControlAddress;
 use kiln_agent::runtime::embedded::probe;
 use kiln_agent::runtime::engine::EngineRuntime;
-use kiln_engine::{LocalEngine, LocalSettings, Machine};
+use kiln_engine::{Fitting, LocalEngine, LocalSettings};
 use kiln_jobs::training::TrainingJobs;
 use kiln_jobs::{Identity, Settings};
 use kiln_s3::ObjectStore;
-use kiln_server::{AccessKey, FrontDoor, Keyring, ObjectService, session_keys};
+use kiln_server::{AccessKey, FrontDoor, Keyring, Messenger, ObjectService, session_keys};
 use kiln_store::Store;
 use tokio::net::TcpListener;
 
@@ -25,6 +25,7 @@ use crate::commands::Failure;
 use crate::configuration::Configuration;
 use crate::data_dir;
 use crate::external_s3::{ExternalS3, S3Options};
+use crate::machine;
 
 /// How long requests in flight may take when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -44,6 +45,9 @@ pub struct Setup {
     pub identity: Identity,
     /// Another S3 than the embedded one.
     pub s3: S3Options,
+    /// What becomes of jobs that are promised more than the machine has, whatever
+    /// the configuration says.
+    pub fit: Option<Fitting>,
 }
 
 /// A server that is listening.
@@ -53,6 +57,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     data_dir: PathBuf,
+    /// Tells the webhook, if there is one.
+    messenger: Option<Messenger>,
     /// Held as long as the server lives.
     _claim: File,
 }
@@ -75,6 +81,10 @@ impl Server {
             &root,
         )?;
         let store = Store::open(&data_dir)?;
+        let webhook = configuration.webhook.as_ref();
+        let messenger = webhook
+            .map(|webhook| Messenger::new(store.announcements.clone(), webhook))
+            .transpose()?;
         let objects = match &external {
             None => ObjectService::Embedded(ObjectStore::open(&data_dir)?),
             Some(external) => ObjectService::Remote(external.open().await?),
@@ -88,10 +98,11 @@ impl Server {
         let address = listener.local_addr()?;
         data_dir::announce(&data_dir, address, &setup.identity.region)?;
         let keys = session_keys(&data_dir)?;
+        let engine = engine(&data_dir, &configuration, setup.fit)?;
         let jobs = TrainingJobs::new(
             settings(&setup, &data_dir, configuration, external)?,
             store.clone(),
-            Arc::new(engine(&data_dir)?),
+            Arc::new(engine),
             objects.buckets(),
             keys,
         );
@@ -103,6 +114,7 @@ impl Server {
             listener,
             address,
             data_dir,
+            messenger,
             _claim: claim,
         })
     }
@@ -115,6 +127,9 @@ impl Server {
     /// Runs jobs and answers requests until `stop` returns.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<(), Failure> {
         self.jobs.start().await?;
+        let messenger = self
+            .messenger
+            .map(|messenger| tokio::spawn(messenger.run()).abort_handle());
         let graceful = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
@@ -152,6 +167,9 @@ impl Server {
             });
         }
         drop(self.listener);
+        if let Some(messenger) = messenger {
+            messenger.abort();
+        }
         data_dir::withdraw(&self.data_dir);
         let _ = tokio::time::timeout(FAREWELL, graceful.shutdown()).await;
         Ok(())
@@ -171,6 +189,8 @@ fn settings(
         data_dir: data_dir.to_owned(),
         cache_dir: setup.cache_dir.canonicalize()?,
         tolerance: configuration.tolerance(),
+        announced: configuration.webhook.is_some(),
+        preempt_spot: configuration.preempt_spot,
         images: configuration.image,
         engine_socket: configuration.engine_socket,
         file_systems: configuration.file_system,
@@ -179,23 +199,19 @@ fn settings(
     })
 }
 
-fn engine(data_dir: &Path) -> Result<LocalEngine, Failure> {
-    let cpus = std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
+fn engine(
+    data_dir: &Path,
+    configuration: &Configuration,
+    fit: Option<Fitting>,
+) -> Result<LocalEngine, Failure> {
     let settings = LocalSettings {
         program: kiln_agent::agent::PROGRAM.into(),
         instances: data_dir.join("instances"),
-        machine: Machine::new(cpus, physical_memory()?),
+        room: machine::room(configuration)?,
+        types: machine::instance_types(configuration)?,
+        fitting: fit.unwrap_or(configuration.fit),
     };
     Ok(LocalEngine::open(settings)?)
-}
-
-/// Bytes of memory that the kernel says there are.
-fn physical_memory() -> Result<u64, Failure> {
-    let text = std::fs::read_to_string("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kilobytes =
-        line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    Ok(kilobytes.ok_or("/proc/meminfo does not say how much memory there is")? * 1024)
 }
 
 /// Says what this machine's kernel refuses. Where it cannot contain jobs at all

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 lock() {
     name=$1
     shift
-    printf '%s\n' 'sagemaker-training==5.1.4' "$@" |
+    printf '%s\n' 'sagemaker-training==5.1.4' 'mpi4py==4.1.2' "$@" |
         uv pip compile --quiet --universal --no-annotate --python-version 3.10 \
             --custom-compile-command 'environments/locks/compile.sh' \
             --output-file "$name.lock" -
@@ -18,4 +18,4 @@ lock scikit-learn-1.4 'scikit-learn==1.4.2' 'numpy<1.27' 'pandas<2.3' 'scipy<1.1
 lock scikit-learn-1.7 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16' joblib
 lock xgboost-1.7 'xgboost==1.7.6' 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12'
 lock xgboost-3.0 'xgboost-cpu==3.0.5' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
-lock pytorch-2.8 'torch==2.8.0' 'torchvision==0.23.0' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
+lock pytorch-2.8 'torch==2.8.0' 'torchvision==0.23.0' 'sagemaker-pytorch-training==3.0.0' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'

@@ -19,8 +19,10 @@ mod endpoint;
 pub mod engine;
 mod relay;
 mod shared_directory;
+pub mod usage;
 
 pub use shared_directory::SharedDirectory;
+pub use usage::{Meter, Usage};
 
 /// Where a container's root file system comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -297,6 +299,11 @@ pub trait Running: Send + Sync {
     /// Sends a signal to every process of the container for SIGTERM, so that
     /// shells do not swallow it, and to the whole container for SIGKILL.
     async fn signal(&self, signal: i32) -> Result<(), RuntimeError>;
+
+    /// What measures the container while it runs, where that is possible.
+    fn meter(&self) -> Option<Box<dyn Meter>> {
+        None
+    }
 
     /// Removes what the runtime made for it: cgroups, layers, engine containers.
     async fn remove(self: Box<Self>) -> Result<(), RuntimeError>;

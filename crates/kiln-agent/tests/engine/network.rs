@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use crate::rig::Rig;
 
 /// Answers every request with the same few bytes.
-async fn serve(listener: TcpListener) {
+pub async fn serve(listener: TcpListener) {
     while let Ok((mut stream, _)) = listener.accept().await {
         tokio::spawn(async move {
             let mut request = [0; 4096];

@@ -2,13 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use kiln_agent::cluster::Cluster;
 use kiln_agent::runtime::embedded::network::open;
 use kiln_agent::runtime::{ControlAddress, Network, NetworkPolicy};
 
-use super::machine::{ELSEWHERE, as_host, inside};
+use super::cluster::{Agent, Instances};
+use super::machine::{ELSEWHERE, as_host, inside, on_host};
 use super::{ENDPOINT, open_to_all, pattern, serve};
 
 /// Downloads into the container what the server sends, compares it, and returns
@@ -54,6 +56,57 @@ fn large_downloads_arrive_whole() {
         let by_endpoint = download(&network, ENDPOINT, sent).await;
         let by_device = download(&network, (ELSEWHERE, outside), sent).await;
         println!("endpoint {by_endpoint:.0} MB/s, outside {by_device:.0} MB/s");
+    });
+}
+
+/// Megabytes per second through a connection between two hosts.
+fn throughput(from: &Agent, to: &Agent, bytes: usize) -> f64 {
+    let listener = to.listener();
+    let mut stream = from.connect(&listener, to);
+    let (mut receiving, _) = listener.accept().unwrap();
+    let begun = Instant::now();
+    let sending = thread::spawn(move || {
+        let block = vec![7; 1 << 20];
+        for _ in 0..bytes >> 20 {
+            stream.write_all(&block).unwrap();
+        }
+    });
+    let mut buffer = vec![0; 1 << 20];
+    let mut received = 0;
+    while received < bytes {
+        received += receiving.read(&mut buffer).unwrap();
+    }
+    sending.join().unwrap();
+    bytes as f64 / begun.elapsed().as_secs_f64() / 1e6
+}
+
+/// The median time that a few bytes take to a host and back.
+fn round_trip(from: &Agent, to: &Agent) -> Duration {
+    let listener = to.listener();
+    let mut stream = from.connect(&listener, to);
+    let (answering, _) = listener.accept().unwrap();
+    thread::spawn(move || super::echo(answering));
+    stream.set_nodelay(true).unwrap();
+    let mut times: Vec<Duration> = (0..2000)
+        .map(|_| {
+            let begun = Instant::now();
+            stream.write_all(b"ping").unwrap();
+            stream.read_exact(&mut [0; 4]).unwrap();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort();
+    times[times.len() / 2]
+}
+
+#[test]
+fn hosts_of_a_cluster_are_close() {
+    on_host(|| {
+        let instances = Instances::new();
+        let agents = instances.open("job", 2, NetworkPolicy::Open);
+        let rate = throughput(&agents[0], &agents[1], 2 << 30);
+        let round_trip = round_trip(&agents[0], &agents[1]);
+        println!("between hosts {rate:.0} MB/s, there and back {round_trip:?}");
     });
 }
 

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use nix::sched::{CloneFlags, setns, unshare};
 
@@ -22,16 +22,23 @@ pub const ELSEWHERE: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 7);
 
 const LOOPBACK_INDEX: i32 = 1;
 
-/// Runs `test` as a host of its own, on one thread.
+/// Runs `test` on a host of its own, on one thread and its runtime.
 pub fn as_host<F: Future<Output = ()>>(test: impl FnOnce() -> F + Send + 'static) {
-    let host = thread::spawn(move || {
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        configure();
+    on_host(move || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap()
             .block_on(test());
+    });
+}
+
+/// Runs `test` on a host of its own, with a working directory of its own.
+pub fn on_host(test: impl FnOnce() + Send + 'static) {
+    let host = thread::spawn(move || {
+        unshare(CloneFlags::CLONE_NEWNET | CloneFlags::CLONE_FS).unwrap();
+        configure();
+        test();
     });
     if let Err(panic) = host.join() {
         std::panic::resume_unwind(panic);
@@ -43,19 +50,29 @@ pub async fn inside<T: Send + 'static>(
     network: &Network,
     code: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    let namespace = NetworkNamespace::of(network)
-        .unwrap()
-        .fd()
-        .try_clone_to_owned()
-        .unwrap();
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    thread::spawn(move || {
-        setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+    thread_inside(network, move || {
         let _ = sender.send(code());
     });
     receiver
         .await
         .expect("the code in the container's network panicked")
+}
+
+/// Begins to run `code` in a container's network.
+pub fn thread_inside<T: Send + 'static>(
+    network: &Network,
+    code: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    let namespace = NetworkNamespace::of(network)
+        .unwrap()
+        .fd()
+        .try_clone_to_owned()
+        .unwrap();
+    thread::spawn(move || {
+        setns(namespace, CloneFlags::CLONE_NEWNET).unwrap();
+        code()
+    })
 }
 
 /// The first of the resolvers that the machine's configuration names, made an

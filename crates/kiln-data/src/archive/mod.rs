@@ -30,31 +30,19 @@ const LEVEL: u32 = 2;
 /// What may be in memory of parts that are being sent, in MiB.
 const ROOM: u32 = 32;
 
-/// Archives `directory` to `s3://bucket/key`, without a temporary copy. The
-/// object appears whole or not at all. Answers its size in bytes. A directory
-/// that does not exist makes an empty archive.
-///
-/// # Errors
-/// When the directory cannot be read or the store refuses.
-pub async fn upload(
-    objects: &Objects,
-    directory: &Path,
-    target: (&str, &str),
-) -> Result<u64, DataError> {
-    upload_merged(objects, vec![directory.to_owned()], target).await
-}
-
-/// Archives several directories as one tree. Directories of equal names merge;
-/// of anything else that has the same name, the first is taken.
+/// Archives directories to `s3://bucket/key` as one tree, without a temporary
+/// copy. Directories of equal names merge; of anything else that has the same
+/// name, the first is taken. The object appears whole or not at all. Answers its
+/// size in bytes. A directory that does not exist is empty.
 ///
 /// # Errors
 /// When a directory cannot be read or the store refuses.
-pub async fn upload_merged(
+pub async fn upload<P: AsRef<Path>>(
     objects: &Objects,
-    directories: Vec<PathBuf>,
+    directories: &[P],
     (bucket, key): (&str, &str),
 ) -> Result<u64, DataError> {
-    let mut made = Made::begin(directories);
+    let mut made = Made::begin(crate::tree::owned(directories));
     let Some(first) = made.next().await? else {
         return Err(DataError::io("archiving")(io::ErrorKind::WriteZero.into()));
     };
@@ -109,7 +97,7 @@ impl Made {
             let ended = writer
                 .await
                 .unwrap_or_else(|died| Err(io::Error::other(died)));
-            ended.map_err(DataError::io(&self.doing))?;
+            ended.map_err(DataError::in_the_works(&self.doing))?;
         }
         Ok(None)
     }

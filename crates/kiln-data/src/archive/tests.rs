@@ -65,9 +65,18 @@ fn an_archive_has_the_cloud_s_form() {
 }
 
 #[test]
-fn an_empty_or_missing_directory_is_an_empty_archive() {
+fn an_empty_or_missing_directory_and_what_took_its_place_are_an_empty_archive() {
     let directory = tempfile::tempdir().unwrap();
-    for root in [directory.path().to_owned(), directory.path().join("absent")] {
+    let in_place = tempfile::tempdir().unwrap();
+    let (link, file) = (in_place.path().join("link"), in_place.path().join("file"));
+    symlink("/etc", &link).unwrap();
+    fs::write(&file, "x").unwrap();
+    for root in [
+        directory.path().to_owned(),
+        directory.path().join("absent"),
+        link,
+        file,
+    ] {
         assert_eq!(members(&archive(&root)), []);
     }
 }

@@ -169,19 +169,20 @@ impl Mirror {
     /// the work has removed it.
     async fn scan(&self) -> Result<Option<(ledger::Scan, Vec<DataError>)>, DataError> {
         let local = self.store.local.clone();
-        let reading = |path: &Path| DataError::io(format!("reading {}", path.display()));
+        let reading = |path: &Path| format!("reading {}", path.display());
         let scanned = tokio::task::spawn_blocking(move || {
             let root = local.open()?;
             root.map(scan::scan).transpose()
         });
         let scanned = scanned.await.map_err(|error| upload::died(&error))?;
-        let scanned = scanned.map_err(reading(&self.store.local.path()))?;
+        let opening = DataError::io(reading(&self.store.local.path()));
+        let scanned = scanned.map_err(opening)?;
         let Some((scan, unreadable)) = scanned else {
             return Ok(None);
         };
         let failed = unreadable
             .into_iter()
-            .map(|unreadable| reading(&unreadable.path)(unreadable.error))
+            .map(|failed| DataError::in_the_works(reading(&failed.path))(failed.error))
             .collect();
         Ok(Some((scan, failed)))
     }
@@ -298,7 +299,7 @@ enum Outcome {
 impl Store {
     async fn upload(&self, upload: &Upload) -> Result<Outcome, DataError> {
         let key = upload::key(&self.prefix, &upload.path)?;
-        let reading = || DataError::io(format!("reading {}", upload.path.display()));
+        let reading = || DataError::in_the_works(format!("reading {}", upload.path.display()));
         let Some(directory) = self.directory_of(&upload.path).map_err(reading())? else {
             return Ok(Outcome::Gone);
         };

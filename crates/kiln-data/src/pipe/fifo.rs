@@ -46,8 +46,10 @@ impl Fifos {
     /// When the directory cannot be opened or the FIFO not be made.
     pub fn create(directory: &Path, channel: &str) -> Result<Self, DataError> {
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let opened = open(directory, flags, Mode::empty())
-            .map_err(|errno| io_error("opening", &directory.display().to_string(), errno))?;
+        let opened = open(directory, flags, Mode::empty()).map_err(|errno| {
+            let doing = format!("opening {}", directory.display());
+            DataError::io(doing)(errno.into())
+        })?;
         let fifo = make(&opened, &name(channel, 0))?;
         Ok(Self {
             directory: opened,
@@ -75,7 +77,9 @@ impl Fifos {
         let pipe = loop {
             match open(&by_descriptor(&self.fifo), flags, Mode::empty()) {
                 Err(Errno::ENXIO) => tokio::time::sleep(pause).await,
-                outcome => break outcome.map_err(|errno| self.io_error("opening", errno))?,
+                outcome => {
+                    break outcome.map_err(|errno| obstructed("opening", &self.name(), errno))?;
+                }
             }
             pause = (pause * 2).min(LAST_LOOK);
         };
@@ -107,10 +111,6 @@ impl Fifos {
     fn name(&self) -> String {
         name(&self.channel, self.epoch)
     }
-
-    fn io_error(&self, doing: &str, errno: Errno) -> DataError {
-        io_error(doing, &self.name(), errno)
-    }
 }
 
 fn name(channel: &str, epoch: u64) -> String {
@@ -124,19 +124,19 @@ fn make(directory: &OwnedFd, name: &str) -> Result<OwnedFd, DataError> {
     let everybody = Mode::from_bits_truncate(0o666);
     match mkfifoat(directory, name, everybody) {
         Ok(()) | Err(Errno::EEXIST) => {}
-        Err(errno) => return Err(io_error("making", name, errno)),
+        Err(errno) => return Err(obstructed("making", name, errno)),
     }
     let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let fifo = openat(directory, name, flags, Mode::empty())
-        .map_err(|errno| io_error("opening", name, errno))?;
-    let status = fstat(&fifo).map_err(|errno| io_error("opening", name, errno))?;
+        .map_err(|errno| obstructed("opening", name, errno))?;
+    let status = fstat(&fifo).map_err(|errno| obstructed("opening", name, errno))?;
     if status.st_mode & SFlag::S_IFMT.bits() != SFlag::S_IFIFO.bits() {
-        return Err(io_error("making", name, Errno::EEXIST));
+        return Err(obstructed("making", name, Errno::EEXIST));
     }
     // The mode asked for above went through our umask, which may leave others nothing.
     let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     std::fs::set_permissions(by_descriptor(&fifo), permissions)
-        .map_err(DataError::io(format!("making the pipe {name}")))?;
+        .map_err(DataError::in_the_works(format!("making the pipe {name}")))?;
     Ok(fifo)
 }
 
@@ -145,6 +145,6 @@ fn by_descriptor(descriptor: &impl AsFd) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", descriptor.as_fd().as_raw_fd()))
 }
 
-fn io_error(doing: &str, name: &str, errno: Errno) -> DataError {
-    DataError::io(format!("{doing} the pipe {name}"))(io::Error::from(errno))
+fn obstructed(doing: &str, name: &str, errno: Errno) -> DataError {
+    DataError::in_the_works(format!("{doing} the pipe {name}"))(io::Error::from(errno))
 }

@@ -88,7 +88,7 @@ impl Spooled {
 }
 
 fn spooling() -> impl FnOnce(std::io::Error) -> DataError {
-    DataError::io("putting a decompressed object aside to learn its length")
+    DataError::in_the_works("putting a decompressed object aside to learn its length")
 }
 
 #[cfg(test)]

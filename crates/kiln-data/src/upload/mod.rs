@@ -6,7 +6,7 @@
 mod file;
 mod multipart;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 pub(crate) use self::file::Uploader;
 pub(crate) use self::multipart::{Part, Room, store_parts};
 
-use crate::tree::{Entry, Kind, Walk};
+use crate::tree::{Entry, Kind, Walk, owned};
 use crate::{DataError, Objects};
 
 /// Files stored at a time.
@@ -29,20 +29,21 @@ pub struct Stored {
     pub bytes: u64,
 }
 
-/// Stores every file below `directory` at `s3://bucket/prefix/<its path>`. A
-/// directory that does not exist is empty.
+/// Stores every file of directories at `s3://bucket/prefix/<its path>`, as one
+/// tree: of files of the same path, the first directory's is taken. A directory
+/// that does not exist is empty.
 ///
 /// # Errors
 /// When a file cannot be read, its name cannot be a key, or the store refuses.
-pub async fn tree(
+pub async fn tree<P: AsRef<Path>>(
     objects: &Objects,
-    directory: &Path,
+    directories: &[P],
     bucket: &str,
     prefix: &str,
 ) -> Result<Stored, DataError> {
     let (found, mut files) = mpsc::channel(FILES);
-    let root = directory.to_owned();
-    let walk = tokio::task::spawn_blocking(move || find_files(&root, &found));
+    let roots = owned(directories);
+    let walk = tokio::task::spawn_blocking(move || find_files(&roots, &found));
     let files = futures::stream::poll_fn(move |context| files.poll_recv(context));
     let stored = store_files(objects, files, bucket, prefix).await?;
     // Every file that was found is stored; were all of them found?
@@ -76,7 +77,7 @@ async fn store_file(
     (bucket, prefix): (&str, &str),
 ) -> Result<Stored, DataError> {
     let key = key(prefix, &entry.path)?;
-    let reading = DataError::io(format!("reading {}", entry.path.display()));
+    let reading = DataError::in_the_works(format!("reading {}", entry.path.display()));
     let Some((file, stat)) = entry.open().map_err(reading)? else {
         return Ok(Stored::default());
     };
@@ -88,9 +89,10 @@ async fn store_file(
     })
 }
 
-fn find_files(root: &Path, found: &mpsc::Sender<Entry>) -> Result<(), DataError> {
-    let reading = |path: &Path| DataError::io(format!("reading {}", root.join(path).display()));
-    for entry in Walk::new(&[root]).map_err(reading(Path::new("")))? {
+fn find_files(roots: &[PathBuf], found: &mpsc::Sender<Entry>) -> Result<(), DataError> {
+    let reading = |path: &Path| DataError::in_the_works(format!("reading {}", path.display()));
+    let paths: Vec<&Path> = roots.iter().map(PathBuf::as_path).collect();
+    for entry in Walk::new(&paths).map_err(DataError::io("reading the directories"))? {
         let entry = entry.map_err(|failed| reading(&failed.path)(failed.error))?;
         if entry.kind == Kind::File && found.blocking_send(entry).is_err() {
             // The store has refused, which is told instead.

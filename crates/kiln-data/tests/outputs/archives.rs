@@ -27,8 +27,10 @@ async fn a_large_archive_goes_in_parts_and_comes_back() {
     let body = noise((40 << 20) + 12_345);
     fs::write(directory.path().join("weights"), &body).unwrap();
     let target = (BUCKET, "job/output/model.tar.gz");
-    let uploaded = archive::upload(&store.client, directory.path(), target);
-    let size = uploaded.await.unwrap();
+    let roots = [directory.path()];
+    let size = archive::upload(&store.client, &roots, target)
+        .await
+        .unwrap();
     let objects = store.objects().await;
     let stored = &objects[target.1];
     assert_eq!(size, stored.len() as u64);
@@ -39,8 +41,9 @@ async fn a_large_archive_goes_in_parts_and_comes_back() {
 async fn a_small_archive_is_stored_at_once() {
     let store = Store::start().await;
     store.only(|action, _| action != "s3:AbortMultipartUpload");
-    let size = archive::upload(&store.client, Path::new("/absent"), (BUCKET, "empty"));
-    let size = size.await.unwrap();
+    let roots = [Path::new("/absent")];
+    let uploaded = archive::upload(&store.client, &roots, (BUCKET, "empty")).await;
+    let size = uploaded.unwrap();
     assert_eq!(store.objects().await["empty"].len() as u64, size);
 }
 
@@ -54,8 +57,9 @@ async fn an_archive_that_is_refused_half_way_leaves_nothing() {
         allowed -= i32::from(action == "s3:PutObject");
         allowed > 0 || action != "s3:PutObject"
     });
-    let uploaded = archive::upload(&store.client, directory.path(), (BUCKET, "x"));
-    let error = uploaded.await.unwrap_err();
+    let roots = [directory.path()];
+    let uploaded = archive::upload(&store.client, &roots, (BUCKET, "x")).await;
+    let error = uploaded.unwrap_err();
     assert!(matches!(error, DataError::Refused { .. }), "{error}");
     assert!(store.objects().await.is_empty());
     assert_eq!(store.bodies(), 0);
@@ -68,7 +72,8 @@ async fn an_archive_that_nobody_waits_for_any_more_leaves_nothing() {
     fs::write(directory.path().join("weights"), noise(60 << 20)).unwrap();
     let client = store.client.clone();
     let root = directory.path().to_owned();
-    let upload = tokio::spawn(async move { archive::upload(&client, &root, (BUCKET, "x")).await });
+    let upload =
+        tokio::spawn(async move { archive::upload(&client, &[root], (BUCKET, "x")).await });
     while store.bodies() == 0 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }

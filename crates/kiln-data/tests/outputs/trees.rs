@@ -12,7 +12,7 @@ use crate::material::noise;
 use crate::store::{BUCKET, Store};
 
 async fn store_tree(objects: &Objects, directory: &Path) -> Result<Stored, DataError> {
-    upload::tree(objects, directory, BUCKET, "job/output/model").await
+    upload::tree(objects, &[directory], BUCKET, "job/output/model").await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,4 +78,27 @@ async fn what_cannot_be_stored_is_named() {
         .unwrap_err();
     let text = error.to_string();
     assert!(text.contains("odd-") && text.contains("UTF-8"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn trees_merge_and_the_first_of_equal_names_wins() {
+    let store = Store::start().await;
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (root, name) in [(&one, "a"), (&two, "a"), (&two, "d/b"), (&one, "d/c")] {
+        let path = root.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let body = if root.path() == one.path() { "1" } else { "2" };
+        fs::write(path, body).unwrap();
+    }
+    // Of what one has as a file and the other as a directory, the first has its way.
+    fs::write(one.path().join("x"), "1").unwrap();
+    fs::create_dir(two.path().join("x")).unwrap();
+    fs::write(two.path().join("x/hidden"), "2").unwrap();
+    let roots = [one.path(), Path::new("/absent"), two.path()];
+    let stored = upload::tree(&store.client, &roots, BUCKET, "m").await;
+    assert_eq!(stored.unwrap().objects, 4);
+    let found: BTreeMap<_, _> = store.objects().await;
+    let expected = [("m/a", "1"), ("m/d/b", "2"), ("m/d/c", "1"), ("m/x", "1")];
+    let expected = expected.map(|(key, body)| (key.to_owned(), body.as_bytes().to_vec()));
+    assert!(found == BTreeMap::from(expected));
 }

@@ -223,7 +223,9 @@ async fn what_the_work_puts_in_the_way_is_never_followed() {
     let pipes = Pipes(world.directory.path().join("pipes"));
     std::os::unix::fs::symlink(&victim, pipes.path(1)).unwrap();
     let reader = tokio::task::spawn_blocking(move || pipes.read(0));
-    let error = world.serve(&mut fifos).await.to_string();
+    let error = world.serve(&mut fifos).await;
+    assert!(error.is_the_request_s(), "{error}");
+    let error = error.to_string();
     assert!(error.contains("the pipe c_1"), "{error}");
     assert_eq!(reader.await.unwrap(), b"data");
     assert_eq!(std::fs::read(&victim).unwrap(), b"untouched");

@@ -7,12 +7,26 @@ use kiln_model::Arn;
 use kiln_model::api::{Channel, CreateTrainingJobRequest, S3DataSource, TrainingInputMode};
 use serde_json::{Value, json};
 
-use super::plan::HOST;
+use super::hosts::HostSpec;
 use super::request::{self, CHECKPOINTS, PROFILE, TENSORBOARD, TENSORS, mode};
+
+/// For whom the files are.
+pub(crate) struct Seat<'a> {
+    /// All hosts of the job.
+    pub(crate) hosts: &'a [HostSpec],
+    /// Which of them this is.
+    pub(crate) own: usize,
+    /// Which attempt of the job this is, from 1.
+    pub(crate) attempt: u32,
+}
 
 /// The files by name. `network_interface_name` is a placeholder that the agent
 /// replaces by the truth.
-pub(crate) fn config_files(job: &CreateTrainingJobRequest, arn: &Arn) -> BTreeMap<String, Value> {
+pub(crate) fn config_files(
+    job: &CreateTrainingJobRequest,
+    arn: &Arn,
+    seat: &Seat<'_>,
+) -> BTreeMap<String, Value> {
     let algorithm = job.algorithm_specification.as_ref();
     let metrics = algorithm
         .and_then(|a| a.metric_definitions.clone())
@@ -22,10 +36,10 @@ pub(crate) fn config_files(job: &CreateTrainingJobRequest, arn: &Arn) -> BTreeMa
             "hyperparameters.json".to_owned(),
             json!(job.hyper_parameters.clone().unwrap_or_default()),
         ),
-        ("init-config.json".to_owned(), init_config(job)),
+        ("init-config.json".to_owned(), init_config(job, seat)),
         ("inputdataconfig.json".to_owned(), input_data_config(job)),
         ("metric-definition-regex.json".to_owned(), json!(metrics)),
-        ("resourceconfig.json".to_owned(), resource_config(job)),
+        ("resourceconfig.json".to_owned(), resource_config(seat)),
         (
             "trainingjobconfig.json".to_owned(),
             training_job_config(job, arn),
@@ -122,27 +136,38 @@ fn distribution(channel: &Channel) -> &'static str {
         .map_or("FullyReplicated", |kind| kind.as_str())
 }
 
-fn resource_config(job: &CreateTrainingJobRequest) -> Value {
-    let kind = job
-        .resource_config
-        .as_ref()
-        .and_then(|resources| resources.instance_type);
+/// Hosts are listed in the order of their names as text, as the cloud does.
+fn resource_config(seat: &Seat<'_>) -> Value {
+    let own = seat.hosts.get(seat.own);
+    let names = |group: Option<&str>| {
+        let members = seat.hosts.iter();
+        let members = members.filter(|host| group.is_none_or(|group| host.group == group));
+        let mut names: Vec<_> = members.map(|host| host.name.as_str()).collect();
+        names.sort_unstable();
+        names
+    };
+    let mut groups: Vec<Value> = Vec::new();
+    for host in seat.hosts {
+        if !groups.iter().any(|group| group["instance_group_name"] == *host.group) {
+            groups.push(json!({
+                "hosts": names(Some(&host.group)),
+                "instance_group_name": host.group,
+                "instance_type": host.instance_type,
+            }));
+        }
+    }
     json!({
-        "current_group_name": "homogeneousCluster",
-        "current_host": HOST,
-        "current_instance_type": kind,
-        "hosts": [HOST],
-        "instance_groups": [{
-            "hosts": [HOST],
-            "instance_group_name": "homogeneousCluster",
-            "instance_type": kind,
-        }],
+        "current_group_name": own.map(|host| &host.group),
+        "current_host": own.map(|host| &host.name),
+        "current_instance_type": own.map(|host| host.instance_type),
+        "hosts": names(None),
+        "instance_groups": groups,
         "network_interface_name": null,
     })
 }
 
 /// The platform's own view of the channels, in its own spelling.
-fn init_config(job: &CreateTrainingJobRequest) -> Value {
+fn init_config(job: &CreateTrainingJobRequest, seat: &Seat<'_>) -> Value {
     let channels = job.input_data_config.iter().flatten();
     let channels: serde_json::Map<String, Value> = channels
         .map(|channel| (channel.channel_name.clone(), init_channel(job, channel)))
@@ -155,9 +180,9 @@ fn init_config(job: &CreateTrainingJobRequest) -> Value {
         "inputMode": of_job.map(|mode| shouted(mode.as_str())),
         "channels": channels,
         "checkpointChannel": checkpoint_channel(job),
-        "hostConfig": {"clusterSize": 1, "hostNumber": 1},
+        "hostConfig": {"clusterSize": seat.hosts.len(), "hostNumber": seat.own + 1},
         "enableAdditionalPlatformLoggingForCustomer": false,
-        "jobRunInfo": {"jobRunNumber": 1},
+        "jobRunInfo": {"jobRunNumber": seat.attempt},
     })
 }
 
@@ -291,7 +316,41 @@ fn shouted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::hosts::hosts;
     use super::*;
+
+    #[test]
+    fn every_host_is_told_of_all_groups() {
+        let resources = json!({"InstanceGroups": [
+            {"InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 2},
+            {"InstanceGroupName": "b", "InstanceType": "ml.c5.xlarge", "InstanceCount": 8},
+        ]});
+        let hosts = hosts(Some(&serde_json::from_value(resources).unwrap()));
+        let seat = Seat {
+            hosts: &hosts,
+            own: 1,
+            attempt: 1,
+        };
+        let first: Vec<_> = ["algo-1", "algo-2"].into();
+        let second: Vec<_> = (3..=10).map(|n| format!("algo-{n}")).collect();
+        let mut sorted = second.clone();
+        sorted.sort();
+        let mut all = [first.iter().map(ToString::to_string).collect(), second].concat();
+        all.sort();
+        let expected = json!({
+            "current_group_name": "a",
+            "current_host": "algo-2",
+            "current_instance_type": "ml.m5.large",
+            "hosts": all,
+            "instance_groups": [
+                {"hosts": first, "instance_group_name": "a", "instance_type": "ml.m5.large"},
+                {"hosts": sorted, "instance_group_name": "b", "instance_type": "ml.c5.xlarge"},
+            ],
+            "network_interface_name": null,
+        });
+        assert_eq!(resource_config(&seat), expected);
+        assert_eq!(all[1], "algo-10");
+    }
 
     #[test]
     fn words_are_shouted_as_the_platform_does() {

@@ -9,6 +9,7 @@ use kiln_model::api::{
 use kiln_model::{Arn, Timestamp};
 
 use super::state::TrainingState;
+use super::warm_pool::WarmPool;
 
 /// Renders the description of a job.
 #[must_use]
@@ -19,6 +20,7 @@ pub fn describe(
 ) -> DescribeTrainingJobResponse {
     let request = request.clone();
     let training_time = training_seconds(state);
+    let billable_time = billable_seconds(&request, state);
     DescribeTrainingJobResponse {
         training_job_name: request.training_job_name.clone(),
         training_job_arn: arn.to_string(),
@@ -37,7 +39,7 @@ pub fn describe(
         )),
         output_data_config: Some(normalised_output(request.output_data_config)),
         resource_config: request.resource_config,
-        warm_pool_status: None,
+        warm_pool_status: state.warm_pool.as_ref().map(WarmPool::status),
         vpc_config: request.vpc_config,
         stopping_condition: request.stopping_condition.unwrap_or_default(),
         creation_time: state.created,
@@ -55,7 +57,7 @@ pub fn describe(
         enable_managed_spot_training: Some(request.enable_managed_spot_training.unwrap_or(false)),
         checkpoint_config: request.checkpoint_config,
         training_time_in_seconds: training_time,
-        billable_time_in_seconds: training_time,
+        billable_time_in_seconds: billable_time,
         billable_token_count: None,
         debug_hook_config: request.debug_hook_config,
         experiment_config: request.experiment_config,
@@ -122,6 +124,18 @@ fn training_seconds(state: &TrainingState) -> Option<i32> {
     let whole = |time: Timestamp| time.millis().div_euclid(1000);
     let seconds = whole(state.ended?) - whole(state.started?);
     Some(i32::try_from(seconds).unwrap_or(i32::MAX))
+}
+
+/// A spot job's instances cost nothing while it waits for new ones. The cloud's
+/// clients divide by these seconds and show what was saved, so there is at least
+/// one.
+fn billable_seconds(request: &CreateTrainingJobRequest, state: &TrainingState) -> Option<i32> {
+    let all = training_seconds(state)?;
+    if request.enable_managed_spot_training != Some(true) {
+        return Some(all);
+    }
+    let used = i32::try_from(state.used.div_euclid(1000)).unwrap_or(i32::MAX);
+    Some(used.clamp(1, all.max(1)))
 }
 
 fn final_metrics(state: &TrainingState) -> Option<Vec<MetricData>> {

@@ -1,116 +1,70 @@
-//! From the queue to running instances, and back after a crash.
+//! From the queue to running instances.
 //!
-//! Jobs leave the queue in the order they were accepted: the first that does
-//! not fit holds up those behind it, so none is overtaken for ever. An instance
-//! is written down in the same transaction that says the job is placed, before
-//! its agent is started; at start-up that list says which agents to look for.
+//! Jobs leave the queue in the order in which they began to wait: the first that
+//! does not fit holds up those behind it, so none is overtaken for ever. All
+//! instances of an attempt are written down in the transaction that says that
+//! the job is placed, before any of their agents is started.
 
 use std::time::Duration;
 
 use futures::future::join_all;
-use kiln_engine::{Claim, Presence};
+use kiln_agent::cluster::{Cluster, Host};
+use kiln_engine::{Claim, Share};
 use kiln_store::Instance;
 
-use super::plan::{HOST, Placement, build};
+use super::hosts::{self, HostSpec};
+use super::plan::{Placement, build};
+use super::warm_pools::Allocation;
 use super::{Event, Job, KIND, TrainingJobs, now};
 use crate::{JobError, Party};
 
 /// How long what failed rests before it is tried again.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// What became of the first job in the queue.
 enum Launch {
     /// It runs, or will never.
     Settled,
     /// There is no room for it.
-    NoRoom,
+    NoRoom(Box<Want>),
+    /// What it was to have was gone before it had it.
+    Late,
+}
+
+/// A job, and the instances that it wants.
+struct Want {
+    job: Job,
+    instances: Vec<(String, Share)>,
 }
 
 impl TrainingJobs {
-    /// Finds what an earlier server left running, and begins to run jobs.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn start(&self) -> Result<(), JobError> {
-        let instances = self.shared.store.instances.all()?;
-        self.clear_strays(&instances)?;
-        for instance in instances {
-            if instance.kind == KIND {
-                let id = instance.id.clone();
-                let recovered = self.recover(instance).await;
-                tokio::spawn(self.clone().attend(id.clone()));
-                if let Err(error) = recovered {
-                    tracing::error!(instance = id, %error, "an instance could not be recovered");
-                    // Should this fail too, it is tried again when the agent is gone.
-                    if let Err(error) = self.lose(&id, &error.to_string()).await {
-                        tracing::error!(instance = id, %error, "nor could its job be ended");
-                    }
-                }
-            }
-        }
-        for stored in self.shared.store.jobs.open_jobs(KIND)? {
-            let name = stored.name.clone();
-            match self.read(stored) {
-                Ok(job) if job.state.is_waiting() => self.queue().push(name),
-                Ok(_) => {}
-                Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
-            }
-        }
-        tokio::spawn(self.clone().dispatch());
-        self.shared.wake.notify_one();
-        Ok(())
-    }
-
-    /// Removes what is left of instances that were forgotten before they were
-    /// cleared away wholly. Instances that are placed from now on are none of
-    /// those that are found here.
-    fn clear_strays(&self, instances: &[Instance]) -> Result<(), JobError> {
-        let known = instances.iter().map(|instance| instance.id.clone());
-        let strays = self.shared.engine.strays(&known.collect())?;
-        let engine = self.shared.engine.clone();
-        tokio::spawn(async move {
-            for stray in strays {
-                if let Err(error) = engine.clear(&stray).await {
-                    tracing::warn!(instance = stray, %error, "a stray instance stays");
-                }
-            }
-        });
-        Ok(())
-    }
-
-    async fn recover(&self, instance: Instance) -> Result<(), JobError> {
-        let engine = &self.shared.engine;
-        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
-        let job = stored.map(|stored| self.read(stored)).transpose()?;
-        let open = job.filter(|job| !job.state.is_terminal());
-        if let Some(job) = open {
-            for party in [Party::Work, Party::Agent] {
-                self.issue(&instance.job, &instance.id, party);
-            }
-            let claim: Claim = serde_json::from_str(&instance.claim)?;
-            engine.adopt(&instance.id, &claim);
-            if must_begin(engine.presence(&instance.id), &instance) {
-                self.begin(&job, &instance.id, &claim).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn dispatch(self) {
+    /// Launches jobs whenever there are some and there is room, for ever.
+    pub(super) async fn dispatch(self) {
         loop {
             self.shared.wake.notified().await;
-            while let Some(name) = self.first() {
-                match self.launch(&name).await {
-                    Ok(Launch::Settled) => self.queue().remove(&name),
-                    Ok(Launch::NoRoom) => {
+            loop {
+                let Some(first) = self.queue().first() else {
+                    break;
+                };
+                match self.launch(&first.name).await {
+                    Ok(Launch::Settled) => self.queue().take(&first),
+                    Ok(Launch::Late) => {}
+                    Ok(Launch::NoRoom(want)) => {
+                        if let Err(error) = self.use_warm_pools().await {
+                            tracing::error!(%error, "a warm pool could not be used yet");
+                        }
+                        match self.reclaim_for(&want.job, &want.instances).await {
+                            Ok(true) => continue,
+                            Ok(false) => {}
+                            Err(error) => tracing::error!(%error, "no room could be reclaimed yet"),
+                        }
                         self.mark_waiting().await;
                         break;
                     }
                     Err(error) => {
-                        tracing::error!(job = name, %error, "a job could not be launched yet");
+                        tracing::error!(job = first.name, %error, "a job could not be launched yet");
                         // Others first, and then again: a full disk may have room by then.
-                        self.queue().remove(&name);
-                        self.queue().push(name);
+                        self.queue().defer(first);
                         tokio::time::sleep(RETRY_AFTER).await;
                     }
                 }
@@ -118,8 +72,22 @@ impl TrainingJobs {
         }
     }
 
-    fn first(&self) -> Option<String> {
-        self.queue().first().map(str::to_owned)
+    /// Launches those jobs out of turn for which there are warm pools: nobody
+    /// else can have that room.
+    async fn use_warm_pools(&self) -> Result<(), JobError> {
+        for key in self.shared.store.warm_pools.keys(KIND, now().millis())? {
+            loop {
+                let Some(ticket) = self.queue().first_like(&key) else {
+                    break;
+                };
+                match self.launch(&ticket.name).await? {
+                    Launch::Settled => self.queue().take(&ticket),
+                    // All pools of this kind are taken.
+                    Launch::NoRoom(_) | Launch::Late => break,
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn launch(&self, name: &str) -> Result<Launch, JobError> {
@@ -127,55 +95,71 @@ impl TrainingJobs {
             return Ok(Launch::Settled);
         };
         let job = self.read(stored)?;
-        // A name may stand in the queue twice: once for a job that was stopped
-        // and deleted, and once for the one that has its name now.
+        // It may have been stopped, or deleted and created again, since it came.
         if !job.state.is_waiting() {
             return Ok(Launch::Settled);
         }
-        let id = format!("kiln-{}", uuid::Uuid::new_v4().simple());
-        let engine = &self.shared.engine;
-        let fit = engine
-            .fit(&[&instance_type(&job)])
-            .map_err(|error| JobError::Internal(error.to_string()))?;
-        let wanted: Vec<_> = fit
-            .shares
-            .iter()
-            .map(|share| (id.clone(), *share))
-            .collect();
-        let Some(claim) = engine.admit(&wanted).and_then(|mut claims| claims.pop()) else {
-            return Ok(Launch::NoRoom);
-        };
-        let job = match self.place(&job, &id, &claim).await {
-            Ok(placed) => placed,
-            Err(error) => {
-                engine.release(&id);
-                return Err(error);
+        let hosts = hosts::hosts(job.request.resource_config.as_ref());
+        let types: Vec<_> = hosts.iter().map(|host| host.instance_type.as_str()).collect();
+        let fit = match self.shared.engine.fit(&types) {
+            Ok(fit) => fit,
+            Err(refusal) => {
+                self.step(name, Event::Refused(refusal.to_string())).await?;
+                return Ok(Launch::Settled);
             }
         };
-        let begun = self.begin(&job, &id, &claim).await;
-        tokio::spawn(self.clone().attend(id.clone()));
-        if let Err(error) = begun {
-            self.lose(&id, &error.to_string()).await?;
+        let wanted: Vec<(String, Share)> = fit
+            .shares
+            .into_iter()
+            .map(|share| (new_id(), share))
+            .collect();
+        let Some(allocation) = self.allocate(&job, &wanted)? else {
+            return Ok(Launch::NoRoom(Box::new(Want {
+                job,
+                instances: wanted,
+            })));
+        };
+        let placed = self.place(&job, &hosts, &allocation, fit.remark).await;
+        if placed.is_err() {
+            self.release(allocation.set_aside().iter().map(String::as_str));
         }
+        let Some((job, instances)) = placed? else {
+            return Ok(Launch::Late);
+        };
+        self.begin_all(&job, &instances).await;
         Ok(Launch::Settled)
     }
 
-    /// Writes down that the job is placed on this instance; answers the job as
-    /// it is placed, for it may have been changed since it was looked at.
-    async fn place(&self, job: &Job, id: &str, claim: &Claim) -> Result<Job, JobError> {
+    /// Writes down that the job is placed on these instances; answers the job as
+    /// it is placed, for it may have been changed since it was looked at. Answers
+    /// nothing when the room was a warm pool's that cannot be had any more.
+    async fn place(
+        &self,
+        job: &Job,
+        hosts: &[HostSpec],
+        allocation: &Allocation,
+        remark: Option<String>,
+    ) -> Result<Option<(Job, Vec<Instance>)>, JobError> {
         let name = &job.request.training_job_name;
         let at = now();
-        let instance = Instance {
-            id: id.to_owned(),
-            kind: KIND.to_owned(),
-            job: name.clone(),
-            attempt: job.state.attempts + 1,
-            host: HOST.to_owned(),
-            log_stream: format!("{name}/{HOST}-{}", at.millis().div_euclid(1000)),
-            claim: serde_json::to_string(claim)?,
-            delivered: 0,
+        let epoch = at.millis().div_euclid(1000);
+        let instance = |(host, (id, claim)): (&HostSpec, &(String, Claim))| {
+            Ok(Instance {
+                id: id.clone(),
+                kind: KIND.to_owned(),
+                job: name.clone(),
+                attempt: job.state.attempts + 1,
+                host: host.name.clone(),
+                log_stream: format!("{name}/{}-{epoch}", host.name),
+                claim: serde_json::to_string(claim)?,
+                delivered: 0,
+            })
         };
+        let instances = hosts.iter().zip(&allocation.instances).map(instance);
+        let instances = instances.collect::<Result<Vec<_>, JobError>>()?;
         let this = self.clone();
+        let hosts = instances.len();
+        let pool = allocation.pool.clone();
         let placed = move |stored| {
             let mut job = this.read(stored)?;
             if !job.state.is_waiting() {
@@ -183,28 +167,53 @@ impl TrainingJobs {
                     "the job ended before it was placed".to_owned(),
                 ));
             }
-            job.state.step(Event::Placed, at);
+            job.step(Event::Placed { hosts, remark }, at);
+            job.state.warm_pool = pool.or(job.state.warm_pool);
             Ok((job.change()?, job))
         };
-        self.shared
-            .store
-            .instances
-            .place((KIND, name), vec![instance], placed)
-            .await
+        let placed = self.write_down(name, allocation, instances.clone(), placed);
+        let placed = placed.await?;
+        Ok(placed.map(|job| (job, instances)))
     }
 
-    /// Starts the agent of a placed instance.
-    async fn begin(&self, job: &Job, id: &str, claim: &Claim) -> Result<(), JobError> {
+    /// Starts the agents of all instances of an attempt.
+    async fn begin_all(&self, job: &Job, instances: &[Instance]) {
+        for instance in instances {
+            let begun = self.begin(job, instances, instance).await;
+            tokio::spawn(self.clone().attend(instance.id.clone()));
+            if let Err(error) = begun {
+                // Should this fail too, it is tried again when the agent is gone.
+                if let Err(error) = self.lose(&instance.id, &error.to_string()).await {
+                    tracing::error!(instance = instance.id, %error, "a loss is not written down yet");
+                }
+            }
+        }
+    }
+
+    /// Starts the agent of a placed instance. `attempt` is all instances of its
+    /// attempt.
+    pub(super) async fn begin(
+        &self,
+        job: &Job,
+        attempt: &[Instance],
+        instance: &Instance,
+    ) -> Result<(), JobError> {
         let name = &job.request.training_job_name;
+        let id = &instance.id;
+        let cluster = cluster(attempt, instance);
         let placement = Placement {
             settings: &self.shared.settings,
             arn: &job.arn,
-            instance: id,
+            cluster_key: self.shared.keys.cluster_key(&cluster),
+            cluster,
+            attempt: instance.attempt,
             token: &self.shared.keys.agent_token(id),
             server: self.server_id(),
             keys: self.issue(name, id, Party::Work),
             agent_keys: self.issue(name, id, Party::Agent),
-            claim,
+            claim: serde_json::from_str(&instance.claim)?,
+            warm_pool_cache: self.warm_pool_cache(job, &instance.host)?,
+            runtime: Duration::from_millis(job.state.remaining(&job.terms()).unsigned_abs()),
         };
         let plan = build(&job.request, placement).map_err(JobError::Internal)?;
         Ok(self.shared.engine.place(&plan).await?)
@@ -215,10 +224,10 @@ impl TrainingJobs {
         let marks = names.iter().map(|name| async move {
             let waiting = self.shared.store.jobs.find(KIND, name).ok().flatten();
             let job = waiting.and_then(|stored| self.read(stored).ok());
-            if job.is_some_and(|job| job.state.transitions.len() == 1) {
-                let at = now();
-                self.change(name, move |job| Ok(job.state.step(Event::Waiting, at)))
-                    .await?;
+            let must_know =
+                job.is_some_and(|job| job.state.is_waiting() && !job.state.knows_that_it_waits());
+            if must_know {
+                self.step(name, Event::Waiting).await?;
             }
             Ok::<_, JobError>(())
         });
@@ -227,79 +236,32 @@ impl TrainingJobs {
         }
     }
 
-    /// Waits until an instance's agent is gone, and clears up behind it.
-    async fn attend(self, id: String) {
-        self.shared.engine.departed(&id).await;
-        while let Err(error) = self.settle(&id).await {
-            tracing::error!(instance = id, %error, "an instance could not be cleared up yet");
-            tokio::time::sleep(RETRY_AFTER).await;
-        }
-        self.revoke(&id);
-        // Nobody waits for the answer to what the agent asked last.
-        self.shared.told.send_modify(|count| *count += 1);
-        self.shared.engine.release(&id);
+    /// Gives the room of instances back.
+    pub(super) fn release<'a>(&self, instances: impl Iterator<Item = &'a str>) {
+        instances.for_each(|id| self.shared.engine.release(id));
         self.shared.wake.notify_one();
     }
+}
 
-    async fn settle(&self, id: &str) -> Result<(), JobError> {
-        let instance = self.shared.store.instances.find(id)?;
-        let delivered = instance.map_or(0, |instance| instance.delivered);
-        for reports in self.shared.engine.leftovers(id, delivered)? {
-            self.take_in(id, reports).await?;
-        }
-        self.lose(id, "the agent of the instance is gone").await?;
-        self.shared.engine.clear(id).await?;
-        self.shared.store.instances.forget(id).await?;
-        self.shared.store.logs.forget_instance(id).await?;
-        Ok(())
-    }
-
-    /// Ends the instance's job as failed by the platform, unless it has ended.
-    async fn lose(&self, id: &str, detail: &str) -> Result<(), JobError> {
-        let Some(instance) = self.shared.store.instances.find(id)? else {
-            return Ok(());
-        };
-        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
-        let job = stored.map(|stored| self.read(stored)).transpose()?;
-        if job.is_none_or(|job| job.state.is_terminal()) {
-            // The usual case, which needs no write.
-            return Ok(());
-        }
-        let reason = kiln_agent::failure::internal(&detail);
-        let at = now();
-        let lost = self
-            .change(&instance.job, move |job| {
-                if job.state.attempts == instance.attempt {
-                    job.state.step(Event::Lost(reason), at);
-                }
-                Ok(())
-            })
-            .await;
-        match lost {
-            // A job that was deleted meanwhile needs no end.
-            Err(JobError::Validation(_)) => Ok(()),
-            settled => settled,
-        }
+/// The cluster of an attempt, as one of its instances sees it.
+fn cluster(attempt: &[Instance], instance: &Instance) -> Cluster {
+    let mut hosts: Vec<_> = attempt
+        .iter()
+        .map(|one| Host {
+            name: one.host.clone(),
+            instance: one.id.clone(),
+        })
+        .collect();
+    hosts.sort_by_key(|host| hosts::position(&host.name));
+    let own = hosts.iter().position(|host| host.instance == instance.id);
+    Cluster {
+        own: own.unwrap_or_default(),
+        hosts,
     }
 }
 
-/// Whether the agent of an open job's instance must be started (again): a server
-/// may have died after it wrote the instance down and before it placed it.
-fn must_begin(presence: Presence, instance: &Instance) -> bool {
-    match presence {
-        Presence::NotBegun => true,
-        Presence::Absent => instance.delivered == 0,
-        Presence::Alive | Presence::Gone => false,
-    }
-}
-
-fn instance_type(job: &Job) -> String {
-    let kind = job
-        .request
-        .resource_config
-        .as_ref()
-        .and_then(|resources| resources.instance_type);
-    kind.map_or_else(String::new, |kind| kind.to_string())
+fn new_id() -> String {
+    format!("kiln-{}", uuid::Uuid::new_v4().simple())
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use kiln_model::api::{CreateTrainingJobRequest, TrainingJobStatus};
 use kiln_store::Store;
 use serde_json::json;
 
+use kiln_engine::Presence;
+
 use super::*;
 use crate::{Buckets, BucketsError, Identity, SessionKeys, Settings};
 
@@ -50,6 +52,10 @@ impl Engine for Fake {
             }
         };
         Some(instances.iter().map(claim).collect())
+    }
+
+    fn fits_without(&self, _: &[(String, Share)], _: &[String]) -> bool {
+        true
     }
 
     fn adopt(&self, instance: &str, _: &Claim) {
@@ -121,6 +127,8 @@ fn jobs(store: &Store, engine: &Arc<Fake>) -> TrainingJobs {
         images: Vec::new(),
         engine_socket: None,
         tolerance: Tolerance::default(),
+        announced: false,
+        preempt_spot: false,
         file_systems: Vec::new(),
         fast_file: FastFile::default(),
         external_store: None,
@@ -179,11 +187,11 @@ async fn a_job_that_stands_in_the_queue_twice_is_placed_once() {
     let engine = Arc::<Fake>::default();
     let jobs = jobs(&store, &engine);
     jobs.create(request("a")).await.unwrap();
-    jobs.queue().push("a".to_owned());
+    jobs.queue().push("a".to_owned(), None);
     jobs.create(request("b")).await.unwrap();
     // Starting puts both in the queue once more.
     jobs.start().await.unwrap();
-    until(|| jobs.first().is_none()).await;
+    until(|| jobs.queue().first().is_none()).await;
     let placed = engine.placed.lock().unwrap();
     let names: Vec<_> = placed
         .iter()

@@ -22,8 +22,8 @@ impl TrainingJobs {
     /// # Errors
     /// When the page token is not one of ours.
     pub fn list(&self, request: &ListTrainingJobsRequest) -> Result<TrainingJobList, JobError> {
-        if request.warm_pool_status_equals.is_some() || request.training_plan_arn_equals.is_some() {
-            // No job has a warm pool or a training plan yet.
+        if request.training_plan_arn_equals.is_some() {
+            // No job has a training plan yet.
             return Ok(ListTrainingJobsResponse::new(Vec::new()));
         }
         let after = request
@@ -67,6 +67,9 @@ fn query(request: &ListTrainingJobsRequest) -> ListQuery {
     ListQuery {
         name_contains: request.name_contains.clone(),
         status: request.status_equals.map(|status| status.to_string()),
+        warm_pool: request
+            .warm_pool_status_equals
+            .map(|status| status.to_string()),
         created_after: millis(request.creation_time_after),
         created_before: millis(request.creation_time_before),
         modified_after: millis(request.last_modified_time_after),
@@ -90,10 +93,12 @@ fn summary(job: JobSummary) -> Result<TrainingJobSummary, JobError> {
     let unknown = |error| JobError::Internal(format!("a stored status is damaged: {error}"));
     let status: TrainingJobStatus = job.index.status.parse().map_err(unknown)?;
     let secondary: SecondaryStatus = job.index.secondary.parse().map_err(unknown)?;
+    let warm_pool = job.warm_pool.as_deref().map(serde_json::from_str);
     let mut summary =
         TrainingJobSummary::new(job.name, job.arn, instant(job.index.created), status);
     summary.training_end_time = job.index.ended.map(instant);
     summary.last_modified_time = Some(instant(job.index.modified));
     summary.secondary_status = Some(secondary);
+    summary.warm_pool_status = warm_pool.transpose()?;
     Ok(summary)
 }

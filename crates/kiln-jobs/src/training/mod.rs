@@ -1,18 +1,29 @@
 //! Training jobs: the operations of the API, on top of the state machine.
 
+mod attempt;
 mod config_files;
 mod describe;
 mod dispatch;
+mod hosts;
+mod instances;
 mod list;
 mod locations;
 mod plan;
 mod queue;
+mod reclaim;
 mod reports;
 pub mod request;
 mod scope;
+mod spot;
 mod state;
+mod state_change;
 mod tags;
+mod terms;
+mod timekeeping;
 mod update;
+mod warm_pool;
+mod warm_pool_match;
+mod warm_pools;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -26,6 +37,10 @@ use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
 use tokio::sync::{Notify, watch};
 
 use self::queue::Queue;
+use self::state_change::{Heard, announcements};
+use self::terms::Terms;
+use self::timekeeping::Alarms;
+use self::warm_pool_match::match_key;
 use crate::{Buckets, JobError, JobSession, Party, SessionKeys, Settings};
 
 pub use list::TrainingJobList;
@@ -54,6 +69,7 @@ struct Shared {
     buckets: Arc<dyn Buckets>,
     keys: SessionKeys,
     queue: Mutex<Queue>,
+    alarms: Alarms,
     /// Rung when the queue or the room changes.
     wake: Notify,
     /// The keys of the instances there are, by access key.
@@ -84,6 +100,7 @@ struct Job {
     arn: Arn,
     request: CreateTrainingJobRequest,
     state: TrainingState,
+    heard: Heard,
 }
 
 impl TrainingJobs {
@@ -104,6 +121,7 @@ impl TrainingJobs {
             buckets,
             keys,
             queue: Mutex::default(),
+            alarms: Alarms::default(),
             wake: Notify::new(),
             sessions: RwLock::default(),
             told: watch::Sender::new(0),
@@ -123,6 +141,7 @@ impl TrainingJobs {
         let job = Job {
             arn: self.arn(&request.training_job_name)?,
             state: TrainingState::new(now()),
+            heard: Heard::nothing(self.shared.settings.announced),
             request,
         };
         let arn = job.arn.clone();
@@ -150,7 +169,8 @@ impl TrainingJobs {
             Err(StoreError::NameTaken) => return Err(name_taken(&job.arn)),
             Err(error) => return Err(error.into()),
         }
-        self.queue().push(name);
+        self.set_alarm(job);
+        self.queue().push(name, match_key(&job.request));
         self.shared.wake.notify_one();
         Ok(())
     }
@@ -176,9 +196,7 @@ impl TrainingJobs {
         settle(async move { this.ask_to_stop(&name).await }).await
     }
 
-    /// Writes the wish down, and sees to it that whoever must know is told.
     async fn ask_to_stop(&self, name: &str) -> Result<(), JobError> {
-        let at = now();
         let action = self
             .change(name, move |job| {
                 if job.state.is_terminal() {
@@ -186,14 +204,69 @@ impl TrainingJobs {
                         AlreadyEnded(job.state.status).to_string(),
                     ));
                 }
-                Ok(job.state.step(Event::StopRequested, at))
+                Ok(job.step(Event::StopRequested, now()))
             })
             .await?;
+        self.carry_out(name, action)
+    }
+
+    /// Lets something happen to a job now, and does what follows from it.
+    async fn step(&self, name: &str, event: Event) -> Result<(), JobError> {
+        self.step_if(name, event, |_| true).await
+    }
+
+    /// The same, if the job is as it was thought to be.
+    async fn step_if(
+        &self,
+        name: &str,
+        event: Event,
+        holds: impl FnOnce(&Job) -> bool + Send + 'static,
+    ) -> Result<(), JobError> {
+        let (this, name) = (self.clone(), name.to_owned());
+        settle(async move {
+            let change = move |job: &mut Job| match holds(job) {
+                true => Ok(job.step(event, now())),
+                false => Ok(Action::Nothing),
+            };
+            let action = this.change(&name, change).await?;
+            this.carry_out(&name, action)
+        })
+        .await
+    }
+
+    /// Does in the world what a job's step asks for.
+    fn carry_out(&self, name: &str, action: Action) -> Result<(), JobError> {
         match action {
-            Action::TellToStop => self.shared.told.send_modify(|count| *count += 1),
-            Action::Nothing => self.queue().remove(name),
+            Action::Nothing => {}
+            Action::Tell => self.tell(),
+            Action::Finish => {
+                self.free(name)?;
+                self.tell();
+            }
+            Action::Requeue => {
+                self.free(name)?;
+                if let Some(stored) = self.shared.store.jobs.find(KIND, name)? {
+                    let job = self.read(stored)?;
+                    self.set_alarm(&job);
+                    self.queue().push(name.to_owned(), match_key(&job.request));
+                }
+                self.tell();
+                self.shared.wake.notify_one();
+            }
         }
         Ok(())
+    }
+
+    /// Gives back the room of a job whose attempt is over.
+    fn free(&self, name: &str) -> Result<(), JobError> {
+        let instances = self.shared.store.instances.of_job(KIND, name)?;
+        self.release(instances.iter().map(|instance| instance.id.as_str()));
+        self.tend_warm_pool(name)
+    }
+
+    /// Has all agents that wait for orders look again.
+    fn tell(&self) {
+        self.shared.told.send_modify(|count| *count += 1);
     }
 
     /// `DeleteTrainingJob`: forgets an ended job; its artifacts and logs stay.
@@ -216,6 +289,7 @@ impl TrainingJobs {
                 job.arn, job.state.status
             )));
         }
+        job.refuse_while_warm()?;
         if self.shared.store.jobs.delete(KIND, name).await? {
             Ok(())
         } else {
@@ -323,10 +397,12 @@ impl TrainingJobs {
     }
 
     fn read(&self, stored: StoredJob) -> Result<Job, JobError> {
+        let state = serde_json::from_str(&stored.state)?;
         Ok(Job {
             arn: self.arn(&stored.name)?,
             request: serde_json::from_str(&stored.request)?,
-            state: serde_json::from_str(&stored.state)?,
+            heard: Heard::all_of(&state, self.shared.settings.announced),
+            state,
         })
     }
 
@@ -339,6 +415,16 @@ impl TrainingJobs {
 }
 
 impl Job {
+    fn terms(&self) -> Terms {
+        Terms::of(&self.request)
+    }
+
+    fn step(&mut self, event: Event, at: Timestamp) -> Action {
+        let terms = self.terms();
+        let action = self.state.step(event, at, &terms);
+        self.settle_warm_pool(action, at)
+    }
+
     fn change(&self) -> Result<JobChange, JobError> {
         let state = &self.state;
         let description = describe::describe(&self.arn, &self.request, state);
@@ -353,6 +439,8 @@ impl Job {
                 modified: state.modified.millis(),
                 ended: state.ended.map(Timestamp::millis),
             },
+            announcements: announcements(&self.heard, &self.arn, &self.request, state)?,
+            warm_pool: self.warm_pool_entry()?,
         })
     }
 }

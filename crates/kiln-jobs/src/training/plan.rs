@@ -1,12 +1,15 @@
 //! From an accepted request to an instance plan.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use kiln_agent::cluster::Cluster;
 use kiln_agent::plan::{
     DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, StorePlan, SynchronisedPlan,
 };
 use kiln_agent::runtime::{NetworkPolicy, Start};
+use kiln_agent::ssh::ClusterKey;
 use kiln_data::channel::Channel;
 use kiln_engine::Claim;
 use kiln_model::api::{
@@ -14,16 +17,14 @@ use kiln_model::api::{
 };
 use kiln_model::{Arn, S3Uri};
 
-use super::DEFAULT_MAX_RUNTIME;
-use super::config_files::config_files;
+use super::config_files::{Seat, config_files};
 use super::describe::output_prefix;
+use super::hosts::{self, HostSpec};
 use super::request::{self, Input, Place, Synchronised};
 use crate::Settings;
 
 /// Seconds between SIGTERM and SIGKILL.
 const GRACE: u64 = 120;
-/// The only host of a job with one instance.
-pub(crate) const HOST: &str = "algo-1";
 /// Bytes of a volume's gigabyte, which is a GiB.
 const GIGABYTE: u64 = 1 << 30;
 
@@ -31,14 +32,21 @@ const GIGABYTE: u64 = 1 << 30;
 pub(crate) struct Placement<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) arn: &'a Arn,
-    pub(crate) instance: &'a str,
+    pub(crate) cluster: Cluster,
+    pub(crate) cluster_key: Option<ClusterKey>,
+    /// Which attempt of the job this is, from 1.
+    pub(crate) attempt: u32,
     pub(crate) token: &'a str,
     pub(crate) server: String,
     /// The keys of the container's code.
     pub(crate) keys: Keys,
     /// The agent's own.
     pub(crate) agent_keys: Keys,
-    pub(crate) claim: &'a Claim,
+    pub(crate) claim: Claim,
+    /// What the host has from the jobs that had its warm pool before.
+    pub(crate) warm_pool_cache: Option<PathBuf>,
+    /// For how long the work may still run.
+    pub(crate) runtime: Duration,
 }
 
 /// Builds the plan of a job's instance.
@@ -53,25 +61,28 @@ pub(crate) fn build(
     let Placement {
         settings,
         arn,
-        instance,
+        cluster,
+        cluster_key,
+        attempt,
         token,
         server,
         keys,
         agent_keys,
         claim,
+        warm_pool_cache,
+        runtime,
     } = placement;
+    let hosts = hosts::hosts(job.resource_config.as_ref());
+    let own = cluster.hosts.get(cluster.own);
+    let instance = own.map(|host| host.instance.clone()).unwrap_or_default();
     let algorithm = job.algorithm_specification.clone().unwrap_or_else(|| {
         // Acceptance requires it; an empty one names no image and fails as such.
         AlgorithmSpecification::new(TrainingInputMode::File)
     });
-    let (channels, directories) = inputs(job, settings)?;
+    let (channels, directories) = inputs(job, &hosts, cluster.own, settings)?;
     let metrics = algorithm.metric_definitions.iter().flatten();
-    let seconds = job
-        .stopping_condition
-        .as_ref()
-        .and_then(|limit| limit.max_runtime_in_seconds);
     Ok(InstancePlan {
-        instance: instance.to_owned(),
+        instance,
         token: token.to_owned(),
         control: settings.control.clone(),
         server,
@@ -88,9 +99,10 @@ pub(crate) fn build(
             entrypoint: algorithm.container_entrypoint.clone(),
             arguments: algorithm.container_arguments.clone(),
         },
-        environment: environment(job, arn, settings),
-        config: config_files(job, arn),
-        cluster: Cluster::alone(HOST, instance),
+        environment: environment(job, arn, settings, cluster.name(), &claim.gpus),
+        config: config_files(job, arn, &Seat { hosts: &hosts, own: cluster.own, attempt }),
+        cluster,
+        cluster_key,
         channels,
         directories,
         fast_file: settings.fast_file,
@@ -104,13 +116,14 @@ pub(crate) fn build(
             })
             .collect(),
         limits: claim.limits,
-        gpus: claim.gpus.clone(),
-        warm_pool_cache: None,
+        gpus: claim.gpus,
+        warm_pool_cache,
+        profile: None,
         network: match job.enable_network_isolation {
             Some(true) => NetworkPolicy::Isolated,
             _ => NetworkPolicy::Open,
         },
-        max_runtime_seconds: seconds.unwrap_or(DEFAULT_MAX_RUNTIME).unsigned_abs().into(),
+        max_runtime_seconds: runtime.as_secs().max(1),
         grace_seconds: GRACE,
     })
 }
@@ -125,14 +138,21 @@ fn store(settings: &Settings, agent_keys: Keys) -> StorePlan {
     })
 }
 
-/// The channels of the only host: those that are fetched, and those that are
+/// The channels of a host: those that are fetched, and those that are
 /// directories of this machine.
 fn inputs(
     job: &CreateTrainingJobRequest,
+    hosts: &[HostSpec],
+    own: usize,
     settings: &Settings,
 ) -> Result<(Vec<Channel>, Vec<DirectoryPlan>), String> {
     let (mut channels, mut directories) = (Vec::new(), Vec::new());
-    for input in request::inputs(job, Place::ONLY)? {
+    let groups: Vec<_> = hosts.iter().map(|host| host.group.as_str()).collect();
+    let place = Place {
+        index: u32::try_from(own).unwrap_or(u32::MAX),
+        groups: &groups,
+    };
+    for input in request::inputs(job, place)? {
         match input {
             Input::Objects(channel) => channels.push(channel),
             Input::Directory {
@@ -192,12 +212,19 @@ fn environment(
     job: &CreateTrainingJobRequest,
     arn: &Arn,
     settings: &Settings,
+    host: &str,
+    gpus: &[u32],
 ) -> BTreeMap<String, String> {
+    let numbers: Vec<_> = gpus.iter().map(u32::to_string).collect();
+    let visible = match numbers.as_slice() {
+        [] => "void".to_owned(),
+        numbers => numbers.join(","),
+    };
     let ours = [
         ("AWS_EXECUTION_ENV", "AWS_ECS_EC2".to_owned()),
         ("AWS_REGION", settings.identity.region.to_string()),
-        ("HOSTNAME", HOST.to_owned()),
-        ("NVIDIA_VISIBLE_DEVICES", "void".to_owned()),
+        ("HOSTNAME", host.to_owned()),
+        ("NVIDIA_VISIBLE_DEVICES", visible),
         ("TRAINING_JOB_ARN", arn.to_string()),
         ("TRAINING_JOB_NAME", job.training_job_name.clone()),
     ];

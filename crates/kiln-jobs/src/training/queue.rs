@@ -1,43 +1,71 @@
-//! The queue: jobs that were accepted and have no instance yet, oldest first.
+//! The queue: jobs that wait for instances, those that have waited longest first.
 //!
 //! It remembers which of them know that there is no room, so that ten thousand
-//! waiting jobs are not looked at again each time another one arrives.
+//! waiting jobs are not looked at again each time another one arrives. Jobs that
+//! were stopped or deleted meanwhile stand in it until they are first: a ticket
+//! is one place in the queue, whoever has its name by then.
 
 use std::collections::VecDeque;
 
-/// Names of waiting jobs, oldest first. Those that know that they wait stand
-/// before those that do not.
+/// One place in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ticket {
+    number: u64,
+    /// The job's name.
+    pub(super) name: String,
+    /// Which warm pools the job can have.
+    key: Option<String>,
+}
+
+/// Tickets of waiting jobs, oldest first. Those of jobs that know that they wait
+/// stand before those that do not.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    names: VecDeque<String>,
+    tickets: VecDeque<Ticket>,
     told: usize,
+    issued: u64,
 }
 
 impl Queue {
     /// Adds a job behind all others.
-    pub(super) fn push(&mut self, name: String) {
-        self.names.push_back(name);
+    pub(super) fn push(&mut self, name: String, key: Option<String>) {
+        self.issued += 1;
+        let number = self.issued;
+        self.tickets.push_back(Ticket { number, name, key });
     }
 
-    /// The job that has waited longest.
-    pub(super) fn first(&self) -> Option<&str> {
-        self.names.front().map(String::as_str)
+    /// Who has waited longest.
+    pub(super) fn first(&self) -> Option<Ticket> {
+        self.tickets.front().cloned()
     }
 
-    /// Takes a job out, wherever it stands.
-    pub(super) fn remove(&mut self, name: &str) {
-        if let Some(at) = self.names.iter().position(|queued| queued == name) {
-            self.names.remove(at);
-            if at < self.told {
-                self.told -= 1;
-            }
+    /// Who has waited longest of those that can have these warm pools.
+    pub(super) fn first_like(&self, key: &str) -> Option<Ticket> {
+        let like = |ticket: &&Ticket| ticket.key.as_deref() == Some(key);
+        self.tickets.iter().find(like).cloned()
+    }
+
+    /// Takes a ticket out, wherever it stands.
+    pub(super) fn take(&mut self, ticket: &Ticket) {
+        // Numbers only grow from the first to the last.
+        let at = |other: &Ticket| other.number;
+        if let Ok(at) = self.tickets.binary_search_by_key(&ticket.number, at) {
+            self.tickets.remove(at);
+            self.told -= usize::from(at < self.told);
         }
+    }
+
+    /// Puts a ticket behind all others.
+    pub(super) fn defer(&mut self, ticket: Ticket) {
+        self.take(&ticket);
+        self.push(ticket.name, ticket.key);
     }
 
     /// The jobs that must still be told that they wait; asked once for each.
     pub(super) fn take_untold(&mut self) -> Vec<String> {
-        let untold = self.names.iter().skip(self.told).cloned().collect();
-        self.told = self.names.len();
+        let untold = self.tickets.iter().skip(self.told);
+        let untold = untold.map(|ticket| ticket.name.clone()).collect();
+        self.told = self.tickets.len();
         untold
     }
 }
@@ -48,33 +76,64 @@ mod tests {
 
     fn queue(names: &[&str]) -> Queue {
         let mut queue = Queue::default();
-        names.iter().for_each(|name| queue.push((*name).to_owned()));
+        names.iter().for_each(|name| queue.push((*name).to_owned(), None));
         queue
+    }
+
+    fn leave(queue: &mut Queue) -> Option<String> {
+        let first = queue.first()?;
+        queue.take(&first);
+        Some(first.name)
     }
 
     #[test]
     fn jobs_leave_in_the_order_they_came() {
-        let mut queue = queue(&["a", "b", "c"]);
-        for (gone, first) in [
-            ("b", Some("a")),
-            ("a", Some("c")),
-            ("x", Some("c")),
-            ("c", None),
-        ] {
-            queue.remove(gone);
-            assert_eq!(queue.first(), first, "after {gone}");
+        let mut queue = queue(&["a", "b", "a"]);
+        let first = queue.first().unwrap();
+        queue.take(&first);
+        // The same name again is another ticket.
+        queue.take(&first);
+        let left = std::iter::from_fn(|| leave(&mut queue));
+        assert_eq!(Vec::from_iter(left), ["b", "a"]);
+    }
+
+    #[test]
+    fn who_is_deferred_stands_last() {
+        let mut queue = queue(&["a", "b"]);
+        let first = queue.first().unwrap();
+        queue.defer(first);
+        let left = std::iter::from_fn(|| leave(&mut queue));
+        assert_eq!(Vec::from_iter(left), ["b", "a"]);
+    }
+
+    #[test]
+    fn jobs_that_are_alike_leave_out_of_turn_in_their_order() {
+        let mut queue = Queue::default();
+        for (name, key) in [("a", "x"), ("b", "y"), ("c", "x"), ("d", "y")] {
+            queue.push(name.to_owned(), Some(key.to_owned()));
         }
+        assert_eq!(queue.take_untold().len(), 4);
+        let mut left = Vec::new();
+        while let Some(ticket) = queue.first_like("y") {
+            queue.take(&ticket);
+            left.push(ticket.name);
+        }
+        assert_eq!(left, ["b", "d"]);
+        queue.push("e".to_owned(), None);
+        assert_eq!(queue.take_untold(), ["e"]);
+        assert_eq!(leave(&mut queue).as_deref(), Some("a"));
     }
 
     #[test]
     fn each_job_is_told_once_whoever_leaves_meanwhile() {
-        for (gone, untold) in [("a", vec!["c"]), ("c", vec![]), ("x", vec!["c"])] {
-            let mut queue = queue(&["a", "b"]);
-            assert_eq!(queue.take_untold(), ["a", "b"]);
-            queue.push("c".to_owned());
-            queue.remove(gone);
-            assert_eq!(queue.take_untold(), untold, "without {gone}");
-            assert!(queue.take_untold().is_empty(), "without {gone}");
-        }
+        let mut queue = queue(&["a", "b"]);
+        assert_eq!(queue.take_untold(), ["a", "b"]);
+        queue.push("c".to_owned(), None);
+        leave(&mut queue);
+        assert_eq!(queue.take_untold(), ["c"]);
+        assert!(queue.take_untold().is_empty());
+        while leave(&mut queue).is_some() {}
+        queue.push("d".to_owned(), None);
+        assert_eq!(queue.take_untold(), ["d"]);
     }
 }

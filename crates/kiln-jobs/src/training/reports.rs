@@ -7,12 +7,13 @@
 
 use std::time::Duration;
 
-use kiln_agent::report::{Cut, Numbered, Orders, Receipt, Report};
-use kiln_model::api::TrainingJobStatus;
+use kiln_agent::report::{Numbered, Orders, Receipt, Report};
 use kiln_store::{Instance, NewEvent, StoreError};
 
+use super::attempt::Attempt;
+use super::hosts::position;
 use super::scope::Access;
-use super::{Event, KIND, LOG_GROUP, TrainingJobs, instant, now};
+use super::{Action, Event, KIND, LOG_GROUP, TrainingJobs, instant, now, settle};
 use crate::{JobError, JobSession, Party};
 
 /// How long an agent's question for orders is held open.
@@ -61,11 +62,7 @@ impl TrainingJobs {
         let mut told = self.shared.told.subscribe();
         let waited = tokio::time::timeout(ORDERS_WAIT, async {
             loop {
-                let stopping = self.is_stopping(&instance)?;
-                let orders = Orders {
-                    cut: stopping.then_some(Cut::Stop),
-                    proceed: true,
-                };
+                let orders = self.orders_of(&instance)?;
                 if orders != known {
                     return Ok(orders);
                 }
@@ -96,10 +93,13 @@ impl TrainingJobs {
         Ok(scope.is_some_and(|scope| scope.allows(Access::Read, bucket, key)))
     }
 
-    fn is_stopping(&self, instance: &Instance) -> Result<bool, JobError> {
+    fn orders_of(&self, instance: &Instance) -> Result<Orders, JobError> {
         let stored = self.shared.store.jobs.find(&instance.kind, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
-        Ok(job.is_none_or(|job| job.state.status != TrainingJobStatus::InProgress))
+        Ok(match (job, position(&instance.host)) {
+            (Some(job), Some(host)) => job.state.orders(instance.attempt, host),
+            _ => Attempt::OVER,
+        })
     }
 
     fn authenticate(&self, id: &str, token: &str) -> Result<Instance, ReportError> {
@@ -121,16 +121,19 @@ impl TrainingJobs {
         let Some(last) = reports.last().map(|report| report.n) else {
             return Ok(());
         };
+        let Some(host) = position(&instance.host) else {
+            return Ok(());
+        };
         let mut lines = Vec::new();
         let mut events = Vec::new();
         for Numbered { n, at, report } in reports {
             match report {
                 Report::Log(message) => lines.push((n, NewEvent { at, message })),
-                Report::Stage(stage) => events.push((n, at, Event::Stage(stage))),
+                Report::Stage(stage) => events.push((n, at, Event::Stage(host, stage))),
                 Report::Metric { name, value } => {
                     events.push((n, at, Event::Metric { name, value }));
                 }
-                Report::Ended(ending) => events.push((n, at, Event::Ended(ending))),
+                Report::Ended(ending) => events.push((n, at, Event::Ended(host, ending))),
             }
         }
         let logs = &self.shared.store.logs;
@@ -139,21 +142,21 @@ impl TrainingJobs {
         if events.is_empty() {
             return Ok(());
         }
-        if self.follow(&instance, last, events).await? {
-            self.shared.engine.release(id);
-            self.shared.wake.notify_one();
-        }
-        Ok(())
+        let (this, job) = (self.clone(), instance.job.clone());
+        settle(async move {
+            let action = this.follow(&instance, last, events).await?;
+            this.carry_out(&job, action)
+        })
+        .await
     }
 
-    /// Steps the instance's job through what happened; answers whether it has
-    /// ended.
+    /// Steps the instance's job through what happened; answers what follows.
     async fn follow(
         &self,
         instance: &Instance,
         last: u64,
         events: Vec<(u64, i64, Event)>,
-    ) -> Result<bool, JobError> {
+    ) -> Result<Action, JobError> {
         let this = self.clone();
         let attempt = instance.attempt;
         let stepped = self
@@ -163,19 +166,20 @@ impl TrainingJobs {
             .deliver(&instance.id, last, move |before, stored| {
                 let mut job = this.read(stored)?;
                 if job.state.attempts != attempt {
-                    return Ok((None, false));
+                    return Ok((None, Action::Nothing));
                 }
+                let mut action = Action::Nothing;
                 for (_, at, event) in events.into_iter().filter(|(n, ..)| *n > before) {
-                    job.state.step(event, instant(at));
+                    action = action.max(job.step(event, instant(at)));
                 }
-                Ok((Some(job.change()?), job.state.is_terminal()))
+                Ok((Some(job.change()?), action))
             })
             .await;
         match stepped {
             // The job was deleted after it ended: nothing is left to step.
-            Err(Stepping(JobError::NotFound(_))) => Ok(false),
+            Err(Stepping(JobError::NotFound(_))) => Ok(Action::Nothing),
             Err(Stepping(error)) => Err(error),
-            Ok(ended) => Ok(ended),
+            Ok(action) => Ok(action),
         }
     }
 }

@@ -1,24 +1,33 @@
 //! A training job's state machine.
 //!
 //! ```text
-//!             ┌──────────────── InProgress ────────────────┐
-//! create ──▶ Starting ─▶ Pending ─▶ Downloading ─▶ Training ─▶ Uploading
-//!               │           │            │            │            │
-//!               └───────────┴─────┬──────┴────────────┴────────────┤
-//!                                 ▼ stop, time limit               ▼ end
-//!                              Stopping ──▶ Stopped          Completed, Failed
+//!                ┌────────────────── an attempt, InProgress ──────────────────┐
+//! create ─▶ Starting ─▶ Pending ─▶ Downloading ─▶ Training ─▶ Uploading ─▶ Completed
+//!            ▲   ▲          │           │             │            │
+//!            │   └─ Restarting ◀────────┴── the platform failed ───┤     ─▶ Failed
+//!            └───── Interrupted ◀───────┴── spot ─────┤            │
+//!                           ▼           ▼             ▼            ▼
+//!                         Stopping ─▶ Stopped, MaxRuntimeExceeded, MaxWaitTimeExceeded
 //! ```
 //!
-//! It is a pure function of its state, an event and the time. Every event that
-//! does not fit the state (late, repeated, out of order) changes nothing, and
-//! a terminal state is left by none.
+//! It is a pure function of its state, an event, the time and the job's terms.
+//! Every event that does not fit the state (late, repeated, out of order)
+//! changes nothing, and a terminal state is left by none. What an attempt's
+//! hosts do together is decided by [`Attempt`].
 
 use std::collections::BTreeMap;
 
-use kiln_agent::report::{Ending, Outcome, Stage};
+use kiln_agent::report::{Ending, Orders, Outcome, Stage};
 use kiln_model::Timestamp;
 use kiln_model::api::{SecondaryStatus, SecondaryStatusTransition, TrainingJobStatus};
 use serde::{Deserialize, Serialize};
+
+use super::attempt::{Attempt, Verdict};
+use super::terms::Terms;
+use super::warm_pool::WarmPool;
+
+const STARTING: &str = "Starting the training job";
+const STOPPING: &str = "Stopping the training job";
 
 /// Everything that a training job's life has added to its request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,6 +52,17 @@ pub struct TrainingState {
     pub metrics: BTreeMap<String, LastMetric>,
     /// How many times instances were placed for it.
     pub attempts: u32,
+    /// How many of the attempts followed a failure of the platform.
+    pub retries: u32,
+    /// The attempt that is on. Without one the job waits in the queue, unless it
+    /// has ended.
+    pub attempt: Option<Attempt>,
+    /// Since when it has waited, or had waited when its attempt began.
+    pub queued: Timestamp,
+    /// Milliseconds for which earlier attempts ran.
+    pub used: i64,
+    /// The warm pool that it has or had.
+    pub warm_pool: Option<WarmPool>,
 }
 
 /// The last value that a metric definition found.
@@ -54,15 +74,22 @@ pub struct LastMetric {
     pub at: Timestamp,
 }
 
-/// What can happen to a training job.
+/// What can happen to a training job. Hosts are named by their positions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// There is no room for it now.
     Waiting,
-    /// An instance was placed for it.
-    Placed,
-    /// Its instance entered a stage.
-    Stage(Stage),
+    /// There will never be room for it, for this reason.
+    Refused(String),
+    /// Instances were placed for it.
+    Placed {
+        /// How many.
+        hosts: usize,
+        /// What its user should know of them.
+        remark: Option<String>,
+    },
+    /// A host entered a stage.
+    Stage(usize, Stage),
     /// Its output held a metric's value.
     Metric {
         /// The metric definition's name.
@@ -72,19 +99,28 @@ pub enum Event {
     },
     /// Its user asked for an end.
     StopRequested,
-    /// Its instance ended.
-    Ended(Ending),
-    /// Its instance was lost, for this reason.
-    Lost(String),
+    /// Its machine is wanted for something else.
+    Reclaimed,
+    /// A host ended.
+    Ended(usize, Ending),
+    /// A host was lost, for this reason.
+    Lost(usize, String),
+    /// Time has passed.
+    Tick,
 }
 
-/// What must be done in the world after a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What must be done in the world after a step. Of several steps that are taken
+/// together, the greatest counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// Nothing.
     Nothing,
-    /// The job's instance must be told to stop.
-    TellToStop,
+    /// The orders of the job's instances may be others now.
+    Tell,
+    /// The attempt is over, and the job waits for another one.
+    Requeue,
+    /// The job has ended.
+    Finish,
 }
 
 /// A request to stop a job that is past stopping.
@@ -107,8 +143,13 @@ impl TrainingState {
             stored: false,
             metrics: BTreeMap::new(),
             attempts: 0,
+            retries: 0,
+            attempt: None,
+            queued: now,
+            used: 0,
+            warm_pool: None,
         };
-        state.enter(SecondaryStatus::Starting, "Starting the training job", now);
+        state.enter(SecondaryStatus::Starting, STARTING, now);
         state
     }
 
@@ -126,42 +167,79 @@ impl TrainingState {
         self.ended.is_some()
     }
 
-    /// Whether it stands in the queue: no instance was placed for it, and it has
-    /// not ended.
+    /// Whether it stands in the queue: it has no attempt, and has not ended.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        self.attempts == 0 && !self.is_terminal()
+        self.attempt.is_none() && !self.is_terminal()
+    }
+
+    /// Whether it knows that there is no room for it.
+    #[must_use]
+    pub fn knows_that_it_waits(&self) -> bool {
+        self.secondary() == SecondaryStatus::Pending
+    }
+
+    /// What is wanted of one of its hosts in one of its attempts.
+    #[must_use]
+    pub fn orders(&self, attempt: u32, host: usize) -> Orders {
+        match &self.attempt {
+            Some(now) if attempt == self.attempts => now.orders(host),
+            // That attempt is over, and its instances may go.
+            _ => Attempt::OVER,
+        }
+    }
+
+    /// When it must be stopped, or its warm pool ends, if nothing happens before.
+    #[must_use]
+    pub fn deadline(&self, terms: &Terms) -> Option<Timestamp> {
+        if self.status != TrainingJobStatus::InProgress {
+            return self.warm_pool.as_ref().and_then(WarmPool::end);
+        }
+        let after = |since: Timestamp, millis: i64| {
+            Timestamp::from_millis(since.millis().saturating_add(millis)).ok()
+        };
+        let wait = terms.wait.and_then(|millis| after(self.created, millis));
+        let pending = terms.pending.filter(|_| self.is_waiting());
+        let pending = pending.and_then(|millis| after(self.queued, millis));
+        wait.into_iter().chain(pending).min()
+    }
+
+    /// Milliseconds for which it may still run.
+    #[must_use]
+    pub fn remaining(&self, terms: &Terms) -> i64 {
+        (terms.runtime - self.used).max(0)
     }
 
     /// Takes a step.
-    pub fn step(&mut self, event: Event, at: Timestamp) -> Action {
+    pub fn step(&mut self, event: Event, at: Timestamp, terms: &Terms) -> Action {
         if self.is_terminal() {
             return Action::Nothing;
         }
         match event {
             Event::Waiting => self.wait(at),
-            Event::Placed => self.place(at),
-            Event::Stage(stage) => self.follow(stage, at),
+            Event::Refused(reason) => return self.refuse(reason, at),
+            Event::Placed { hosts, remark } => self.place(hosts, remark, at),
+            Event::Stage(host, stage) => return self.follow(host, stage, at),
             Event::Metric { name, value } => {
                 self.metrics.insert(name, LastMetric { value, at });
             }
-            Event::StopRequested => return self.stop(at),
-            Event::Ended(ending) => self.conclude(ending, at),
-            Event::Lost(reason) => {
-                self.conclude(
-                    Ending {
-                        outcome: Outcome::Failed(reason),
-                        stored: false,
-                    },
-                    at,
-                );
+            Event::StopRequested => return self.stop(Verdict::Stopped, at),
+            Event::Reclaimed => return self.interrupt(at),
+            Event::Ended(host, ending) => return self.end(host, ending, at, terms),
+            Event::Lost(host, reason) => {
+                let ending = Ending {
+                    outcome: Outcome::Failed(reason),
+                    stored: false,
+                };
+                return self.end(host, ending, at, terms);
             }
+            Event::Tick => return self.keep_time(at, terms),
         }
         Action::Nothing
     }
 
     fn wait(&mut self, at: Timestamp) {
-        if self.attempts == 0 && self.secondary() == SecondaryStatus::Starting {
+        if self.is_waiting() && !self.knows_that_it_waits() {
             self.enter(
                 SecondaryStatus::Pending,
                 "Training job waiting for capacity",
@@ -170,23 +248,53 @@ impl TrainingState {
         }
     }
 
-    fn place(&mut self, at: Timestamp) {
+    fn refuse(&mut self, reason: String, at: Timestamp) -> Action {
+        if self.is_waiting() {
+            self.conclude(Some(Verdict::Failed(reason)), at);
+            return Action::Finish;
+        }
+        Action::Nothing
+    }
+
+    fn place(&mut self, hosts: usize, remark: Option<String>, at: Timestamp) {
+        if !self.is_waiting() {
+            return;
+        }
         self.attempts += 1;
-        if self.status == TrainingJobStatus::InProgress {
-            self.enter(
-                SecondaryStatus::Pending,
-                "Preparing the instances for training",
-                at,
-            );
+        self.attempt = Some(Attempt::new(hosts));
+        let preparing = "Preparing the instances for training";
+        let message = match remark {
+            None => preparing.to_owned(),
+            Some(remark) => format!("{preparing} ({remark})"),
+        };
+        self.enter(SecondaryStatus::Pending, &message, at);
+    }
+
+    fn follow(&mut self, host: usize, stage: Stage, at: Timestamp) -> Action {
+        let Some(attempt) = &mut self.attempt else {
+            return Action::Nothing;
+        };
+        let advanced = attempt.advance(host, stage);
+        let undecided = attempt.verdict.is_none();
+        if undecided && self.status == TrainingJobStatus::InProgress {
+            match (stage, advanced) {
+                // A host's own time limit. Others stop because they are told to.
+                (Stage::Stopping, _) => self.begin_to_stop(at),
+                (_, Some(stage)) => self.show(stage, at),
+                (_, None) => {}
+            }
+        }
+        match stage {
+            // Others may wait for this.
+            Stage::Uploading => Action::Tell,
+            _ => Action::Nothing,
         }
     }
 
-    fn follow(&mut self, stage: Stage, at: Timestamp) {
-        if self.status != TrainingJobStatus::InProgress {
-            return;
-        }
+    /// Shows the stage that all hosts have reached.
+    fn show(&mut self, stage: Stage, at: Timestamp) {
         let (status, message) = match stage {
-            Stage::Preparing => return,
+            Stage::Preparing | Stage::Stopping => return,
             Stage::Downloading => (SecondaryStatus::Downloading, "Downloading input data"),
             Stage::DownloadingImage => (
                 SecondaryStatus::Downloading,
@@ -200,62 +308,138 @@ impl TrainingState {
                 SecondaryStatus::Uploading,
                 "Uploading generated training model",
             ),
-            Stage::Stopping => {
-                self.status = TrainingJobStatus::Stopping;
-                (SecondaryStatus::Stopping, "Stopping the training job")
-            }
         };
-        if stage == Stage::Downloading {
-            self.started.get_or_insert(at);
-        }
         self.enter(status, message, at);
+        if stage > Stage::Preparing {
+            let began = self.modified;
+            self.started.get_or_insert(began);
+            if let Some(attempt) = &mut self.attempt {
+                attempt.began.get_or_insert(began);
+            }
+        }
     }
 
-    fn stop(&mut self, at: Timestamp) -> Action {
-        if self.status == TrainingJobStatus::Stopping {
-            return Action::TellToStop;
-        }
+    fn begin_to_stop(&mut self, at: Timestamp) {
         self.status = TrainingJobStatus::Stopping;
-        self.enter(SecondaryStatus::Stopping, "Stopping the training job", at);
-        if self.attempts == 0 {
-            self.conclude(
-                Ending {
-                    outcome: Outcome::Stopped,
-                    stored: false,
-                },
-                at,
-            );
+        self.enter(SecondaryStatus::Stopping, STOPPING, at);
+    }
+
+    fn stop(&mut self, verdict: Verdict, at: Timestamp) -> Action {
+        if self.status == TrainingJobStatus::InProgress {
+            self.begin_to_stop(at);
+        }
+        match &mut self.attempt {
+            Some(attempt) => {
+                attempt.stop(verdict);
+                Action::Tell
+            }
+            None => {
+                self.conclude(Some(verdict), at);
+                Action::Finish
+            }
+        }
+    }
+
+    fn interrupt(&mut self, at: Timestamp) -> Action {
+        let in_progress = self.status == TrainingJobStatus::InProgress;
+        let undecided = self
+            .attempt
+            .as_mut()
+            .filter(|attempt| in_progress && attempt.verdict.is_none());
+        let Some(attempt) = undecided else {
+            return Action::Nothing;
+        };
+        attempt.decide(Verdict::Interrupted);
+        self.enter(
+            SecondaryStatus::Interrupted,
+            "Training job interrupted because its spot capacity is needed",
+            at,
+        );
+        Action::Tell
+    }
+
+    fn keep_time(&mut self, at: Timestamp, terms: &Terms) -> Action {
+        if self.deadline(terms).is_none_or(|deadline| at < deadline) {
             return Action::Nothing;
         }
-        Action::TellToStop
+        let waited = at.millis().saturating_sub(self.created.millis());
+        let verdict = match terms.wait {
+            Some(wait) if waited >= wait => Verdict::MaxWaitTimeExceeded,
+            _ => Verdict::MaxPendingTimeExceeded,
+        };
+        self.stop(verdict, at)
     }
 
-    fn conclude(&mut self, ending: Ending, at: Timestamp) {
-        self.stored |= ending.stored;
+    fn end(&mut self, host: usize, ending: Ending, at: Timestamp, terms: &Terms) -> Action {
+        let Some(attempt) = &mut self.attempt else {
+            return Action::Nothing;
+        };
+        if !attempt.end(host, ending) {
+            return Action::Nothing;
+        }
+        if !attempt.is_over() {
+            return Action::Tell;
+        }
+        self.settle(at, terms)
+    }
+
+    /// The attempt is over: the job ends with it, or waits for another one.
+    fn settle(&mut self, at: Timestamp, terms: &Terms) -> Action {
+        let Some(attempt) = self.attempt.take() else {
+            return Action::Nothing;
+        };
+        let at = at.max(self.modified);
+        if let Some(began) = attempt.began {
+            self.used += at.millis() - began.millis();
+        }
+        self.stored |= attempt.is_stored();
+        match attempt.verdict {
+            // Whatever was wanted of it meanwhile, its work is done.
+            Some(Verdict::Interrupted) if attempt.is_complete() => self.conclude(None, at),
+            Some(Verdict::Interrupted) => {
+                self.enter(SecondaryStatus::Starting, STARTING, at);
+                return self.requeue(at, terms);
+            }
+            Some(Verdict::Failed(reason)) if self.may_retry(&reason, terms) => {
+                self.retries += 1;
+                self.enter(
+                    SecondaryStatus::Restarting,
+                    "Restarting the training job after an internal error",
+                    at,
+                );
+                return self.requeue(at, terms);
+            }
+            verdict => self.conclude(verdict, at),
+        }
+        Action::Finish
+    }
+
+    fn may_retry(&self, reason: &str, terms: &Terms) -> bool {
+        self.status == TrainingJobStatus::InProgress
+            && self.retries < terms.retries
+            && kiln_agent::failure::is_internal(reason)
+    }
+
+    fn requeue(&mut self, at: Timestamp, terms: &Terms) -> Action {
+        self.queued = at;
+        if self.remaining(terms) == 0 {
+            return self.stop(Verdict::MaxRuntimeExceeded, at);
+        }
+        Action::Requeue
+    }
+
+    fn conclude(&mut self, verdict: Option<Verdict>, at: Timestamp) {
         // Whatever a job does once it is stopping, it ends stopped.
         let stopping = self.status == TrainingJobStatus::Stopping;
-        let (status, secondary, message) = match ending.outcome {
-            Outcome::MaxRuntimeExceeded => (
-                TrainingJobStatus::Stopped,
-                SecondaryStatus::MaxRuntimeExceeded,
-                "Training job runtime exceeded MaxRuntimeInSeconds provided",
-            ),
-            _ if stopping => stopped(),
-            Outcome::Stopped | Outcome::Interrupted => stopped(),
-            Outcome::Completed => (
-                TrainingJobStatus::Completed,
-                SecondaryStatus::Completed,
-                "Training job completed",
-            ),
-            Outcome::Failed(reason) => {
-                self.failure_reason = Some(reason);
-                (
-                    TrainingJobStatus::Failed,
-                    SecondaryStatus::Failed,
-                    "Training job failed",
-                )
-            }
+        let verdict = match verdict {
+            Some(verdict) if verdict.is_stop() => Some(verdict),
+            _ if stopping => Some(Verdict::Stopped),
+            other => other,
         };
+        let (status, secondary, message) = terminal(verdict.as_ref());
+        if let Some(Verdict::Failed(reason)) = verdict {
+            self.failure_reason = Some(reason);
+        }
         self.status = status;
         self.enter(secondary, message, at);
         let end = self.modified;
@@ -286,12 +470,37 @@ impl TrainingState {
     }
 }
 
-fn stopped() -> (TrainingJobStatus, SecondaryStatus, &'static str) {
-    (
-        TrainingJobStatus::Stopped,
-        SecondaryStatus::Stopped,
-        "Training job stopped",
-    )
+/// The status, the secondary status and the message of an end.
+fn terminal(
+    verdict: Option<&Verdict>,
+) -> (TrainingJobStatus, SecondaryStatus, &'static str) {
+    use {SecondaryStatus as Secondary, TrainingJobStatus as Status};
+    match verdict {
+        None => (
+            Status::Completed,
+            Secondary::Completed,
+            "Training job completed",
+        ),
+        Some(Verdict::Failed(_)) => (Status::Failed, Secondary::Failed, "Training job failed"),
+        Some(Verdict::Stopped | Verdict::Interrupted) => {
+            (Status::Stopped, Secondary::Stopped, "Training job stopped")
+        }
+        Some(Verdict::MaxPendingTimeExceeded) => (
+            Status::Stopped,
+            Secondary::Stopped,
+            "Training job waited for capacity longer than MaxPendingTimeInSeconds",
+        ),
+        Some(Verdict::MaxRuntimeExceeded) => (
+            Status::Stopped,
+            Secondary::MaxRuntimeExceeded,
+            "Training job runtime exceeded MaxRuntimeInSeconds provided",
+        ),
+        Some(Verdict::MaxWaitTimeExceeded) => (
+            Status::Stopped,
+            Secondary::MaxWaitTimeExceeded,
+            "Training job exceeded MaxWaitTimeInSeconds provided",
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! `UpdateTrainingJob`: the few things that may change while a job runs.
 
-use kiln_model::Arn;
 use kiln_model::api::{
     CreateTrainingJobRequest, ProfilerConfig, ProfilerConfigForUpdate, SecondaryStatus,
     TrainingJobStatus, UpdateTrainingJobRequest,
 };
+use kiln_model::{Arn, Timestamp};
 
-use super::{Job, TrainingJobs, now, request};
+use super::{Job, TrainingJobs, now, request, settle};
 use crate::JobError;
 
 impl TrainingJobs {
@@ -16,17 +16,28 @@ impl TrainingJobs {
     /// When there is no such job, it is in the wrong status, or what is asked
     /// is not available yet.
     pub async fn update(&self, request: UpdateTrainingJobRequest) -> Result<Arn, JobError> {
+        let this = self.clone();
+        settle(async move { this.write_update(request).await }).await
+    }
+
+    /// Writes what is asked for down, and sees to what it means for a warm pool.
+    async fn write_update(&self, request: UpdateTrainingJobRequest) -> Result<Arn, JobError> {
         let name = request.training_job_name.clone();
-        self.change(&name, move |job| {
-            apply(job, &request).map_err(JobError::Validation)?;
+        let kept = request.resource_config.is_some();
+        let update = move |job: &mut Job| {
+            apply(job, &request, now()).map_err(JobError::Validation)?;
             job.state.modified = job.state.modified.max(now());
             Ok(job.arn.clone())
-        })
-        .await
+        };
+        let arn = self.change(&name, update).await?;
+        if kept {
+            self.tend_warm_pool(&name)?;
+        }
+        Ok(arn)
     }
 }
 
-fn apply(job: &mut Job, update: &UpdateTrainingJobRequest) -> Result<(), String> {
+fn apply(job: &mut Job, update: &UpdateTrainingJobRequest, at: Timestamp) -> Result<(), String> {
     let UpdateTrainingJobRequest {
         profiler_config,
         profiler_rule_configurations,
@@ -47,12 +58,8 @@ fn apply(job: &mut Job, update: &UpdateTrainingJobRequest) -> Result<(), String>
     if rules.is_some() {
         return Err("ProfilerRuleConfigurations is not available in this version of Kiln.".into());
     }
-    if resource_config.is_some() {
-        return Err(
-            "The training job has no warm pool in status Available, so its \
-            KeepAlivePeriodInSeconds cannot be updated."
-                .to_owned(),
-        );
+    if let Some(update) = resource_config {
+        keep_for(job, update.keep_alive_period_in_seconds, at)?;
     }
     let state = &job.state;
     if let Some(update) = profiler_config {
@@ -74,6 +81,22 @@ fn apply(job: &mut Job, update: &UpdateTrainingJobRequest) -> Result<(), String>
         require(running, secondary.as_str())?;
         let config = job.request.remote_debug_config.get_or_insert_default();
         config.enable_remote_debug = update.enable_remote_debug;
+    }
+    Ok(())
+}
+
+fn keep_for(job: &mut Job, seconds: i32, at: Timestamp) -> Result<(), String> {
+    let Some(pool) = &mut job.state.warm_pool else {
+        return Err(
+            "The request was rejected because the training job has no warm pool. \
+             KeepAlivePeriodInSeconds can be updated only while there is one in status Available."
+                .to_owned(),
+        );
+    };
+    let kept = pool.keep_for(seconds.max(0).unsigned_abs(), at);
+    kept.map_err(|error| error.to_string())?;
+    if let Some(resources) = &mut job.request.resource_config {
+        resources.keep_alive_period_in_seconds = Some(seconds);
     }
     Ok(())
 }
@@ -125,32 +148,41 @@ mod tests {
     use crate::Party;
     use crate::training::scope::{Access, Scope};
     use crate::training::state::{Event, TrainingState};
+    use crate::training::state_change::Heard;
+    use crate::training::terms::Terms;
 
     fn job(placed: bool) -> Job {
         let at = Timestamp::from_millis(0).unwrap();
-        let mut state = TrainingState::new(at);
-        if placed {
-            state.step(Event::Placed, at);
-        }
-        let request = json!({
+        let request: CreateTrainingJobRequest = serde_json::from_value(json!({
             "TrainingJobName": "job",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
             "OutputDataConfig": {"S3OutputPath": "s3://outputs"},
             "ProfilerConfig": {"S3OutputPath": "s3://profile"},
-        });
+        }))
+        .unwrap();
+        let mut state = TrainingState::new(at);
+        if placed {
+            let placed = Event::Placed {
+                hosts: 1,
+                remark: None,
+            };
+            state.step(placed, at, &Terms::of(&request));
+        }
         let arn: Arn = "arn:aws:sagemaker:us-east-1:123456789012:training-job/job"
             .parse()
             .unwrap();
         Job {
             arn,
-            request: serde_json::from_value(request).unwrap(),
+            request,
             state,
+            heard: Heard::Nobody,
         }
     }
 
     fn updated(job: &mut Job, config: Value) -> Result<(), String> {
         let update = json!({"TrainingJobName": "job", "ProfilerConfig": config});
-        apply(job, &serde_json::from_value(update).unwrap())
+        let at = Timestamp::from_millis(0).unwrap();
+        apply(job, &serde_json::from_value(update).unwrap(), at)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod agent;
 mod env;
 mod images;
+mod interrupt;
 mod quickstart;
 mod serve;
 
@@ -31,6 +32,9 @@ enum Command {
     Images(images::Images),
     /// Run a real training job from start to finish on this machine.
     Quickstart(quickstart::Quickstart),
+    /// Take the machines of a training job on spot capacity away, as the cloud may
+    /// at any time. The job goes on from its checkpoint when there is room.
+    Interrupt(interrupt::Interrupt),
     /// Live one instance of a job. The server starts this.
     #[command(hide = true)]
     Agent {
@@ -64,6 +68,7 @@ impl Kiln {
             Command::Env(directory) => env::run(&directory.data_dir),
             Command::Images(images) => images.run(),
             Command::Quickstart(quickstart) => quickstart.run(),
+            Command::Interrupt(interrupt) => interrupt.run(),
             Command::Agent { directory } => agent::run(&directory),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };

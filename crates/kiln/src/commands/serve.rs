@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 
 use clap::Args;
+use kiln_engine::Fitting;
 use kiln_jobs::Identity;
 use kiln_model::{AccountId, Region};
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,6 +33,10 @@ pub struct Serve {
     /// The account that clients see.
     #[arg(long, default_value = "123456789012")]
     account: AccountId,
+    /// What becomes of a job whose instances promise more than this machine has:
+    /// scale runs it with what there is, strict refuses it.
+    #[arg(long, value_name = "scale|strict")]
+    fit: Option<Fitting>,
     #[command(flatten)]
     s3: S3Options,
 }
@@ -67,6 +72,7 @@ impl Serve {
                 account: self.account,
             },
             s3: self.s3,
+            fit: self.fit,
         };
         let server = Server::open(setup).await?;
         println!(

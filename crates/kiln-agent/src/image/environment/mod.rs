@@ -113,6 +113,11 @@ fn image(
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
+    if environment.framework == Framework::PyTorch {
+        // AWS's image names it too: it knows the ways to start PyTorch on many hosts.
+        let module = "sagemaker_pytorch_container.training:main";
+        env.push(("SAGEMAKER_TRAINING_MODULE".to_owned(), module.to_owned()));
+    }
     env.extend(note.map(|note| ("KILN_ENVIRONMENT_NOTE".to_owned(), note)));
     let mut visible = vec![home];
     visible.extend(python.visible().map(Path::to_owned));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::cgroup::{CPU_PERIOD, Enforced};
+use crate::gpu::Device;
 use crate::runtime::{Container, Limits, Mount};
 
 /// What the container's root may do: Docker's default set, less the making of
@@ -61,6 +62,9 @@ pub struct Surroundings {
     pub rootfs: PathBuf,
     /// Host directories and files that belong to the root file system.
     pub system_mounts: Vec<Mount>,
+    /// Devices of the host that the container may use besides those that every
+    /// container has.
+    pub devices: Vec<Device>,
     /// The container's path in every control group tree.
     pub cgroup_path: String,
     /// What the control groups enforce. Of the rest, nothing is asked.
@@ -101,7 +105,8 @@ pub fn runtime_specification(container: &Container, around: &Surroundings) -> Va
         "mounts": mounts(container, around),
         "linux": {
             "cgroupsPath": around.cgroup_path,
-            "resources": resources(&container.limits, around.enforced),
+            "devices": around.devices.iter().map(device_node).collect::<Vec<_>>(),
+            "resources": resources(&container.limits, around),
             "namespaces": [
                 { "type": "pid" },
                 { "type": "mount" },
@@ -126,11 +131,12 @@ fn resource_limits(hard_open_files: u64) -> Value {
 
 /// What the control groups are to enforce. Where they can enforce nothing, they
 /// are not to be asked at all.
-fn resources(limits: &Limits, enforced: Enforced) -> Option<Value> {
+fn resources(limits: &Limits, around: &Surroundings) -> Option<Value> {
+    let enforced = around.enforced;
     if enforced == Enforced::default() {
         return None;
     }
-    let mut all = json!({ "devices": [{ "allow": false, "access": "rwm" }] });
+    let mut all = json!({ "devices": device_rules(&around.devices) });
     if enforced.memory {
         all["memory"] = json!({ "limit": limits.memory_bytes });
     }
@@ -144,6 +150,29 @@ fn resources(limits: &Limits, enforced: Enforced) -> Option<Value> {
         all["pids"] = json!({ "limit": limits.processes });
     }
     Some(all)
+}
+
+/// All devices are forbidden, and then some are allowed.
+fn device_rules(allowed: &[Device]) -> Vec<Value> {
+    let mut rules = vec![json!({ "allow": false, "access": "rwm" })];
+    rules.extend(allowed.iter().map(|device| {
+        let Device { major, minor, .. } = device;
+        json!({ "allow": true, "type": "c", "major": major, "minor": minor, "access": "rw" })
+    }));
+    rules
+}
+
+/// A device as everybody in the container may use it.
+fn device_node(device: &Device) -> Value {
+    json!({
+        "path": device.path,
+        "type": "c",
+        "major": device.major,
+        "minor": device.minor,
+        "fileMode": 0o666,
+        "uid": 0,
+        "gid": 0,
+    })
 }
 
 /// The microseconds of processor time in each period; the kernel takes no less
@@ -243,153 +272,5 @@ fn bind(mount: &Mount) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::runtime::{ImageConfig, ResolvedImage, Root, Start};
-
-    fn container(mounts: Vec<Mount>) -> Container {
-        Container {
-            id: "a-1".to_owned(),
-            image: ResolvedImage {
-                root: Root::System {
-                    visible: Vec::new(),
-                },
-                config: ImageConfig::default(),
-            },
-            start: Start::default(),
-            env: Vec::new(),
-            mounts,
-            shared: Vec::new(),
-            hostname: "algo-1".to_owned(),
-            hosts: Vec::new(),
-            gpus: Vec::new(),
-            limits: Limits {
-                memory_bytes: 1 << 30,
-                cpus: 1.5,
-                processes: 64,
-                shm_bytes: 1 << 20,
-            },
-            scratch: PathBuf::from("/scratch"),
-        }
-    }
-
-    const EVERYTHING: Enforced = Enforced {
-        memory: true,
-        swap: true,
-        cpu: true,
-        processes: true,
-    };
-
-    fn surroundings(enforced: Enforced, cgroups: &[(&str, &str)]) -> Surroundings {
-        Surroundings {
-            rootfs: PathBuf::from("/scratch/rootfs"),
-            system_mounts: Vec::new(),
-            cgroup_path: "/kiln-a-1".to_owned(),
-            enforced,
-            cgroups: cgroups
-                .iter()
-                .map(|(a, b)| ((*a).to_owned(), PathBuf::from(b)))
-                .collect(),
-            open_files: 4096,
-        }
-    }
-
-    fn mount_at(target: &str, read_only: bool) -> Mount {
-        Mount {
-            source: PathBuf::from("/data"),
-            target: PathBuf::from(target),
-            read_only,
-        }
-    }
-
-    #[test]
-    fn limits_reach_the_kernel_in_its_units() {
-        let spec = runtime_specification(&container(Vec::new()), &surroundings(EVERYTHING, &[]));
-        let resources = &spec["linux"]["resources"];
-        assert_eq!(resources["memory"]["limit"], 1 << 30);
-        assert_eq!(resources["memory"]["swap"], 1 << 30);
-        assert_eq!(resources["cpu"]["quota"], 150_000);
-        assert_eq!(resources["pids"]["limit"], 64);
-        assert_eq!(spec["process"]["rlimits"][0]["hard"], 4096);
-    }
-
-    #[test]
-    fn only_what_can_be_enforced_is_asked_for() {
-        let asked = |enforced| {
-            let around = surroundings(enforced, &[]);
-            let spec = runtime_specification(&container(Vec::new()), &around);
-            let resources = &spec["linux"]["resources"];
-            ["memory", "cpu", "pids", "devices"].map(|name| !resources[name].is_null())
-        };
-        let without_cpu = Enforced {
-            cpu: false,
-            ..EVERYTHING
-        };
-        let only_memory = Enforced {
-            memory: true,
-            ..Enforced::default()
-        };
-        let cases = [
-            (EVERYTHING, [true, true, true, true]),
-            (without_cpu, [true, false, true, true]),
-            (only_memory, [true, false, false, true]),
-            (Enforced::default(), [false; 4]),
-        ];
-        for (enforced, expected) in cases {
-            assert_eq!(asked(enforced), expected, "{enforced:?}");
-        }
-        let around = surroundings(only_memory, &[]);
-        let spec = runtime_specification(&container(Vec::new()), &around);
-        assert!(spec["linux"]["resources"]["memory"]["swap"].is_null());
-    }
-
-    #[test]
-    fn a_tiny_share_of_a_processor_is_rounded_up() {
-        for (cpus, expected) in [(0.0, 1_000), (0.001, 1_000), (0.5, 50_000), (2.0, 200_000)] {
-            assert_eq!(cpu_quota(cpus), expected, "{cpus}");
-        }
-    }
-
-    #[test]
-    fn a_directory_is_mounted_before_what_lies_inside_it() {
-        let nested = container(vec![
-            mount_at("/opt/ml/input/data", true),
-            mount_at("/opt/ml", false),
-        ]);
-        let all = mounts(&nested, &surroundings(EVERYTHING, &[]));
-        let targets: Vec<_> = all
-            .iter()
-            .filter_map(|m| m["destination"].as_str())
-            .collect();
-        assert_eq!(
-            targets[targets.len() - 2..],
-            ["/opt/ml", "/opt/ml/input/data"]
-        );
-        assert_eq!(
-            all[all.len() - 1]["options"],
-            json!(["rbind", "rnosuid", "rnodev", "rro"])
-        );
-        assert_eq!(
-            all[all.len() - 2]["options"],
-            json!(["rbind", "rnosuid", "rnodev"])
-        );
-    }
-
-    #[test]
-    fn the_own_limits_are_seen_in_both_versions() {
-        let target = |value: &Value| value["destination"].as_str().unwrap_or_default().to_owned();
-        let cases = [
-            (vec![("", "/cg/kiln")], vec!["/sys/fs/cgroup"]),
-            (
-                vec![("cpu", "/cg/cpu/kiln")],
-                vec!["/sys/fs/cgroup", "/sys/fs/cgroup/cpu"],
-            ),
-            (vec![], vec![]),
-        ];
-        for (groups, expected) in cases {
-            let around = surroundings(EVERYTHING, &groups);
-            let targets: Vec<_> = cgroup_mounts(&around.cgroups).iter().map(target).collect();
-            assert_eq!(targets, expected);
-        }
-    }
-}
+#[path = "bundle_tests.rs"]
+mod tests;

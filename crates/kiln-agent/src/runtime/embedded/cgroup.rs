@@ -2,6 +2,7 @@
 //! where they are, what they enforce, who is in them, and their removal.
 
 mod hierarchy;
+mod usage;
 
 use std::fs;
 use std::io;

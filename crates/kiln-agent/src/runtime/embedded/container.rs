@@ -18,7 +18,7 @@ use super::cgroup::ContainerGroup;
 use super::protocol::{Report, SPEC_FILE, ShimSpec};
 use super::{executable::ProtectedExecutable, rootfs, shim};
 use crate::removal::remove_tree;
-use crate::runtime::{Exit, Running, RuntimeError};
+use crate::runtime::{Exit, Meter, Running, RuntimeError};
 
 /// How long a shim may take to kill its container. A process that hangs in the
 /// kernel keeps it waiting for ever.
@@ -145,6 +145,10 @@ impl Running for EmbeddedContainer {
                 Err(error) => return Err(io_error("speaking to the shim")(error)),
             }
         }
+    }
+
+    fn meter(&self) -> Option<Box<dyn Meter>> {
+        Some(Box::new(ContainerGroup::of(&self.id).ok()?))
     }
 
     async fn remove(self: Box<Self>) -> Result<(), RuntimeError> {

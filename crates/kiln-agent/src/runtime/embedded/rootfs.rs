@@ -15,6 +15,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, umask};
 
 use super::protocol::{Refusal, ShimSpec};
+use crate::gpu::Driver;
 use crate::runtime::{Mount, Root};
 
 /// A root file system, ready to be entered.
@@ -40,21 +41,32 @@ pub fn assemble(spec: &ShimSpec) -> Result<Rootfs, Refusal> {
     let path = scratch.join("rootfs");
     let making = |error: io::Error| Refusal::machine("making the root file system", &error);
     make_directory(&path, 0o755).map_err(making)?;
+    let driver = driver(spec);
     let mounts = match &spec.container.image.root {
         Root::System { visible } => {
-            system::assemble(&path, visible).map_err(making)?;
+            let visible = [visible.clone(), driver.files()].concat();
+            system::assemble(&path, &visible).map_err(making)?;
             etc::write_own_files(spec, &path.join("etc")).map_err(making)?;
             Vec::new()
         }
         Root::Directory(image) => {
             layer(&path, image, scratch)?;
-            etc::mount_own_files(spec, &scratch.join("etc")).map_err(making)?
+            let own = etc::mount_own_files(spec, &scratch.join("etc")).map_err(making)?;
+            [own, driver.mounts()].concat()
         }
         Root::Engine(name) => {
             return Err(Refusal::Image(format!("{name} needs a container engine")));
         }
     };
     Ok(Rootfs { path, mounts })
+}
+
+/// The GPU driver's files, for a container that has GPUs.
+fn driver(spec: &ShimSpec) -> Driver {
+    if spec.container.gpus.is_empty() {
+        return Driver::default();
+    }
+    Driver::installed(Path::new("/"))
 }
 
 /// An unpacked image under a writable layer of its own.

@@ -2,15 +2,24 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::path::Path;
 
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig, Mount, MountType};
+use bollard::models::{
+    ContainerCreateBody, DeviceRequest, HostConfig, HostConfigLogConfig, Mount, MountType,
+};
 
 use super::super::{Container, Mount as Directory};
 use super::{Engine, Flavour, Wiring, leftovers};
+use crate::gpu;
 
 /// Of Docker's default set, what training has no use for and other jobs on the
 /// same bridge could suffer from.
 const DROPPED_CAPABILITIES: [&str; 2] = ["NET_RAW", "MKNOD"];
+
+/// By which NVIDIA's runtime decides what a container gets.
+const VISIBLE_GPUS: &str = "NVIDIA_VISIBLE_DEVICES";
+/// What of the driver a container gets: CUDA, and the tools that look at GPUs.
+const GPU_CAPABILITIES: [&str; 3] = ["gpu", "compute", "utility"];
 
 const NANOS: f64 = 1e9;
 /// The least that Docker accepts: a hundredth of a processor.
@@ -22,26 +31,35 @@ pub(super) fn body(
     wiring: &Wiring,
     engine: Engine,
 ) -> ContainerCreateBody {
+    let gpus = gpu::engine_ids(Path::new("/"), &container.gpus);
     ContainerCreateBody {
         hostname: Some(container.hostname.clone()),
-        env: Some(environment(&container.env)),
+        env: Some(environment(&container.env, &gpus)),
         entrypoint: container.start.entrypoint.clone(),
         cmd: Some(container.start.arguments()),
         image: Some(image.to_owned()),
         labels: Some(leftovers::labels(container)),
-        host_config: Some(host_config(container, wiring, engine)),
+        host_config: Some(host_config(container, &gpus, wiring, engine)),
+        networking_config: wiring.cluster().map(|network| network.membership()),
         ..Default::default()
     }
 }
 
-fn host_config(container: &Container, wiring: &Wiring, engine: Engine) -> HostConfig {
+fn host_config(
+    container: &Container,
+    gpus: &[String],
+    wiring: &Wiring,
+    engine: Engine,
+) -> HostConfig {
     let limits = &container.limits;
     let network = match wiring {
         Wiring::Bridge { .. } => "bridge",
+        Wiring::Cluster { network, .. } => network.name(),
         Wiring::Isolated => "none",
     };
     HostConfig {
         network_mode: Some(network.to_owned()),
+        dns: wiring.cluster().and_then(|network| network.resolvers()),
         extra_hosts: Some(own_names(&container.hostname, &container.hosts)),
         mounts: Some(container.mounts.iter().map(bind).collect()),
         memory: Some(whole(limits.memory_bytes)),
@@ -54,16 +72,40 @@ fn host_config(container: &Container, wiring: &Wiring, engine: Engine) -> HostCo
         init: Some(false),
         cap_drop: Some(DROPPED_CAPABILITIES.map(str::to_owned).to_vec()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
+        device_requests: device_request(gpus, engine.flavour).map(|request| vec![request]),
         log_config: Some(log_config(engine.flavour)),
         ..Default::default()
     }
 }
 
-fn environment(pairs: &[(String, String)]) -> Vec<String> {
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect()
+/// The job's variables. Which GPUs it has is not the job's to say: an engine whose
+/// default runtime is NVIDIA's would give it what the variable names.
+fn environment(pairs: &[(String, String)], gpus: &[String]) -> Vec<String> {
+    let own = pairs.iter().filter(|(name, _)| name != VISIBLE_GPUS);
+    let mut all: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
+    all.push(format!("{VISIBLE_GPUS}={}", gpu::visible_devices(gpus)));
+    all
+}
+
+/// Asks for these GPUs and no others: Docker by its own driver, Podman by the
+/// names that NVIDIA's tools write down for every engine.
+fn device_request(gpus: &[String], flavour: Flavour) -> Option<DeviceRequest> {
+    if gpus.is_empty() {
+        return None;
+    }
+    let (driver, ids) = match flavour {
+        Flavour::Docker => ("nvidia", gpus.to_vec()),
+        Flavour::Podman => {
+            let names = gpus.iter().map(|id| format!("nvidia.com/gpu={id}"));
+            ("cdi", names.collect())
+        }
+    };
+    Some(DeviceRequest {
+        driver: Some(driver.to_owned()),
+        device_ids: Some(ids),
+        capabilities: Some(vec![GPU_CAPABILITIES.map(str::to_owned).to_vec()]),
+        ..Default::default()
+    })
 }
 
 /// The engine itself makes the host name resolve to the container's address.
@@ -135,6 +177,39 @@ mod tests {
         ];
         for (cpus, processors, expected) in cases {
             assert_eq!(nano_cpus(cpus, processors), expected);
+        }
+    }
+
+    #[test]
+    fn gpus_are_asked_for_by_name() {
+        let gpus = ["GPU-a", "1"].map(str::to_owned);
+        let asked = |flavour| {
+            let request = device_request(&gpus, flavour).unwrap();
+            (request.driver.unwrap(), request.device_ids.unwrap())
+        };
+        let ids = |names: [&str; 2]| names.map(str::to_owned).to_vec();
+        assert_eq!(
+            asked(Flavour::Docker),
+            ("nvidia".to_owned(), ids(["GPU-a", "1"]))
+        );
+        assert_eq!(
+            asked(Flavour::Podman),
+            (
+                "cdi".to_owned(),
+                ids(["nvidia.com/gpu=GPU-a", "nvidia.com/gpu=1"])
+            )
+        );
+        assert_eq!(device_request(&[], Flavour::Docker), None);
+    }
+
+    #[test]
+    fn a_job_cannot_say_which_gpus_it_has() {
+        let own = [(VISIBLE_GPUS, "all"), ("A", "b")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let cases: [(&[String], &str); 2] = [(&[], "void"), (&["GPU-a".to_owned()], "GPU-a")];
+        for (gpus, visible) in cases {
+            let expected = ["A=b".to_owned(), format!("{VISIBLE_GPUS}={visible}")];
+            assert_eq!(environment(&own, gpus), expected);
         }
     }
 

@@ -8,6 +8,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bollard::Docker;
@@ -21,9 +22,11 @@ use super::{
     Container, ControlAddress, Network, NetworkPolicy, Root, Running, Runtime, RuntimeError,
 };
 use crate::cluster::Cluster;
+use cluster_network::ClusterNetwork;
 use forwarder::Forwarder;
 use running::EngineContainer;
 
+mod cluster_network;
 mod creation;
 mod failure;
 mod forwarder;
@@ -33,6 +36,8 @@ mod output;
 mod processes;
 mod running;
 mod socket;
+mod subnet;
+mod usage;
 
 /// A container engine that answered, ready to run containers.
 #[derive(Debug, Clone)]
@@ -60,8 +65,26 @@ enum Flavour {
 
 /// How a container is connected; what [`Network`] holds for this runtime.
 enum Wiring {
-    Bridge { _forwarder: Forwarder },
+    /// To the engine's own bridge.
+    Bridge {
+        _forwarder: Forwarder,
+    },
+    /// To the network of its cluster.
+    Cluster {
+        // Closed before the network goes.
+        _forwarder: Option<Forwarder>,
+        network: Arc<ClusterNetwork>,
+    },
     Isolated,
+}
+
+impl Wiring {
+    fn cluster(&self) -> Option<Arc<ClusterNetwork>> {
+        match self {
+            Self::Cluster { network, .. } => Some(Arc::clone(network)),
+            Self::Bridge { .. } | Self::Isolated => None,
+        }
+    }
 }
 
 impl EngineRuntime {
@@ -103,8 +126,8 @@ impl EngineRuntime {
 
     /// Removes the containers that agents left behind when they crashed: those
     /// whose scratch directory is under `data_dir` and whose id is not among
-    /// `alive`. Containers of another data directory are left alone. Returns
-    /// the ids that were removed.
+    /// `alive`, and the networks that nobody is in. What is another data
+    /// directory's is left alone. Returns the ids that were removed.
     ///
     /// # Errors
     /// When the engine cannot list or remove them.
@@ -113,7 +136,9 @@ impl EngineRuntime {
         data_dir: &Path,
         alive: &[String],
     ) -> Result<Vec<String>, RuntimeError> {
-        leftovers::sweep(&self.docker, data_dir, alive).await
+        let removed = leftovers::sweep(&self.docker, data_dir, alive).await?;
+        cluster_network::sweep(&self.docker, data_dir).await?;
+        Ok(removed)
     }
 
     /// The host's own address on the engine's default bridge network.
@@ -128,10 +153,52 @@ impl EngineRuntime {
         })
     }
 
-    async fn create(&self, container: NewContainer) -> Result<String, RuntimeError> {
+    fn forwarder(
+        &self,
+        gateway: Ipv4Addr,
+        control: &ControlAddress,
+    ) -> Result<Forwarder, RuntimeError> {
+        Forwarder::listen(gateway, self.engine.bridge_on_demand, control.clone())
+    }
+
+    async fn open_cluster_network(
+        &self,
+        policy: NetworkPolicy,
+        control: &ControlAddress,
+        cluster: &Cluster,
+    ) -> Result<Network, RuntimeError> {
+        let flavour = self.engine.flavour;
+        let network = ClusterNetwork::open(&self.docker, flavour, policy, cluster).await?;
+        let forwarder = match policy {
+            NetworkPolicy::Open => Some(self.forwarder(network.gateway(), control)?),
+            NetworkPolicy::Isolated => None,
+        };
+        let endpoint = forwarder
+            .as_ref()
+            .map(|forwarder| format!("http://{}", forwarder.address()));
+        Ok(Network {
+            endpoint,
+            interface: "eth0".to_owned(),
+            address: IpAddr::V4(network.address()),
+            hosts: network.hosts(cluster),
+            held: Box::new(Wiring::Cluster {
+                _forwarder: forwarder,
+                network: Arc::new(network),
+            }),
+        })
+    }
+
+    async fn create(
+        &self,
+        container: NewContainer,
+        network: Option<&ClusterNetwork>,
+    ) -> Result<String, RuntimeError> {
         let NewContainer { name, image, body } = container;
         if !self.has_image(&image).await? {
             self.pull(&image).await?;
+        }
+        if let Some(network) = network {
+            network.restore().await?;
         }
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
         self.docker
@@ -144,9 +211,10 @@ impl EngineRuntime {
     async fn launch(
         self,
         container: NewContainer,
+        network: Option<Arc<ClusterNetwork>>,
         output: pipe::Sender,
     ) -> Result<EngineContainer, RuntimeError> {
-        let id = self.create(container).await?;
+        let id = self.create(container, network.as_deref()).await?;
         let started = self
             .docker
             .start_container(&id, None::<StartContainerOptions>)
@@ -159,6 +227,7 @@ impl EngineRuntime {
             self.docker,
             self.engine.flavour,
             id,
+            network,
             output,
         ))
     }
@@ -173,8 +242,8 @@ struct NewContainer {
 
 #[async_trait]
 impl Runtime for EngineRuntime {
-    /// The agent itself listens on the bridge's gateway address and forwards to
-    /// the control plane. Where it cannot, as with a rootless or a remote
+    /// The agent itself listens on the gateway address of the bridge, or of the
+    /// cluster's own network, and forwards to the control plane. Where it cannot, as with a rootless or a remote
     /// engine, no container is run: the host's network in place of the bridge
     /// would open the host's loopback interface to the job.
     async fn open_network(
@@ -184,11 +253,12 @@ impl Runtime for EngineRuntime {
         control: &ControlAddress,
         cluster: &Cluster,
     ) -> Result<Network, RuntimeError> {
+        if cluster.hosts.len() > 1 {
+            return self.open_cluster_network(policy, control, cluster).await;
+        }
         let (endpoint, interface, wiring) = match policy {
             NetworkPolicy::Open => {
-                let gateway = self.gateway().await?;
-                let forwarder =
-                    Forwarder::listen(gateway, self.engine.bridge_on_demand, control.clone())?;
+                let forwarder = self.forwarder(self.gateway().await?, control)?;
                 let endpoint = format!("http://{}", forwarder.address());
                 let wiring = Wiring::Bridge {
                     _forwarder: forwarder,
@@ -238,7 +308,8 @@ impl Runtime for EngineRuntime {
         // In a task of its own, what the engine was asked for is seen through
         // even when nobody waits for it any more. What comes of it is dropped
         // then, and so removed.
-        let launched = tokio::spawn(self.clone().launch(wanted, output)).await;
+        let network = wiring.cluster();
+        let launched = tokio::spawn(self.clone().launch(wanted, network, output)).await;
         let launched = launched.map_err(|error| RuntimeError::Machine(error.to_string()))?;
         launched.map(|running| Box::new(running) as Box<dyn Running>)
     }

@@ -1,5 +1,6 @@
 //! A container that the engine runs: waiting for its end, signals, removal.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -16,7 +17,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::super::{Exit, Running, RuntimeError};
+use super::super::{Exit, Meter, Running, RuntimeError};
+use super::cluster_network::{self, ClusterNetwork};
+use super::usage::Statistics;
 use super::{Flavour, failure, output, processes};
 
 /// Between two looks at a container whose engine gave no answer.
@@ -35,6 +38,8 @@ type Ending = Option<Result<Exit, String>>;
 pub(super) struct EngineContainer {
     docker: Docker,
     engine_id: String,
+    /// Removed after the container, unless a peer is in it.
+    network: Option<Arc<ClusterNetwork>>,
     ending: watch::Receiver<Ending>,
     monitor: JoinHandle<()>,
     copier: JoinHandle<()>,
@@ -47,6 +52,7 @@ impl EngineContainer {
         docker: Docker,
         flavour: Flavour,
         engine_id: String,
+        network: Option<Arc<ClusterNetwork>>,
         output: pipe::Sender,
     ) -> Self {
         let (ending_sender, ending) = watch::channel(None);
@@ -68,6 +74,7 @@ impl EngineContainer {
         Self {
             docker,
             engine_id,
+            network,
             ending,
             monitor,
             copier,
@@ -157,12 +164,20 @@ impl Running for EngineContainer {
         Ok(())
     }
 
+    fn meter(&self) -> Option<Box<dyn Meter>> {
+        let (docker, engine_id) = (self.docker.clone(), self.engine_id.clone());
+        Some(Box::new(Statistics { docker, engine_id }))
+    }
+
     /// Returns only after the output was read to its end or its reader has gone,
     /// because the engine deletes the log with the container.
     async fn remove(mut self: Box<Self>) -> Result<(), RuntimeError> {
         self.settle().await;
         remove_by_force(&self.docker, &self.engine_id).await?;
         self.removed = true;
+        if let Some(network) = &self.network {
+            cluster_network::remove(&self.docker, network.name()).await;
+        }
         Ok(())
     }
 }
@@ -179,10 +194,13 @@ impl Drop for EngineContainer {
             return;
         };
         let (docker, engine_id) = (self.docker.clone(), self.engine_id.clone());
+        let network = self.network.take();
         runtime.spawn(async move {
             if let Err(error) = remove_by_force(&docker, &engine_id).await {
                 tracing::warn!(%error, "a container is left behind");
             }
+            // Its network is free of it only now.
+            drop(network);
         });
     }
 }

@@ -10,6 +10,7 @@ use kiln_model::api::{
 };
 
 use super::{has_any, not_yet, parse, refuse_if};
+use crate::training::hosts;
 
 /// An input of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -229,7 +230,7 @@ fn the_channel(request: &CreateTrainingJobRequest, channel: &Channel) -> Result<
         format!("Channel '{name}': {}", not_yet("DatasetSource")),
     )?;
     match (&source.s3_data_source, &source.file_system_data_source) {
-        (Some(objects), None) => within(the_objects(objects, channel, mode)),
+        (Some(objects), None) => within(the_objects(request, objects, channel, mode)),
         (None, Some(directory)) => within(the_directory(request, channel, directory, mode)),
         _ => within(Err(
             "give exactly one of S3DataSource and FileSystemDataSource in DataSource.".to_owned(),
@@ -256,6 +257,7 @@ fn the_wrapping(channel: &Channel, mode: TrainingInputMode) -> Result<(), String
 }
 
 fn the_objects(
+    request: &CreateTrainingJobRequest,
     source: &S3DataSource,
     channel: &Channel,
     mode: TrainingInputMode,
@@ -288,7 +290,7 @@ fn the_objects(
         augmented && channel.compression_type == Some(CompressionType::Gzip),
         "CompressionType Gzip is not supported when S3DataType is AugmentedManifestFile.",
     )?;
-    the_groups(source)?;
+    the_groups(request, source)?;
     refuse_if(
         source.hub_access_config.is_some(),
         not_yet("HubAccessConfig"),
@@ -296,9 +298,10 @@ fn the_objects(
 }
 
 /// A channel for groups that the job has not would reach no host at all.
-fn the_groups(source: &S3DataSource) -> Result<(), String> {
+fn the_groups(request: &CreateTrainingJobRequest, source: &S3DataSource) -> Result<(), String> {
     let names = source.instance_group_names.iter().flatten();
-    let known = |name: &&String| Place::ONLY.groups.contains(&name.as_str());
+    let hosts = hosts::hosts(request.resource_config.as_ref());
+    let known = |name: &&String| hosts.iter().any(|host| host.group == **name);
     match names.into_iter().find(|name| !known(name)) {
         Some(name) => Err(format!(
             "'{name}' in InstanceGroupNames names no instance group of ResourceConfig."

@@ -120,7 +120,6 @@ fn the_environment(request: &CreateTrainingJobRequest) -> Result<(), String> {
 
 fn what_is_not_available_yet(request: &CreateTrainingJobRequest) -> Result<(), String> {
     let asked = [
-        (request.retry_strategy.is_some(), "RetryStrategy"),
         (
             has_any(&request.debug_rule_configurations),
             "DebugRuleConfigurations",
@@ -239,15 +238,10 @@ mod tests {
             ),
             (
                 "/ResourceConfig/InstanceCount",
-                json!(2),
-                "InstanceCount above 1",
+                json!(33),
+                "at most 32 instances",
             ),
             ("/ResourceConfig/InstanceGroups", json!([]), "but not both"),
-            (
-                "/ResourceConfig/KeepAlivePeriodInSeconds",
-                json!(60),
-                "KeepAlivePeriodInSeconds",
-            ),
             (
                 "/CheckpointConfig",
                 json!({"S3Uri": "s3://bkt/c", "LocalPath": "/opt/ml/input/x"}),
@@ -256,7 +250,7 @@ mod tests {
             (
                 "/EnableManagedSpotTraining",
                 json!(true),
-                "EnableManagedSpotTraining",
+                "Invalid MaxWaitTimeInSeconds",
             ),
             (
                 "/OutputDataConfig/S3OutputPath",
@@ -276,6 +270,48 @@ mod tests {
         }
         let regex = json!([{"Name": "m", "Regex": "("}]);
         assert!(with("/AlgorithmSpecification/MetricDefinitions", regex).is_err());
+    }
+
+    #[test]
+    fn what_machines_and_limits_may_not_be_asked_for_together() {
+        let group = |name: &str, count: i32| {
+            json!({
+                "InstanceGroupName": name, "InstanceType": "ml.m5.large", "InstanceCount": count
+            })
+        };
+        let groups = |groups: Value| json!({"InstanceGroups": groups, "VolumeSizeInGB": 1});
+        let spot = |wait: i32, keep: i32| {
+            json!({
+                "EnableManagedSpotTraining": true,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": wait},
+                "ResourceConfig": {
+                    "InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1,
+                    "KeepAlivePeriodInSeconds": keep
+                }
+            })
+        };
+        let on = |groups: Value| json!({"ResourceConfig": groups});
+        let cases = [
+            (spot(60, 0), None),
+            (spot(59, 0), Some("Invalid MaxWaitTimeInSeconds")),
+            (spot(60, 9), Some("KeepAlivePeriodInSeconds is not supported")),
+            (on(groups(json!([group("a", 1), group("b", 31)]))), None),
+            (on(groups(json!([group("a", 1), group("b", 32)]))), Some("at most 32")),
+            (on(groups(json!([group("a", 1), group("a", 1)]))), Some("must be unique")),
+            (on(groups(json!([group("a", 0)]))), Some("at least 1")),
+            (on(groups(json!([]))), Some("at least one instance group")),
+        ];
+        for (members, expected) in cases {
+            let mut request = request();
+            for (name, value) in members.as_object().unwrap() {
+                request[name] = value.clone();
+            }
+            let outcome = accept(serde_json::from_value(request).unwrap());
+            match expected {
+                None => drop(outcome.unwrap()),
+                Some(text) => assert!(outcome.unwrap_err().contains(text), "{text}"),
+            }
+        }
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! What a training job may ask for of machines and of time.
 
-use kiln_model::api::{CreateTrainingJobRequest, ResourceConfig};
+use std::collections::HashSet;
+
+use kiln_model::api::{CreateTrainingJobRequest, InstanceGroup, ResourceConfig};
 
 use super::{not_yet, refuse_if};
-use crate::training::DEFAULT_MAX_RUNTIME;
+use crate::training::{DEFAULT_MAX_RUNTIME, hosts};
 
 /// The longest that a job may be allowed to run, in seconds: 28 days.
 const LONGEST_RUNTIME: i32 = 2_419_200;
@@ -23,26 +25,28 @@ pub(super) fn the_resources(request: &CreateTrainingJobRequest) -> Result<(), St
         "You can specify either InstanceGroups or InstanceType and InstanceCount in \
          ResourceConfig, but not both.",
     )?;
+    match instance_groups {
+        Some(groups) => the_groups(groups)?,
+        None => refuse_if(
+            instance_type.is_none() || instance_count.is_none(),
+            "InstanceType and InstanceCount are required in ResourceConfig.",
+        )?,
+    }
+    let counts = instance_groups.iter().flatten().map(|g| g.instance_count);
+    let counts: Vec<i32> = counts.chain(*instance_count).collect();
     refuse_if(
-        instance_groups.is_some(),
-        not_yet("ResourceConfig.InstanceGroups"),
-    )?;
-    refuse_if(
-        instance_type.is_none() || instance_count.is_none(),
-        "InstanceType and InstanceCount are required in ResourceConfig.",
-    )?;
-    refuse_if(
-        instance_count.is_some_and(|n| n > 1),
-        not_yet("ResourceConfig.InstanceCount above 1"),
-    )?;
-    refuse_if(
-        instance_count.is_some_and(|n| n < 1),
+        counts.iter().any(|count| *count < 1),
         "InstanceCount in ResourceConfig must be at least 1.",
     )?;
-    let kept = resources
-        .keep_alive_period_in_seconds
-        .is_some_and(|seconds| seconds > 0);
-    refuse_if(kept, not_yet("ResourceConfig.KeepAlivePeriodInSeconds"))?;
+    let hosts: i64 = counts.iter().copied().map(i64::from).sum();
+    refuse_if(
+        hosts > hosts::MOST as i64,
+        format!(
+            "A training job can have at most {} instances in this version of Kiln.",
+            hosts::MOST
+        ),
+    )?;
+    the_warm_pool(request, resources)?;
     let encrypted = resources
         .volume_kms_key_id
         .as_ref()
@@ -51,6 +55,34 @@ pub(super) fn the_resources(request: &CreateTrainingJobRequest) -> Result<(), St
     refuse_if(
         resources.training_plan_arn.is_some(),
         not_yet("ResourceConfig.TrainingPlanArn"),
+    )
+}
+
+fn the_groups(groups: &[InstanceGroup]) -> Result<(), String> {
+    refuse_if(
+        groups.is_empty(),
+        "InstanceGroups in ResourceConfig must name at least one instance group.",
+    )?;
+    let names: HashSet<_> = groups.iter().map(|g| &g.instance_group_name).collect();
+    refuse_if(
+        names.len() < groups.len(),
+        "The names of InstanceGroups in ResourceConfig must be unique.",
+    )
+}
+
+/// What is kept warm is one set of equal instances that nobody takes away.
+fn the_warm_pool(
+    request: &CreateTrainingJobRequest,
+    resources: &ResourceConfig,
+) -> Result<(), String> {
+    let kept = resources.keep_alive_period_in_seconds.unwrap_or(0) > 0;
+    refuse_if(
+        kept && request.enable_managed_spot_training == Some(true),
+        "KeepAlivePeriodInSeconds is not supported when EnableManagedSpotTraining is true.",
+    )?;
+    refuse_if(
+        kept && resources.instance_groups.is_some(),
+        "KeepAlivePeriodInSeconds is not supported with InstanceGroups.",
     )
 }
 
@@ -69,14 +101,8 @@ pub(super) fn the_stopping_condition(request: &CreateTrainingJobRequest) -> Resu
         format!("MaxRuntimeInSeconds must be at most {LONGEST_RUNTIME} seconds, which is 28 days."),
     )?;
     refuse_if(
-        wait.is_some_and(|wait| wait < runtime),
+        spot && wait.is_none_or(|wait| wait < runtime),
         "Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal to \
          MaxRuntimeInSeconds.",
-    )?;
-    refuse_if(spot, not_yet("EnableManagedSpotTraining"))?;
-    let pending = stopping.max_pending_time_in_seconds.is_some();
-    refuse_if(
-        pending,
-        not_yet("StoppingCondition.MaxPendingTimeInSeconds"),
     )
 }

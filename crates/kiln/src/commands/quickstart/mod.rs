@@ -59,6 +59,7 @@ impl Quickstart {
                 account: ACCOUNT.parse()?,
             },
             s3: S3Options::default(),
+            fit: None,
         };
         let server = Server::open(setup).await?;
         let endpoint = server.address().to_string();

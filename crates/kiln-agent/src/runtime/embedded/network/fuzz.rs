@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use super::ends::Ends;
 use super::packet::{Packet, Transport, Unreachable};
 
 /// The container writes whatever it likes into its device; a packet is read
@@ -56,4 +57,26 @@ fn read(bytes: &mut [u8]) {
     assert_eq!((packet.source(), packet.destination()), (other, other));
     packet.readdress(ends.0, ends.1);
     assert_eq!((packet.source(), packet.destination()), ends);
+}
+
+/// Whatever arrives in a peer's place, its ends are read only where a whole
+/// packet has them.
+#[test]
+fn ends() {
+    bolero::check!()
+        .with_type::<(u8, Vec<u8>)>()
+        .for_each(|(options, rest)| {
+            let mut bytes = rest.clone();
+            if let [version, _, high, low, ..] = &mut bytes[..] {
+                *version = 0x45 + options % 4;
+                [*high, *low] = (rest.len() as u16).to_be_bytes();
+            }
+            for bytes in [&bytes, rest] {
+                if let Some(ends) = Ends::read(bytes) {
+                    assert_eq!(bytes[12..16], ends.source.octets());
+                    assert_eq!(bytes[16..20], ends.destination.octets());
+                    assert_eq!(bytes[0] >> 4, 4);
+                }
+            }
+        });
 }

@@ -32,13 +32,18 @@ impl Links {
         self.ask(libc::SIOCSIFMTU, &mut request)
     }
 
-    /// Gives an interface a single address with no network around it. A further
-    /// address of the same interface goes by a label such as `lo:0`.
-    pub(super) fn set_address(&self, label: &str, address: Ipv4Addr) -> io::Result<()> {
+    /// Gives an interface an address in a network of this prefix length, to which
+    /// it leads from then on; with 32, there is none around it. A further address
+    /// of the same interface goes by a label such as `lo:0`.
+    pub(super) fn set_address(
+        &self,
+        label: &str,
+        (address, prefix): (Ipv4Addr, u32),
+    ) -> io::Result<()> {
         let mut request = request(label);
         request.ifr_ifru.ifru_addr = socket_address(address);
         self.ask(libc::SIOCSIFADDR, &mut request)?;
-        request.ifr_ifru.ifru_netmask = socket_address(Ipv4Addr::BROADCAST);
+        request.ifr_ifru.ifru_netmask = socket_address(mask(prefix));
         self.ask(libc::SIOCSIFNETMASK, &mut request)
     }
 
@@ -137,6 +142,10 @@ impl Route {
         window: 0,
         round_trip: 0,
     };
+}
+
+fn mask(prefix: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::MAX.checked_shl(32 - prefix).unwrap_or_default())
 }
 
 fn request(interface: &str) -> ifreq {

@@ -10,31 +10,24 @@ use nix::sched::{CloneFlags, unshare};
 use nix::sys::socket::{self, Backlog};
 use tokio::sync::oneshot;
 
-use super::addresses::{CONTAINER, ENDPOINT, ENDPOINT_PORT, INTERFACE};
+use super::addresses::{ENDPOINT, ENDPOINT_PORT, INTERFACE};
 use super::link::{self, Links};
 use super::tun;
+use super::wanted::{Wanted, WantedDevice};
 use crate::runtime::RuntimeError;
-
-/// How much of a network is asked for. `lo` is always there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    Nothing,
-    Endpoint,
-    EndpointAndOutside,
-}
 
 /// A namespace and the sockets that were opened in it.
 pub(super) struct Parts {
     pub(super) namespace: OwnedFd,
     pub(super) endpoint: Option<TcpListener>,
-    pub(super) outside: Option<OutsideParts>,
+    pub(super) device: Option<DeviceParts>,
 }
 
-/// The device to the outside world, and the listener to which its connections
-/// are returned.
-pub(super) struct OutsideParts {
+/// A device, and the listener to which connections to the outside world are
+/// returned when it leads there.
+pub(super) struct DeviceParts {
     pub(super) device: File,
-    pub(super) returning: TcpListener,
+    pub(super) returning: Option<TcpListener>,
 }
 
 /// Makes a namespace on a thread that ends with it, since a thread that has left
@@ -64,33 +57,28 @@ fn make_here(wanted: Wanted) -> Result<Parts, RuntimeError> {
     links
         .up("lo")
         .map_err(doing("bringing the loopback interface up"))?;
-    let endpoint = (wanted != Wanted::Nothing)
-        .then(|| endpoint(&links))
-        .transpose()?;
-    let outside = (wanted == Wanted::EndpointAndOutside)
-        .then(|| outside(&links))
-        .transpose()?;
+    let endpoint = wanted.endpoint.then(|| endpoint(&links)).transpose()?;
+    let device = wanted.device.map(|wanted| device(&links, wanted));
     Ok(Parts {
         namespace,
         endpoint,
-        outside,
+        device: device.transpose()?,
     })
 }
 
 fn endpoint(links: &Links) -> Result<TcpListener, RuntimeError> {
     links
-        .set_address("lo:0", ENDPOINT)
+        .set_address("lo:0", (ENDPOINT, 32))
         .map_err(doing("adding the server's address"))?;
     listen(ENDPOINT, ENDPOINT_PORT)
 }
 
-fn outside(links: &Links) -> Result<OutsideParts, RuntimeError> {
+fn device(links: &Links, wanted: WantedDevice) -> Result<DeviceParts, RuntimeError> {
     let device = tun::open().map_err(doing("opening /dev/net/tun"))?;
     link::make_tun(&device, INTERFACE)
         .and_then(|()| links.set_mtu(INTERFACE, tun::MTU))
-        .and_then(|()| links.set_address(INTERFACE, CONTAINER))
+        .and_then(|()| links.set_address(INTERFACE, (wanted.address, wanted.prefix)))
         .and_then(|()| links.up(INTERFACE))
-        .and_then(|()| links.route_all_through(INTERFACE))
         .map_err(doing("configuring the container's network device"))?;
     // The device carries IPv4 only. Where this cannot be set, IPv6 is still no way
     // out, but the device shows an address of its kind.
@@ -98,11 +86,16 @@ fn outside(links: &Links) -> Result<OutsideParts, RuntimeError> {
         format!("/proc/sys/net/ipv6/conf/{INTERFACE}/disable_ipv6"),
         "1",
     );
+    let returning = wanted.outside.then(|| outside(links)).transpose()?;
+    Ok(DeviceParts { device, returning })
+}
+
+fn outside(links: &Links) -> Result<TcpListener, RuntimeError> {
+    links
+        .route_all_through(INTERFACE)
+        .map_err(doing("routing the outside world through the device"))?;
     // Away from the container's own address, where all ports are its own.
-    Ok(OutsideParts {
-        device,
-        returning: listen(ENDPOINT, 0)?,
-    })
+    listen(ENDPOINT, 0)
 }
 
 /// Listens with a queue that takes a job's burst of connections. One that runs

@@ -1,78 +1,41 @@
-//! The outside world as a container sees it through its TUN device.
-//!
-//! One task owns the device and all connections through it, and takes each
-//! packet to the transport that it belongs to.
+//! The outside world as a container sees it through its device: all connections
+//! there, and the decision about each new one.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::addresses::{CONTAINER, STAND_IN};
+use super::addresses::STAND_IN;
 use super::packet::{Packet, Transport, Unreachable};
 use super::tcp::Connections;
-use super::tun::{MTU, Tun};
+use super::tun::Tun;
 use super::udp::Exchanges;
 use super::{flows::Flow, host, policy};
 
-/// How many packets are taken before other work has its turn.
-const BATCH: usize = 64;
-const TIDY_EVERY: Duration = Duration::from_secs(10);
-
-/// The task's whole state.
+/// The connections of one container.
 pub(super) struct Outside {
     tun: Arc<Tun>,
+    own: Ipv4Addr,
     connections: Connections,
     exchanges: Exchanges,
 }
 
 impl Outside {
-    /// Serves `tun`, whose TCP connections the kernel returns at `returning`.
-    pub(super) fn new(tun: Tun, returning: TcpListener) -> Self {
-        let tun = Arc::new(tun);
+    /// Serves the container with the address `own`, whose TCP connections the
+    /// kernel returns at `returning`.
+    pub(super) fn new(tun: Arc<Tun>, own: Ipv4Addr, returning: TcpListener) -> Self {
         Self {
-            connections: Connections::new(Arc::clone(&tun), returning),
-            exchanges: Exchanges::new(Arc::clone(&tun)),
+            own,
+            connections: Connections::new(Arc::clone(&tun), own, returning),
+            exchanges: Exchanges::new(Arc::clone(&tun), own),
             tun,
         }
     }
 
-    /// Serves until it is dropped or the device is gone.
-    pub(super) async fn serve(mut self) {
-        let mut buffer = vec![0; usize::from(MTU)];
-        let mut tidying = tokio::time::interval(TIDY_EVERY);
-        let tun = Arc::clone(&self.tun);
-        loop {
-            tokio::select! {
-                received = tun.receive(&mut buffer) => match received {
-                    Ok(length) => self.take_batch(&mut buffer, length),
-                    Err(error) => {
-                        tracing::warn!(%error, "a container's network device is gone");
-                        return;
-                    }
-                },
-                () = self.connections.step() => {}
-                _ = tidying.tick() => {
-                    self.connections.tidy();
-                    self.exchanges.tidy();
-                }
-            }
-        }
-    }
-
-    fn take_batch(&mut self, buffer: &mut [u8], first: usize) {
-        let mut length = first;
-        for _ in 0..BATCH {
-            self.take(&mut buffer[..length]);
-            match self.tun.try_receive(buffer) {
-                Some(next) => length = next,
-                None => return,
-            }
-        }
-    }
-
-    fn take(&mut self, bytes: &mut [u8]) {
+    /// Takes a packet of the container, or one that goes back to it, to the
+    /// transport that it belongs to.
+    pub(super) fn take(&mut self, bytes: &mut [u8]) {
         let Some(packet) = Packet::parse(bytes) else {
             return;
         };
@@ -80,11 +43,22 @@ impl Outside {
             Transport::Tcp if self.connections.returns(&packet) => {
                 self.connections.give_back(packet);
             }
-            _ if *packet.source().ip() != CONTAINER => {}
+            _ if *packet.source().ip() != self.own => {}
             Transport::Tcp if packet.opens() => self.open(packet),
             Transport::Tcp => self.connections.forward(packet),
             Transport::Udp => self.send(&packet),
         }
+    }
+
+    /// Does the next thing that is not a packet.
+    pub(super) async fn step(&mut self) {
+        self.connections.step().await;
+    }
+
+    /// Forgets what ended a while ago.
+    pub(super) fn tidy(&mut self) {
+        self.connections.tidy();
+        self.exchanges.tidy();
     }
 
     fn open(&mut self, packet: Packet<'_>) {

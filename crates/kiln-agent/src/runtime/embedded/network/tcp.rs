@@ -8,7 +8,7 @@
 //! are carried between two ordinary sockets.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use nix::sys::socket::{setsockopt, sockopt::KeepAlive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-use super::addresses::{CONTAINER, ENDPOINT, STAND_IN};
+use super::addresses::{ENDPOINT, STAND_IN};
 use super::flows::{Flows, Opening};
 use super::host;
 use super::packet::{Packet, Unreachable};
@@ -28,6 +28,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// The connections of one container.
 pub(super) struct Connections {
     tun: Arc<Tun>,
+    own: Ipv4Addr,
     returning: TcpListener,
     listener: SocketAddrV4,
     flows: Flows<TcpStream>,
@@ -43,10 +44,12 @@ struct Dialled {
 }
 
 impl Connections {
-    pub(super) fn new(tun: Arc<Tun>, returning: TcpListener) -> Self {
+    /// Those of the container with the address `own`.
+    pub(super) fn new(tun: Arc<Tun>, own: Ipv4Addr, returning: TcpListener) -> Self {
         let port = returning.local_addr().map_or(0, |address| address.port());
         Self {
             tun,
+            own,
             returning,
             listener: SocketAddrV4::new(ENDPOINT, port),
             flows: Flows::new(host::most_connections()),
@@ -89,7 +92,7 @@ impl Connections {
             .flows
             .flow_of(packet.destination().port(), Instant::now())
         {
-            packet.readdress(flow.asked, SocketAddrV4::new(CONTAINER, flow.port));
+            packet.readdress(flow.asked, SocketAddrV4::new(self.own, flow.port));
             self.tun.send(packet.bytes());
         }
     }

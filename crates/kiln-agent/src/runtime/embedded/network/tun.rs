@@ -16,12 +16,18 @@ const PATH: &str = "/dev/net/tun";
 /// lack nothing.
 #[must_use]
 pub fn probe() -> Option<String> {
-    open().err().map(|error| {
+    obstacle().map(|obstacle| {
         format!(
-            "{PATH} cannot be opened ({error}), so that jobs reach the server but nothing \
-             outside this machine."
+            "{obstacle}, so that jobs reach the server but nothing outside this machine, and \
+             jobs of several instances do not run."
         )
     })
+}
+
+/// Why no device can be made, as a clause; `None` when one can.
+pub(super) fn obstacle() -> Option<String> {
+    let error = open().err()?;
+    Some(format!("{PATH} cannot be opened ({error})"))
 }
 
 /// Opens the control device; the file becomes a device by a request of `link`.

@@ -11,7 +11,6 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::addresses::CONTAINER;
 use super::flows::Flow;
 use super::host;
 use super::packet::{Packet, datagram};
@@ -28,6 +27,7 @@ const WAITING: usize = 64;
 /// The exchanges of one container.
 pub(super) struct Exchanges {
     tun: Arc<Tun>,
+    own: Ipv4Addr,
     most: usize,
     opened: u64,
     open: HashMap<Flow, Exchange>,
@@ -41,10 +41,12 @@ struct Exchange {
 }
 
 impl Exchanges {
-    pub(super) fn new(tun: Arc<Tun>) -> Self {
+    /// Those of the container with this address.
+    pub(super) fn new(tun: Arc<Tun>, own: Ipv4Addr) -> Self {
         let most = host::most_connections() / 2;
         Self {
             tun,
+            own,
             most,
             opened: 0,
             open: HashMap::new(),
@@ -75,8 +77,10 @@ impl Exchanges {
             },
         );
         let (tun, flow) = (Arc::clone(&self.tun), packet.flow());
+        let container = SocketAddrV4::new(self.own, flow.port);
         self.tasks.spawn(async move {
-            if let Err(error) = exchange(&tun, flow, destination, receiver).await {
+            let ends = (container, flow.asked);
+            if let Err(error) = exchange(&tun, ends, destination, receiver).await {
                 tracing::debug!(%error, %destination, "a container's exchange ended");
             }
         });
@@ -105,12 +109,11 @@ impl Exchanges {
 
 async fn exchange(
     tun: &Tun,
-    flow: Flow,
+    (container, asked): (SocketAddrV4, SocketAddrV4),
     destination: SocketAddr,
     mut outgoing: mpsc::Receiver<Vec<u8>>,
 ) -> io::Result<()> {
     let socket = connect(destination).await?;
-    let container = SocketAddrV4::new(CONTAINER, flow.port);
     let quiet = if destination.port() == DNS_PORT {
         QUIET_LOOK_UP
     } else {
@@ -125,7 +128,7 @@ async fn exchange(
             },
             received = socket.recv(&mut buffer) => {
                 let length = received?;
-                if let Some(packet) = datagram(flow.asked, container, &buffer[..length], MTU) {
+                if let Some(packet) = datagram(asked, container, &buffer[..length], MTU) {
                     tun.send(&packet);
                 }
                 Ok(true)

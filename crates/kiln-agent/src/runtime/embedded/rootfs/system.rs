@@ -36,7 +36,7 @@ const SHARED_ETC: [&str; 14] = [
 ];
 
 /// The directories of a fresh root, with their modes.
-const SKELETON: [(&str, u32); 14] = [
+const SKELETON: [(&str, u32); 15] = [
     ("dev", 0o755),
     ("etc", 0o755),
     ("home", 0o755),
@@ -46,6 +46,8 @@ const SKELETON: [(&str, u32); 14] = [
     ("proc", 0o555),
     ("root", 0o700),
     ("run", 0o755),
+    // Where the part of `sshd` that listens to strangers is locked up.
+    ("run/sshd", 0o755),
     ("srv", 0o755),
     ("sys", 0o555),
     ("tmp", 0o1777),
@@ -59,6 +61,7 @@ const ACCOUNTS: [(&str, &str); 3] = [
         "etc/passwd",
         "root:x:0:0:root:/root:/bin/sh\n\
          daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n\
+         sshd:x:100:65534::/run/sshd:/usr/sbin/nologin\n\
          nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     ),
     (

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
+use crate::gpu;
 use crate::runtime::Container;
 use crate::runtime::embedded::protocol::Refusal;
 
@@ -107,7 +108,27 @@ fn environment(container: &Container) -> BTreeMap<String, String> {
     ]);
     all.extend(container.image.config.env.iter().cloned());
     all.extend(container.env.iter().cloned());
+    tell_of_gpus(container, &mut all);
     all
+}
+
+/// Says which GPUs there are, whatever the image and the job say, for there are no
+/// others, and where their driver is.
+fn tell_of_gpus(container: &Container, all: &mut BTreeMap<String, String>) {
+    let numbers: Vec<String> = container.gpus.iter().map(u32::to_string).collect();
+    let visible = gpu::visible_devices(&numbers);
+    all.insert("NVIDIA_VISIBLE_DEVICES".to_owned(), visible);
+    if numbers.is_empty() {
+        return;
+    }
+    for (name, directory) in [("PATH", "bin"), ("LD_LIBRARY_PATH", "lib64")] {
+        let directory = format!("{}/{directory}", gpu::MOUNT_POINT);
+        let value = match all.get(name).filter(|old| !old.is_empty()) {
+            Some(old) => format!("{directory}:{old}"),
+            None => directory,
+        };
+        all.insert(name.to_owned(), value);
+    }
 }
 
 /// What stands at a path.

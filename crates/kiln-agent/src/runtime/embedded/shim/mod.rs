@@ -32,6 +32,7 @@ use super::mounts::attach_directory;
 use super::protocol::{Refusal, Report, ShimSpec};
 use super::rootfs;
 use super::tolerance::Safeguard;
+use crate::gpu;
 use crate::runtime::{Exit, Mount};
 use agent_link::AgentLink;
 use guest::Guest;
@@ -154,11 +155,14 @@ fn enter_namespaces(spec: &ShimSpec) -> nix::Result<()> {
 /// Assembles the root file system and writes the bundle that describes it.
 fn write_bundle(spec: &ShimSpec, group: &ContainerGroup) -> Result<(), Refusal> {
     let root = rootfs::assemble(spec)?;
+    let devices = gpu::devices(Path::new("/"), &spec.container.gpus)
+        .map_err(|error| Refusal::machine("looking for the container's GPUs", &error))?;
     let (_, open_files) = getrlimit(Resource::RLIMIT_NOFILE)
         .map_err(|error| Refusal::machine("reading the limit of open files", &error))?;
     let surroundings = Surroundings {
         rootfs: root.path,
         system_mounts: root.mounts,
+        devices,
         cgroup_path: group.path(),
         enforced: group.enforced(),
         cgroups: group.visible(),

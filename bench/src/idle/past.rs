@@ -1,0 +1,47 @@
+//! Jobs that have ended: created behind one that has the machine, and stopped
+//! where they wait.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Endpoint};
+use crate::error::BenchError;
+use crate::latency::request;
+use crate::load;
+use crate::occupant::Occupant;
+
+/// Jobs that are created and then stopped together. Their requests are signed
+/// beforehand, and a signature is good for some minutes only.
+const BATCH: usize = 5_000;
+
+/// Has so many jobs come and end.
+pub fn make(endpoint: &Endpoint, jobs: usize) -> Result<(), BenchError> {
+    let mut client = Client::new(endpoint);
+    let occupant = Occupant::take_machine(&mut client, "past")?;
+    let names: Vec<String> = (0..jobs).map(|n| format!("past-{n:06}")).collect();
+    for batch in names.chunks(BATCH) {
+        send(&mut client, endpoint, "CreateTrainingJob", batch, |name| {
+            request(name, "true")
+        })?;
+        send(
+            &mut client,
+            endpoint,
+            "StopTrainingJob",
+            batch,
+            |name| json!({"TrainingJobName": name}),
+        )?;
+    }
+    occupant.leave(&mut client)
+}
+
+fn send(
+    client: &mut Client,
+    endpoint: &Endpoint,
+    operation: &str,
+    names: &[String],
+    input: impl Fn(&str) -> Value,
+) -> Result<(), BenchError> {
+    let signed = names
+        .iter()
+        .map(|name| client.prepare(operation, &input(name)));
+    load::once(endpoint, &Vec::from_iter(signed)).map(drop)
+}

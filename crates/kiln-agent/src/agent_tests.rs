@@ -1,0 +1,164 @@
+//! Agents whose control plane says when they may go.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::*;
+use crate::plan::sample::plan;
+use crate::report::{Ending, Numbered, Outcome};
+use crate::runtime::ControlAddress;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// What a control plane knows of its only instance.
+struct Known {
+    /// `None` once it knows the instance no longer.
+    orders: Option<Orders>,
+    ended: Option<Ending>,
+}
+
+/// A control plane for one instance.
+#[derive(Clone)]
+struct Control(Arc<Mutex<Known>>);
+
+impl Control {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Known {
+            orders: Some(Orders::default()),
+            ended: None,
+        })))
+    }
+
+    async fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let control = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(control.clone().answer(BufReader::new(stream)));
+            }
+        });
+        address
+    }
+
+    async fn answer(self, mut stream: BufReader<TcpStream>) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            if stream.read_until(b'\n', &mut head).await.unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
+        stream.read_exact(&mut body).await.unwrap();
+        let (status, body) = self.handle(&head, &body);
+        // Orders are held back for a moment, as if they were waited for.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let answer = format!(
+            "HTTP/1.1 {status} x\r\n{SERVER_HEADER}: ours\r\nContent-Length: {}\r\n\
+             Connection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let _ = stream.get_mut().write_all(answer.as_bytes()).await;
+    }
+
+    fn handle(&self, head: &str, body: &[u8]) -> (u16, String) {
+        let mut known = self.0.lock().unwrap();
+        let Some(orders) = known.orders else {
+            return (404, String::new());
+        };
+        if head.starts_with("get") {
+            return (200, serde_json::to_string(&orders).unwrap());
+        }
+        let reports: Vec<Numbered> = serde_json::from_slice(body).unwrap();
+        let last = reports.last().unwrap().n;
+        for report in reports {
+            if let Report::Ended(ending) = report.report {
+                known.ended = Some(ending);
+            }
+        }
+        (200, format!("{{\"delivered\":{last}}}"))
+    }
+
+    fn order(&self, orders: Option<Orders>) {
+        self.0.lock().unwrap().orders = orders;
+    }
+
+    async fn ending(&self) -> Ending {
+        let ended = async {
+            loop {
+                if let Some(ending) = self.0.lock().unwrap().ended.clone() {
+                    return ending;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(PATIENCE, ended).await.unwrap()
+    }
+}
+
+/// The directory of a host of three, with a plan for an image that is nowhere.
+async fn instance(own: usize, control: &Control) -> (tempfile::TempDir, PathBuf) {
+    let all = tempfile::tempdir().unwrap();
+    let directory = all.path().join(format!("i{own}"));
+    std::fs::create_dir(&directory).unwrap();
+    let mut plan = plan(3, own);
+    plan.server = "ours".to_owned();
+    plan.control = ControlAddress::Fixed(control.listen().await);
+    plan.data_dir = all.path().join("data");
+    plan.cache_dir = all.path().join("cache");
+    plan.engine_socket = Some(all.path().join("no.socket"));
+    plan.write(&directory).unwrap();
+    (all, directory)
+}
+
+#[tokio::test]
+async fn a_host_that_has_ended_stays_until_the_first_has() {
+    let control = Control::new();
+    let (_all, directory) = instance(1, &control).await;
+    let letting_go = async {
+        let ending = control.ending().await;
+        assert!(matches!(ending.outcome, Outcome::Failed(_)), "{ending:?}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(directory.join("ml/model").exists());
+        assert!(lock(&directory).unwrap().is_none());
+        control.order(Some(Orders {
+            proceed: true,
+            ..Orders::default()
+        }));
+    };
+    let (ran, ()) = tokio::join!(timeout(PATIENCE, run(&directory)), letting_go);
+    ran.unwrap().unwrap();
+    assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn a_host_that_nobody_knows_any_more_stays_no_longer() {
+    let control = Control::new();
+    let (_all, directory) = instance(2, &control).await;
+    let forgetting = async {
+        control.ending().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        control.order(None);
+    };
+    let (ran, ()) = tokio::join!(timeout(PATIENCE, run(&directory)), forgetting);
+    ran.unwrap().unwrap();
+    assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn the_first_host_waits_for_nobody_when_its_life_is_over() {
+    let control = Control::new();
+    let (_all, directory) = instance(0, &control).await;
+    timeout(PATIENCE, run(&directory)).await.unwrap().unwrap();
+    control.ending().await;
+    assert!(!directory.exists());
+}

@@ -1,0 +1,189 @@
+//! Instances from the start of their agents to their last traces, and how they
+//! are found again after a crash.
+
+use std::collections::HashMap;
+
+use kiln_engine::{Claim, Presence};
+use kiln_store::Instance;
+
+use super::dispatch::RETRY_AFTER;
+use super::hosts::position;
+use super::warm_pool_match::match_key;
+use super::{Event, Job, KIND, TrainingJobs};
+use crate::{JobError, Party};
+
+impl TrainingJobs {
+    /// Finds what an earlier server left running, and begins to run jobs.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn start(&self) -> Result<(), JobError> {
+        let instances = self.shared.store.instances.all()?;
+        self.clear_strays(&instances)?;
+        self.find_warm_pools()?;
+        let mut attempts = HashMap::<_, Vec<Instance>>::new();
+        for instance in instances.iter().filter(|instance| instance.kind == KIND) {
+            let attempt = (instance.job.clone(), instance.attempt);
+            attempts.entry(attempt).or_default().push(instance.clone());
+        }
+        for attempt in attempts.values() {
+            self.recover_attempt(attempt).await;
+        }
+        self.find_open_jobs()?;
+        tokio::spawn(self.clone().dispatch());
+        tokio::spawn(self.clone().keep_time());
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    /// Puts the jobs that wait back into the queue, in the order in which they
+    /// began to wait, and sets everybody's alarms.
+    fn find_open_jobs(&self) -> Result<(), JobError> {
+        let mut waiting = Vec::new();
+        for stored in self.shared.store.jobs.open_jobs(KIND)? {
+            let name = stored.name.clone();
+            match self.read(stored) {
+                Ok(job) => {
+                    self.set_alarm(&job);
+                    if job.state.is_waiting() {
+                        waiting.push((job.state.queued, name, match_key(&job.request)));
+                    }
+                }
+                Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
+            }
+        }
+        // The sort is stable: jobs of one millisecond stay in the order they came.
+        waiting.sort_by_key(|(since, ..)| *since);
+        let mut queue = self.queue();
+        for (_, name, key) in waiting {
+            queue.push(name, key);
+        }
+        Ok(())
+    }
+
+    /// Removes what is left of instances that were forgotten before they were
+    /// cleared away wholly. Instances that are placed from now on are none of
+    /// those that are found here.
+    fn clear_strays(&self, instances: &[Instance]) -> Result<(), JobError> {
+        let known = instances.iter().map(|instance| instance.id.clone());
+        let strays = self.shared.engine.strays(&known.collect())?;
+        let engine = self.shared.engine.clone();
+        tokio::spawn(async move {
+            for stray in strays {
+                if let Err(error) = engine.clear(&stray).await {
+                    tracing::warn!(instance = stray, %error, "a stray instance stays");
+                }
+            }
+        });
+        Ok(())
+    }
+
+    async fn recover_attempt(&self, attempt: &[Instance]) {
+        for instance in attempt {
+            let recovered = self.recover(attempt, instance).await;
+            let id = &instance.id;
+            tokio::spawn(self.clone().attend(id.clone()));
+            if let Err(error) = recovered {
+                tracing::error!(instance = id, %error, "an instance could not be recovered");
+                // Should this fail too, it is tried again when the agent is gone.
+                if let Err(error) = self.lose(id, &error.to_string()).await {
+                    tracing::error!(instance = id, %error, "nor could its job be told");
+                }
+            }
+        }
+    }
+
+    async fn recover(&self, attempt: &[Instance], instance: &Instance) -> Result<(), JobError> {
+        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        let Some(job) = job.filter(|job| job.is_in(instance)) else {
+            return Ok(());
+        };
+        for party in [Party::Work, Party::Agent] {
+            self.issue(&instance.job, &instance.id, party);
+        }
+        let engine = &self.shared.engine;
+        let claim: Claim = serde_json::from_str(&instance.claim)?;
+        // A warm pool has its room already.
+        if job.state.warm_pool.is_none() {
+            engine.adopt(&instance.id, &claim);
+        }
+        if must_begin(engine.presence(&instance.id), instance) {
+            self.begin(&job, attempt, instance).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until an instance's agent is gone, and clears up behind it.
+    pub(super) async fn attend(self, id: String) {
+        self.shared.engine.departed(&id).await;
+        while let Err(error) = self.settle(&id).await {
+            tracing::error!(instance = id, %error, "an instance could not be cleared up yet");
+            tokio::time::sleep(RETRY_AFTER).await;
+        }
+        self.revoke(&id);
+        // Nobody waits for the answer to what the agent asked last.
+        self.tell();
+        self.release(std::iter::once(id.as_str()));
+    }
+
+    async fn settle(&self, id: &str) -> Result<(), JobError> {
+        let instance = self.shared.store.instances.find(id)?;
+        let delivered = instance.map_or(0, |instance| instance.delivered);
+        for reports in self.shared.engine.leftovers(id, delivered)? {
+            self.take_in(id, reports).await?;
+        }
+        self.lose(id, "the agent of the instance is gone").await?;
+        self.shared.engine.clear(id).await?;
+        self.shared.store.instances.forget(id).await?;
+        self.shared.store.logs.forget_instance(id).await?;
+        Ok(())
+    }
+
+    /// Ends the instance's part of its job as failed by the platform, unless it
+    /// has ended.
+    pub(super) async fn lose(&self, id: &str, detail: &str) -> Result<(), JobError> {
+        let Some(instance) = self.shared.store.instances.find(id)? else {
+            return Ok(());
+        };
+        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        if job.is_none_or(|job| !job.is_in(&instance)) {
+            // The usual case, which needs no write.
+            return Ok(());
+        }
+        let Some(host) = position(&instance.host) else {
+            return Ok(());
+        };
+        let reason = kiln_agent::failure::internal(&detail);
+        let lost = self
+            .step_if(&instance.job, Event::Lost(host, reason), {
+                let instance = instance.clone();
+                move |job| job.is_in(&instance)
+            })
+            .await;
+        match lost {
+            // A job that was deleted meanwhile needs no end.
+            Err(JobError::Validation(_)) => Ok(()),
+            settled => settled,
+        }
+    }
+}
+
+impl Job {
+    /// Whether the instance belongs to the attempt that is on.
+    fn is_in(&self, instance: &Instance) -> bool {
+        self.state.attempt.is_some() && self.state.attempts == instance.attempt
+    }
+}
+
+/// Whether the agent of an instance of a running attempt must be started
+/// (again): a server may have died after it wrote the instance down and before it
+/// placed it.
+fn must_begin(presence: Presence, instance: &Instance) -> bool {
+    match presence {
+        Presence::NotBegun => true,
+        Presence::Absent => instance.delivered == 0,
+        Presence::Alive | Presence::Gone => false,
+    }
+}

@@ -1,0 +1,118 @@
+//! Room that others give up for the first job of the queue: warm pools that
+//! nobody uses, and then spot jobs, where that is wanted.
+
+use std::collections::HashMap;
+
+use kiln_engine::Share;
+use kiln_model::Timestamp;
+
+use super::warm_pool::WarmPool;
+use super::{Event, Job, KIND, TrainingJobs, now};
+use crate::JobError;
+
+/// A job that may give room up, and the names of that room.
+struct Holder {
+    job: String,
+    rooms: Vec<String>,
+    gives: Gift,
+}
+
+/// What a job may give up.
+enum Gift {
+    /// The warm pool that it left, and since when nobody has used it.
+    Pool(Timestamp),
+    /// The machines that it runs on, and since when it had waited for them.
+    Machines(Timestamp),
+}
+
+impl TrainingJobs {
+    /// Sees to it that a job that waits gets room, if others can be made to give
+    /// up enough of it: the pools that were left first, then the spot jobs that
+    /// came last. Answers whether there is room already.
+    pub(super) async fn reclaim_for(
+        &self,
+        job: &Job,
+        wanted: &[(String, Share)],
+    ) -> Result<bool, JobError> {
+        let mut holders = self.idle_pools()?;
+        if self.shared.settings.preempt_spot && !job.terms().spot {
+            holders.extend(self.spot_jobs()?);
+        }
+        holders.sort_by_key(|holder| match holder.gives {
+            Gift::Pool(since) => (0, since.millis()),
+            Gift::Machines(since) => (1, -since.millis()),
+        });
+        let mut freed = Vec::new();
+        let mut givers = Vec::new();
+        let mut holders = holders.into_iter();
+        while !self.shared.engine.fits_without(wanted, &freed) {
+            let Some(holder) = holders.next() else {
+                // All that they could give would not be enough.
+                return Ok(false);
+            };
+            freed.extend(holder.rooms.iter().cloned());
+            givers.push(holder);
+        }
+        let mut at_once = true;
+        for giver in givers {
+            match giver.gives {
+                Gift::Pool(_) => self.end_warm_pool(&giver.job).await?,
+                Gift::Machines(_) => {
+                    at_once = false;
+                    self.step(&giver.job, Event::Reclaimed).await?;
+                }
+            }
+        }
+        Ok(at_once)
+    }
+
+    fn idle_pools(&self) -> Result<Vec<Holder>, JobError> {
+        let mut idle = Vec::new();
+        for (name, _) in self.shared.store.warm_pools.holders(KIND)? {
+            let stored = self.shared.store.jobs.find(KIND, &name)?;
+            let job = stored.map(|stored| self.read(stored)).transpose()?;
+            let pool = job.and_then(|job| job.state.warm_pool);
+            idle.extend(pool.as_ref().and_then(|pool| pool_of(name, pool)));
+        }
+        Ok(idle)
+    }
+
+    fn spot_jobs(&self) -> Result<Vec<Holder>, JobError> {
+        let mut rooms = HashMap::<String, Vec<String>>::new();
+        for instance in self.shared.store.instances.all()? {
+            rooms.entry(instance.job).or_default().push(instance.id);
+        }
+        let mut running = Vec::new();
+        for (name, rooms) in rooms {
+            let stored = self.shared.store.jobs.find(KIND, &name)?;
+            let job = stored.map(|stored| self.read(stored)).transpose()?;
+            let spot = job.filter(|job| job.terms().spot && job.state.attempt.is_some());
+            running.extend(spot.map(|job| Holder {
+                job: name,
+                rooms,
+                gives: Gift::Machines(job.state.queued),
+            }));
+        }
+        Ok(running)
+    }
+
+    async fn end_warm_pool(&self, name: &str) -> Result<(), JobError> {
+        let ended = self.change(name, |job| {
+            if let Some(pool) = &mut job.state.warm_pool {
+                // One that has been taken meanwhile is not there to be ended.
+                let _ = pool.keep_for(0, now());
+            }
+            Ok(())
+        });
+        ended.await?;
+        self.tend_warm_pool(name)
+    }
+}
+
+fn pool_of(job: String, pool: &WarmPool) -> Option<Holder> {
+    Some(Holder {
+        job,
+        rooms: pool.rooms().collect(),
+        gives: Gift::Pool(pool.idle_since()?),
+    })
+}

@@ -1,0 +1,39 @@
+//! Spot jobs: they give their room back when it is wanted, and go on later.
+
+use super::{AlreadyEnded, Event, Job, KIND, TrainingJobs};
+use crate::JobError;
+
+impl TrainingJobs {
+    /// Interrupts a running spot job, as the cloud does when it needs the
+    /// capacity: it has two minutes, its checkpoints are stored, and it goes on
+    /// from them when there is room.
+    ///
+    /// # Errors
+    /// When there is no such job, or it is none that can be interrupted now.
+    pub async fn interrupt(&self, name: &str) -> Result<(), JobError> {
+        let stored = self.shared.store.jobs.find(KIND, name)?;
+        let job = self.read(stored.ok_or_else(JobError::missing)?)?;
+        may_interrupt(&job).map_err(JobError::Validation)?;
+        self.step(name, Event::Reclaimed).await
+    }
+}
+
+fn may_interrupt(job: &Job) -> Result<(), String> {
+    let name = &job.request.training_job_name;
+    if job.state.is_terminal() {
+        return Err(AlreadyEnded(job.state.status).to_string());
+    }
+    if !job.terms().spot {
+        return Err(format!(
+            "The training job {name} cannot be interrupted: only jobs with \
+             EnableManagedSpotTraining can."
+        ));
+    }
+    if job.state.attempt.is_none() {
+        return Err(format!(
+            "The training job {name} cannot be interrupted: it waits for capacity and has no \
+             instances."
+        ));
+    }
+    Ok(())
+}
