@@ -4,19 +4,26 @@ import json
 import os
 
 import pytest
-from harness.jobs import Jobs, completed
+from harness.jobs import Jobs, completed, s3_channel
 from test_frameworks import CREATION, PYTORCH, SKLEARN, framework, script_mode
 
 RANKS = 2  # processes on each host
-# The toolkit waits for a minute and a half at the end of every MPI job.
-MPI = CREATION + 240
+# The toolkit waits for half a minute at the end of every MPI job, and there may
+# be room for one such job at a time only.
+MPI = CREATION + 120
 
 ALLREDUCE = """
 import json, os
 from mpi4py import MPI
 world = MPI.COMM_WORLD
-rank, host = world.Get_rank(), os.environ["SM_CURRENT_HOST"]
-told = {"rank": rank, "size": world.Get_size(), "host": MPI.Get_processor_name()}
+rank = world.Get_rank()
+told = {
+    "rank": rank,
+    "size": world.Get_size(),
+    "host": MPI.Get_processor_name(),
+    # The toolkit passes this one on by /etc/environment only.
+    "job": os.environ.get("TRAINING_JOB_NAME"),
+}
 total = world.allreduce(rank + 1)
 everyone = world.gather(told)
 if rank == 0:
@@ -71,6 +78,11 @@ def mpi_job(jobs: Jobs, script: str, count: int, **more) -> str:
         "sagemaker_mpi_custom_mpi_options": "",
     }
     sources = script_mode(jobs, {"train.py": script}, "train.py", **distribution)
+    if more.get("EnableNetworkIsolation"):
+        # As the SDK does: what reaches nobody gets its sources by a channel.
+        uri = json.loads(sources["sagemaker_submit_directory"])
+        sources["sagemaker_submit_directory"] = json.dumps("/opt/ml/input/data/code/sourcedir.tar.gz")
+        more["InputDataConfig"] = [s3_channel("code", uri)]
     return framework(jobs, SKLEARN, sources, ResourceConfig=hosts(count), **more)
 
 
@@ -82,7 +94,7 @@ def test_mpi_runs_its_processes_on_all_hosts(jobs):
         processes = count * RANKS
         assert model["sum"] == sum(range(1, processes + 1))
         assert model["everyone"] == [
-            {"rank": rank, "size": processes, "host": f"algo-{rank // RANKS + 1}"}
+            {"rank": rank, "size": processes, "host": f"algo-{rank // RANKS + 1}", "job": name}
             for rank in range(processes)
         ]
 

@@ -5,7 +5,8 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from harness.jobs import LINGER, completed
+from harness.jobs import LINGER, Jobs, completed
+from harness.server import Server
 
 CACHE = "/opt/ml/sagemaker/warmpoolcache"
 OTHER_ROLE = "arn:aws:iam::123456789012:role/AnotherRole"
@@ -100,7 +101,17 @@ def test_the_next_job_like_it_finds_what_the_last_one_cached(own_jobs):
     assert "WarmPoolStatus" not in fourth
 
 
-def test_who_is_not_like_it_gets_a_pool_of_its_own(own_jobs):
+@pytest.fixture
+def roomy_jobs(busybox):
+    """Jobs on a server that gives out more processors than there may be."""
+    server = Server(images={"busybox": busybox})
+    (server.data_dir / "kiln.toml").write_text("cpus = 8\nmemory_gib = 32\n")
+    yield Jobs(server.start())
+    server.close()
+
+
+def test_who_is_not_like_it_gets_a_pool_of_its_own(roomy_jobs):
+    own_jobs = roomy_jobs
     one = own_jobs.run(f"echo one > {CACHE}/f", ResourceConfig=machines(keep=60))
     keep_for(own_jobs, one["TrainingJobName"], 3)
     two = own_jobs.run(f"ls {CACHE} | wc -l", ResourceConfig=machines(keep=60), RoleArn=OTHER_ROLE)

@@ -15,7 +15,7 @@ pub struct Options {
     /// Only see that everything runs, without an optimised build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
-    /// Measure nothing but latency, throughput or data
+    /// Measure nothing but latency, throughput, data or idle
     #[arg(long, value_name = "SECTION")]
     only: Option<String>,
 }

@@ -48,6 +48,18 @@ pub fn of_runtime(error: &RuntimeError) -> String {
     shortened(&reason)
 }
 
+/// The reason when a rule's image could not be had, or its container not be run.
+#[must_use]
+pub(crate) fn of_rule_image(error: &RuntimeError) -> String {
+    match error {
+        RuntimeError::Image(detail) => client(format_args!(
+            "The rule was not evaluated, since its image is not available here: {detail}. \
+             Register the image with `kiln images add`, or say in kiln.toml what stands for it"
+        )),
+        other => of_runtime(other),
+    }
+}
+
 /// The reason when inputs could not be fetched.
 #[must_use]
 pub fn of_download(error: &DataError) -> String {
@@ -131,16 +143,27 @@ fn shortened(reason: &str) -> String {
     reason.chars().take(LONGEST_REASON).collect()
 }
 
-/// Reads the failure file under the job's output directory. The work wrote what
-/// is there, so no symbolic link is followed: one could point at anything on
-/// the host.
+/// Reads the failure file under the job's output directory.
 #[must_use]
 pub fn read_message(output: &Path) -> Option<String> {
+    read(output, "failure")
+}
+
+/// Reads the message that a processing container leaves when it ends, under the
+/// output directory.
+#[must_use]
+pub(crate) fn read_exit_message(output: &Path) -> Option<String> {
+    read(output, "message")
+}
+
+/// Reads what the work has to say for itself. It wrote what is there, so no
+/// symbolic link is followed: one could point at anything on the host.
+fn read(output: &Path, name: &str) -> Option<String> {
     let directory = std::fs::File::open(output).ok()?;
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
         .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
-    let file = std::fs::File::from(openat2(&directory, "failure", how).ok()?);
+    let file = std::fs::File::from(openat2(&directory, name, how).ok()?);
     if !file.metadata().ok()?.is_file() {
         return None;
     }

@@ -26,8 +26,10 @@ use crate::opt_ml::{OptMl, WARM_POOL_CACHE};
 use crate::outputs::Synchronised;
 use crate::plan::{InstancePlan, SCRATCH};
 use crate::profile::Profiler;
+use crate::records::Records;
 use crate::report::{Ending, Orders, Outcome, Report, Stage};
-use crate::runtime::{Container, Exit, Mount, Network, ResolvedImage, Root};
+use crate::rule;
+use crate::runtime::{Container, Exit, Mount, Network, ResolvedImage, Root, RuntimeError};
 use crate::settlement::Settlement;
 use crate::spool::Spool;
 use crate::volume::{Exceeded, Volume};
@@ -51,6 +53,8 @@ pub(crate) struct Life {
 struct Brought {
     inputs: Inputs,
     synchronised: Synchronised,
+    /// What a rule reads.
+    records: Records,
 }
 
 impl Life {
@@ -77,16 +81,17 @@ impl Life {
         let image = self
             .unless_cut(deadline, self.images.resolve(&self.plan, &self.spool))
             .await?;
-        let image = image.map_err(failed)?;
+        let image = image.map_err(|error| self.no_image(&error))?;
         let place = (&opt_ml, &volume);
         let worked = self.train(place, image, &mut brought, deadline).await?;
         let Brought {
             inputs,
             mut synchronised,
+            records,
         } = brought;
         // Nobody reads them any more.
-        drop(inputs);
-        let outcome = outcome(&worked, failure::read_message(&opt_ml.output()));
+        drop((inputs, records));
+        let outcome = self.outcome(&worked, &opt_ml);
         // What is stored in the server's own S3 goes to the same disk once more.
         let same_disk = self.plan.store.endpoint.is_none();
         if same_disk && volume.used_up_disk() && matches!(outcome, Outcome::Failed(_)) {
@@ -112,6 +117,7 @@ impl Life {
             Ok(Brought {
                 inputs: Inputs::prepare(&self.plan, &self.objects, opt_ml, &lists).await?,
                 synchronised: Synchronised::prepare(&self.plan, &self.objects, opt_ml).await?,
+                records: self.records().map_err(|error| failure::internal(&error))?,
             })
         };
         let brought: Result<Brought, String> = tokio::select! {
@@ -125,6 +131,29 @@ impl Life {
         // A write that failed may have been faster than the watch.
         let exceeded = volume.full().await;
         Err(exceeded.map_or(reason, |exceeded| failure::of_inputs(&exceeded)))
+    }
+
+    fn records(&self) -> std::io::Result<Records> {
+        let rule = self.plan.rule.iter();
+        let plans: Vec<_> = rule.flat_map(|rule| rule.records.clone()).collect();
+        Records::prepare(&plans, &self.objects, &self.directory)
+    }
+
+    fn no_image(&self, error: &RuntimeError) -> Outcome {
+        Outcome::Failed(match self.plan.rule {
+            Some(_) => failure::of_rule_image(error),
+            None => failure::of_runtime(error),
+        })
+    }
+
+    fn outcome(&self, worked: &Worked, opt_ml: &OptMl) -> Outcome {
+        match self.plan.rule {
+            Some(_) => rule::outcome(
+                worked,
+                failure::read_exit_message(&opt_ml.output()).as_deref(),
+            ),
+            None => outcome(worked, failure::read_message(&opt_ml.output())),
+        }
     }
 
     fn enter(&self, stage: Stage) -> Result<(), Outcome> {
@@ -164,6 +193,7 @@ impl Life {
         container.mounts.extend(brought.inputs.mounts());
         container.shared = brought.inputs.shared();
         container.mounts.extend(brought.synchronised.mounts());
+        container.mounts.extend(brought.records.mounts());
         self.enter(Stage::Training)?;
         let (tell, trouble) = watch::channel(None);
         let work = Work {
@@ -220,6 +250,7 @@ impl Life {
             never = brought.inputs.serve(&self.objects, failing) => never,
             never = filling => never,
             never = brought.synchronised.run() => never,
+            never = brought.records.follow() => never,
         }
     }
 
@@ -232,6 +263,9 @@ impl Life {
         let scratch = self.directory.join(SCRATCH);
         std::fs::create_dir_all(&scratch)?;
         let mut mounts = opt_ml.mounts();
+        if self.plan.rule.is_some() {
+            mounts.push(opt_ml.processing_config());
+        }
         if let Some(cache) = &self.plan.warm_pool_cache {
             std::fs::create_dir_all(cache)?;
             mounts.push(Mount {

@@ -15,6 +15,8 @@ use crate::runtime::Mount;
 pub(crate) const ROOT: &str = "ml";
 /// Where the container sees the directory that its warm pool keeps.
 pub(crate) const WARM_POOL_CACHE: &str = "/opt/ml/sagemaker/warmpoolcache";
+/// Where a processing container sees its configuration files.
+const PROCESSING_CONFIG: &str = "/opt/ml/config";
 /// Where the container sees it all.
 const INSIDE: &str = "/opt/ml";
 /// The directories that exist when the work starts, as the cloud makes them.
@@ -128,6 +130,17 @@ impl OptMl {
     #[must_use]
     pub fn output(&self) -> PathBuf {
         self.root.join("output")
+    }
+
+    /// The bind that shows the configuration files where a processing container
+    /// looks for them.
+    #[must_use]
+    pub fn processing_config(&self) -> Mount {
+        Mount {
+            source: self.root.join("input/config"),
+            target: PROCESSING_CONFIG.into(),
+            read_only: true,
+        }
     }
 
     /// The binds that show it to the container.

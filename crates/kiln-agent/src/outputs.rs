@@ -16,7 +16,7 @@ use crate::plan::{InstancePlan, Kept, OutputPlan};
 use crate::runtime::Mount;
 
 /// The readers of Debugger's and the profiler's files wait for this one.
-const END_OF_JOB: &str = "training_job_end.ts";
+pub(crate) const END_OF_JOB: &str = "training_job_end.ts";
 
 /// The directories of a job that are kept in step with S3.
 pub(crate) struct Synchronised {

@@ -77,6 +77,9 @@ pub struct InstancePlan {
     pub volume_bytes: u64,
     /// Lines that match become metrics.
     pub metrics: Vec<MetricPlan>,
+    /// What the instance evaluates, if it is no host of the job but one of its rules.
+    #[serde(default)]
+    pub rule: Option<RulePlan>,
     /// What the profiler measures, if anything.
     #[serde(default)]
     pub profile: Option<ProfilePlan>,
@@ -212,6 +215,25 @@ pub struct MetricPlan {
     pub name: String,
     /// A regular expression whose first group is the value.
     pub regex: String,
+}
+
+/// A rule of Debugger or of the profiler: a container that reads what its job
+/// records, stores neither model nor output data, and ends with a verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RulePlan {
+    /// What the job records.
+    pub records: Vec<RecordsPlan>,
+}
+
+/// A directory of the container that follows a place in S3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordsPlan {
+    /// The absolute path in the container.
+    pub path: PathBuf,
+    /// The bucket.
+    pub bucket: String,
+    /// The key prefix, without a slash at its end.
+    pub prefix: String,
 }
 
 /// The profiler's measuring of what the container uses. The records go below

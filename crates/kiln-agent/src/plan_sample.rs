@@ -57,6 +57,7 @@ pub(crate) fn plan(hosts: usize, own: usize) -> InstancePlan {
         synchronised: Vec::new(),
         volume_bytes: u64::MAX,
         metrics: Vec::new(),
+        rule: None,
         profile: None,
         limits: Limits {
             memory_bytes: 1,

@@ -44,6 +44,8 @@ enum Made {
     Stored,
     /// The first host stores them.
     LeftToTheFirst,
+    /// Nothing: a rule makes none.
+    None,
     /// Nothing: the job goes on later.
     Dropped,
 }
@@ -59,7 +61,7 @@ impl Settlement<'_> {
         let (made, kept) = tokio::join!(self.store(&outcome, own), synchronised.finish());
         let (outcome, stored) = match made {
             Ok(Made::Stored) => (outcome, true),
-            Ok(Made::LeftToTheFirst) => (outcome, false),
+            Ok(Made::LeftToTheFirst | Made::None) => (outcome, false),
             Ok(Made::Dropped) => (self.interrupted(), false),
             Err(error) => (worst(outcome, &error), false),
         };
@@ -76,6 +78,9 @@ impl Settlement<'_> {
     }
 
     async fn store(&self, outcome: &Outcome, own: OptMl) -> Result<Made, DataError> {
+        if self.plan.rule.is_some() {
+            return Ok(Made::None);
+        }
         if *outcome == Outcome::Interrupted {
             return Ok(Made::Dropped);
         }

@@ -11,7 +11,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -57,6 +57,8 @@ pub struct LocalEngine {
     types: InstanceTypes,
     fitting: Fitting,
     machine: Mutex<Machine>,
+    /// Instances whose agents were this server's children, and have ended.
+    ended: Arc<Mutex<HashSet<String>>>,
 }
 
 impl LocalEngine {
@@ -80,6 +82,7 @@ impl LocalEngine {
             room,
             types,
             fitting,
+            ended: Arc::default(),
         })
     }
 
@@ -88,10 +91,14 @@ impl LocalEngine {
     }
 
     fn machine(&self) -> MutexGuard<'_, Machine> {
-        self.machine.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.machine)
     }
 
-    fn spawn(&self, directory: &Path) -> std::io::Result<()> {
+    fn has_ended(&self, instance: &str) -> bool {
+        locked(&self.ended).contains(instance)
+    }
+
+    fn spawn(&self, instance: &str, directory: &Path) -> std::io::Result<()> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -112,11 +119,17 @@ impl LocalEngine {
                     .map_err(std::io::Error::from)
             });
         }
+        locked(&self.ended).remove(instance);
         let mut child = command.spawn()?;
+        let (ended, instance) = (self.ended.clone(), instance.to_owned());
         // While this server lives it is the parent, and must take the exit status.
         std::thread::Builder::new()
             .name("kiln-agent-wait".to_owned())
-            .spawn(move || child.wait())?;
+            .spawn(move || {
+                let waited = child.wait();
+                locked(&ended).insert(instance);
+                waited
+            })?;
         Ok(())
     }
 }
@@ -152,7 +165,7 @@ impl Engine for LocalEngine {
         make_private(&directory).map_err(EngineError::io("making the instance's directory"))?;
         plan.write(&directory)
             .map_err(EngineError::io("writing the plan"))?;
-        self.spawn(&directory)
+        self.spawn(&plan.instance, &directory)
             .map_err(EngineError::io("starting the agent"))
     }
 
@@ -175,7 +188,7 @@ impl Engine for LocalEngine {
             tokio::time::sleep(WATCH).await;
             match self.presence(instance) {
                 Presence::Alive => {}
-                Presence::NotBegun if patience > 0 => patience -= 1,
+                Presence::NotBegun if patience > 0 && !self.has_ended(instance) => patience -= 1,
                 Presence::Absent | Presence::NotBegun | Presence::Gone => return,
             }
         }
@@ -208,8 +221,14 @@ impl Engine for LocalEngine {
         let directory = self.directory(instance);
         kiln_agent::image::clear(&directory, instance).await;
         let removed = remove_instance(&directory).await;
-        removed.map_err(EngineError::io("removing an instance's directory"))
+        removed.map_err(EngineError::io("removing an instance's directory"))?;
+        locked(&self.ended).remove(instance);
+        Ok(())
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn make_private(directory: &Path) -> std::io::Result<()> {

@@ -28,6 +28,9 @@ use crate::StoreError;
 const GROUP_LIMIT: usize = 256;
 /// Idle read connections kept open for reuse.
 const IDLE_READERS: usize = 16;
+/// What a read connection keeps of the file, in KiB. There may be many, and the
+/// system keeps the file's pages for all of them.
+const READER_CACHE: i64 = 512;
 /// Prepared statements each connection keeps; more than the queries Kiln has.
 const STATEMENT_CACHE: usize = 64;
 
@@ -176,6 +179,8 @@ impl Database {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.shared.path, flags)?;
         configure(&connection)?;
+        // Negative numbers are sizes, others would be numbers of pages.
+        connection.pragma_update(None, "cache_size", -READER_CACHE)?;
         Ok(connection)
     }
 }

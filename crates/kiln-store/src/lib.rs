@@ -35,6 +35,7 @@ const JOB_MIGRATIONS: &[&str] = &[
     instances::CLAIMS,
     announcements::SCHEMA,
     warm_pools::SCHEMA,
+    job_list::INDEXES,
 ];
 
 /// What a control plane remembers, under one data directory. Logs have a file

@@ -6,6 +6,7 @@ mod configuration;
 mod data_dir;
 mod external_s3;
 mod machine;
+mod memory;
 mod server;
 
 use std::process::ExitCode;

@@ -20,12 +20,14 @@ use kiln_s3::ObjectStore;
 use kiln_server::{AccessKey, FrontDoor, Keyring, Messenger, ObjectService, session_keys};
 use kiln_store::Store;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::commands::Failure;
 use crate::configuration::Configuration;
 use crate::data_dir;
 use crate::external_s3::{ExternalS3, S3Options};
 use crate::machine;
+use crate::memory;
 
 /// How long requests in flight may take when the server stops.
 const FAREWELL: Duration = Duration::from_secs(3);
@@ -130,6 +132,8 @@ impl Server {
         let messenger = self
             .messenger
             .map(|messenger| tokio::spawn(messenger.run()).abort_handle());
+        let ended = Arc::new(Notify::new());
+        let housekeeping = tokio::spawn(memory::give_back_in_quiet(ended.clone())).abort_handle();
         let graceful = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
@@ -160,13 +164,16 @@ impl Server {
                 .header_read_timeout(HEAD_PATIENCE)
                 .serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
+            let ended = ended.clone();
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a connection broke off");
                 }
+                ended.notify_one();
             });
         }
         drop(self.listener);
+        housekeeping.abort();
         if let Some(messenger) = messenger {
             messenger.abort();
         }

@@ -145,7 +145,7 @@ mod tests {
             let targets: Vec<_> = mounts.iter().map(|mount| mount.target.clone()).collect();
             assert_eq!(
                 targets,
-                ["/root/.ssh", "/etc/ssh", "/etc/pam.d"].map(Into::into)
+                ["/root/.ssh", "/etc/ssh", "/etc/pam.d"].map(std::path::PathBuf::from)
             );
         }
         let file = scratch.path().join("ssh/root/id_ed25519");

@@ -5,6 +5,7 @@
 
 use kiln_agent::report::{Cut, Ending, Orders, Outcome, Stage};
 use kiln_model::Timestamp;
+use kiln_model::api::{SecondaryStatus, TrainingJobStatus};
 use serde::{Deserialize, Serialize};
 
 /// The hosts of an attempt, in the order of their numbers.
@@ -48,6 +49,39 @@ impl Verdict {
     #[must_use]
     pub fn is_stop(&self) -> bool {
         !matches!(self, Self::Failed(_) | Self::Interrupted)
+    }
+
+    /// The status, the secondary status and the message of a job that ends so;
+    /// without a verdict its work has ended well.
+    #[must_use]
+    pub fn shown(verdict: Option<&Self>) -> (TrainingJobStatus, SecondaryStatus, &'static str) {
+        use {SecondaryStatus as Secondary, TrainingJobStatus as Status};
+        match verdict {
+            None => (
+                Status::Completed,
+                Secondary::Completed,
+                "Training job completed",
+            ),
+            Some(Self::Failed(_)) => (Status::Failed, Secondary::Failed, "Training job failed"),
+            Some(Self::Stopped | Self::Interrupted) => {
+                (Status::Stopped, Secondary::Stopped, "Training job stopped")
+            }
+            Some(Self::MaxPendingTimeExceeded) => (
+                Status::Stopped,
+                Secondary::Stopped,
+                "Training job waited for capacity longer than MaxPendingTimeInSeconds",
+            ),
+            Some(Self::MaxRuntimeExceeded) => (
+                Status::Stopped,
+                Secondary::MaxRuntimeExceeded,
+                "Training job runtime exceeded MaxRuntimeInSeconds provided",
+            ),
+            Some(Self::MaxWaitTimeExceeded) => (
+                Status::Stopped,
+                Secondary::MaxWaitTimeExceeded,
+                "Training job exceeded MaxWaitTimeInSeconds provided",
+            ),
+        }
     }
 }
 
@@ -93,7 +127,11 @@ impl Attempt {
             Stage::Stopping => Stage::Training,
             stage => stage,
         };
-        self.hosts.iter().map(stage).min().unwrap_or(Stage::Preparing)
+        self.hosts
+            .iter()
+            .map(stage)
+            .min()
+            .unwrap_or(Stage::Preparing)
     }
 
     /// A host has ended. Answers whether it had not before.
@@ -160,9 +198,8 @@ impl Attempt {
             Verdict::Interrupted => Cut::Interrupt,
             _ => Cut::Stop,
         });
-        let done = |host: &Progress| host.ended || host.stage == Stage::Uploading;
         let proceed = match host {
-            0 => self.hosts.iter().skip(1).all(done),
+            0 => self.hosts.iter().skip(1).all(|host| host.ended),
             _ => self.hosts.first().is_none_or(|first| first.ended),
         };
         Orders {
@@ -237,8 +274,9 @@ mod tests {
         let proceed = |attempt: &Attempt| [0, 1, 2].map(|host| attempt.orders(host).proceed);
         assert_eq!(proceed(&attempt), [false, false, false]);
         attempt.advance(1, Stage::Uploading);
-        assert_eq!(proceed(&attempt), [false, false, false]);
         attempt.end(2, ending(Outcome::Stopped));
+        assert_eq!(proceed(&attempt), [false, false, false]);
+        attempt.end(1, ending(Outcome::Completed));
         assert_eq!(proceed(&attempt), [true, false, false]);
         attempt.end(0, ending(Outcome::Completed));
         assert_eq!(proceed(&attempt), [true, true, true]);

@@ -3,11 +3,12 @@
 
 use kiln_model::api::{
     Channel, CompressionType, CreateTrainingJobRequest, DescribeTrainingJobResponse, MetricData,
-    ModelArtifacts, OutputCompressionType, OutputDataConfig, ProfilingStatus, RecordWrapper,
-    TrainingJobStatus,
+    ModelArtifacts, OutputCompressionType, OutputDataConfig, ProfilerConfig, ProfilingStatus,
+    RecordWrapper, TrainingJobStatus,
 };
 use kiln_model::{Arn, Timestamp};
 
+use super::request::{PROFILING_INTERVAL, profiling_interval};
 use super::state::TrainingState;
 use super::warm_pool::WarmPool;
 
@@ -19,6 +20,10 @@ pub fn describe(
     state: &TrainingState,
 ) -> DescribeTrainingJobResponse {
     let request = request.clone();
+    let profiling_status = match profiling_interval(&request) {
+        Some(_) => ProfilingStatus::Enabled,
+        None => ProfilingStatus::Disabled,
+    };
     let training_time = training_seconds(state);
     let billable_time = billable_seconds(&request, state);
     DescribeTrainingJobResponse {
@@ -64,10 +69,10 @@ pub fn describe(
         debug_rule_configurations: request.debug_rule_configurations,
         tensor_board_output_config: request.tensor_board_output_config,
         debug_rule_evaluation_statuses: None,
-        profiler_config: request.profiler_config,
+        profiler_config: request.profiler_config.map(normalised_profiler),
         profiler_rule_configurations: request.profiler_rule_configurations,
         profiler_rule_evaluation_statuses: None,
-        profiling_status: Some(ProfilingStatus::Disabled),
+        profiling_status: Some(profiling_status),
         environment: request.environment,
         retry_strategy: request.retry_strategy,
         remote_debug_config: request.remote_debug_config,
@@ -111,6 +116,14 @@ fn normalised_channels(channels: Vec<Channel>) -> Vec<Channel> {
         channel
     };
     channels.into_iter().map(normalised).collect()
+}
+
+fn normalised_profiler(mut profiler: ProfilerConfig) -> ProfilerConfig {
+    if profiler.disable_profiler != Some(true) {
+        let interval = &mut profiler.profiling_interval_in_milliseconds;
+        interval.get_or_insert(PROFILING_INTERVAL.cast_signed());
+    }
+    profiler
 }
 
 fn normalised_output(mut output: OutputDataConfig) -> OutputDataConfig {

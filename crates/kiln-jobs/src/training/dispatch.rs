@@ -15,7 +15,7 @@ use kiln_store::Instance;
 use super::hosts::{self, HostSpec};
 use super::plan::{Placement, build};
 use super::warm_pools::Allocation;
-use super::{Event, Job, KIND, TrainingJobs, now};
+use super::{Event, Job, KIND, TrainingJobs, now, request};
 use crate::{JobError, Party};
 
 /// How long what failed rests before it is tried again.
@@ -142,7 +142,8 @@ impl TrainingJobs {
     ) -> Result<Option<(Job, Vec<Instance>)>, JobError> {
         let name = &job.request.training_job_name;
         let at = now();
-        let epoch = at.millis().div_euclid(1000);
+        // Attempts that begin in the same second have logs of their own all the same.
+        let epoch = at.millis().div_euclid(1000).max(job.state.stream_second + 1);
         let instance = |(host, (id, claim)): (&HostSpec, &(String, Claim))| {
             Ok(Instance {
                 id: id.clone(),
@@ -168,6 +169,8 @@ impl TrainingJobs {
                 ));
             }
             job.step(Event::Placed { hosts, remark }, at);
+            job.state.stream_second = epoch;
+            job.state.profile = request::profile_path(&job.request);
             job.state.warm_pool = pool.or(job.state.warm_pool);
             Ok((job.change()?, job))
         };

@@ -12,6 +12,9 @@ use super::warm_pool_match::match_key;
 use super::{Event, Job, KIND, TrainingJobs};
 use crate::{JobError, Party};
 
+/// How many times an agent may die before it has begun.
+const BEGINNINGS: u32 = 3;
+
 impl TrainingJobs {
     /// Finds what an earlier server left running, and begins to run jobs.
     ///
@@ -116,7 +119,7 @@ impl TrainingJobs {
 
     /// Waits until an instance's agent is gone, and clears up behind it.
     pub(super) async fn attend(self, id: String) {
-        self.shared.engine.departed(&id).await;
+        self.see_through(&id).await;
         while let Err(error) = self.settle(&id).await {
             tracing::error!(instance = id, %error, "an instance could not be cleared up yet");
             tokio::time::sleep(RETRY_AFTER).await;
@@ -127,6 +130,41 @@ impl TrainingJobs {
         self.release(std::iter::once(id.as_str()));
     }
 
+    /// Returns when an instance's agent is gone for good. One that died before it
+    /// had begun is started again a few times, as nothing has happened yet.
+    async fn see_through(&self, id: &str) {
+        for _ in 0..BEGINNINGS {
+            self.shared.engine.departed(id).await;
+            match self.begin_again(id).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(instance = id, %error, "an agent could not be started again");
+                    return;
+                }
+            }
+        }
+        self.shared.engine.departed(id).await;
+    }
+
+    async fn begin_again(&self, id: &str) -> Result<bool, JobError> {
+        let Some(instance) = self.shared.store.instances.find(id)? else {
+            return Ok(false);
+        };
+        if !must_begin(self.shared.engine.presence(id), &instance) {
+            return Ok(false);
+        }
+        let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        let Some(job) = job.filter(|job| job.is_in(&instance)) else {
+            return Ok(false);
+        };
+        let mut attempt = self.shared.store.instances.of_job(KIND, &instance.job)?;
+        attempt.retain(|other| other.attempt == instance.attempt);
+        self.begin(&job, &attempt, &instance).await?;
+        Ok(true)
+    }
+
     async fn settle(&self, id: &str) -> Result<(), JobError> {
         let instance = self.shared.store.instances.find(id)?;
         let delivered = instance.map_or(0, |instance| instance.delivered);
@@ -134,9 +172,25 @@ impl TrainingJobs {
             self.take_in(id, reports).await?;
         }
         self.lose(id, "the agent of the instance is gone").await?;
+        self.until_needless(id).await?;
         self.shared.engine.clear(id).await?;
         self.shared.store.instances.forget(id).await?;
         self.shared.store.logs.forget_instance(id).await?;
+        Ok(())
+    }
+
+    /// Waits until nobody needs what the instance has made any more: the first
+    /// host of a cluster stores it for all.
+    async fn until_needless(&self, id: &str) -> Result<(), JobError> {
+        let mut told = self.shared.told.subscribe();
+        while let Some(instance) = self.shared.store.instances.find(id)? {
+            // The first host needs nothing of its own once it is gone.
+            if position(&instance.host) == Some(0) || self.orders_of(&instance)?.proceed {
+                break;
+            }
+            // The sender lives as long as we do.
+            let _ = told.changed().await;
+        }
         Ok(())
     }
 
@@ -181,9 +235,7 @@ impl Job {
 /// (again): a server may have died after it wrote the instance down and before it
 /// placed it.
 fn must_begin(presence: Presence, instance: &Instance) -> bool {
-    match presence {
-        Presence::NotBegun => true,
-        Presence::Absent => instance.delivered == 0,
-        Presence::Alive | Presence::Gone => false,
-    }
+    let untouched = matches!(presence, Presence::NotBegun | Presence::Absent);
+    // One that has said something is about to be cleared away.
+    untouched && instance.delivered == 0
 }

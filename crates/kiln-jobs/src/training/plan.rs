@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use kiln_agent::cluster::Cluster;
 use kiln_agent::plan::{
-    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, StorePlan, SynchronisedPlan,
+    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, ProfilePlan, StorePlan,
+    SynchronisedPlan,
 };
 use kiln_agent::runtime::{NetworkPolicy, Start};
 use kiln_agent::ssh::ClusterKey;
@@ -100,7 +101,15 @@ pub(crate) fn build(
             arguments: algorithm.container_arguments.clone(),
         },
         environment: environment(job, arn, settings, cluster.name(), &claim.gpus),
-        config: config_files(job, arn, &Seat { hosts: &hosts, own: cluster.own, attempt }),
+        config: config_files(
+            job,
+            arn,
+            &Seat {
+                hosts: &hosts,
+                own: cluster.own,
+                attempt,
+            },
+        ),
         cluster,
         cluster_key,
         channels,
@@ -118,7 +127,8 @@ pub(crate) fn build(
         limits: claim.limits,
         gpus: claim.gpus,
         warm_pool_cache,
-        profile: None,
+        rule: None,
+        profile: request::profiling_interval(job).map(|interval_ms| ProfilePlan { interval_ms }),
         network: match job.enable_network_isolation {
             Some(true) => NetworkPolicy::Isolated,
             _ => NetworkPolicy::Open,

@@ -13,7 +13,7 @@ use kiln_store::{Instance, NewEvent, StoreError};
 use super::attempt::Attempt;
 use super::hosts::position;
 use super::scope::Access;
-use super::{Action, Event, KIND, LOG_GROUP, TrainingJobs, instant, now, settle};
+use super::{Action, Event, KIND, LOG_GROUP, TrainingJobs, instant, now, request, settle};
 use crate::{JobError, JobSession, Party};
 
 /// How long an agent's question for orders is held open.
@@ -93,11 +93,14 @@ impl TrainingJobs {
         Ok(scope.is_some_and(|scope| scope.allows(Access::Read, bucket, key)))
     }
 
-    fn orders_of(&self, instance: &Instance) -> Result<Orders, JobError> {
+    pub(super) fn orders_of(&self, instance: &Instance) -> Result<Orders, JobError> {
         let stored = self.shared.store.jobs.find(&instance.kind, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
         Ok(match (job, position(&instance.host)) {
-            (Some(job), Some(host)) => job.state.orders(instance.attempt, host),
+            (Some(job), Some(host)) => Orders {
+                profiler_off: request::profiling_interval(&job.request).is_none(),
+                ..job.state.orders(instance.attempt, host)
+            },
             _ => Attempt::OVER,
         })
     }

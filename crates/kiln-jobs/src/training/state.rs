@@ -61,6 +61,11 @@ pub struct TrainingState {
     pub queued: Timestamp,
     /// Milliseconds for which earlier attempts ran.
     pub used: i64,
+    /// The second that is in the names of the last attempt's log streams.
+    pub stream_second: i64,
+    /// Where the instances of the last attempt store their profile, if they were
+    /// told to.
+    pub profile: Option<String>,
     /// The warm pool that it has or had.
     pub warm_pool: Option<WarmPool>,
 }
@@ -147,6 +152,8 @@ impl TrainingState {
             attempt: None,
             queued: now,
             used: 0,
+            stream_second: 0,
+            profile: None,
             warm_pool: None,
         };
         state.enter(SecondaryStatus::Starting, STARTING, now);
@@ -219,7 +226,7 @@ impl TrainingState {
             Event::Waiting => self.wait(at),
             Event::Refused(reason) => return self.refuse(reason, at),
             Event::Placed { hosts, remark } => self.place(hosts, remark, at),
-            Event::Stage(host, stage) => return self.follow(host, stage, at),
+            Event::Stage(host, stage) => self.follow(host, stage, at),
             Event::Metric { name, value } => {
                 self.metrics.insert(name, LastMetric { value, at });
             }
@@ -270,9 +277,9 @@ impl TrainingState {
         self.enter(SecondaryStatus::Pending, &message, at);
     }
 
-    fn follow(&mut self, host: usize, stage: Stage, at: Timestamp) -> Action {
+    fn follow(&mut self, host: usize, stage: Stage, at: Timestamp) {
         let Some(attempt) = &mut self.attempt else {
-            return Action::Nothing;
+            return;
         };
         let advanced = attempt.advance(host, stage);
         let undecided = attempt.verdict.is_none();
@@ -283,11 +290,6 @@ impl TrainingState {
                 (_, Some(stage)) => self.show(stage, at),
                 (_, None) => {}
             }
-        }
-        match stage {
-            // Others may wait for this.
-            Stage::Uploading => Action::Tell,
-            _ => Action::Nothing,
         }
     }
 
@@ -436,7 +438,7 @@ impl TrainingState {
             _ if stopping => Some(Verdict::Stopped),
             other => other,
         };
-        let (status, secondary, message) = terminal(verdict.as_ref());
+        let (status, secondary, message) = Verdict::shown(verdict.as_ref());
         if let Some(Verdict::Failed(reason)) = verdict {
             self.failure_reason = Some(reason);
         }
@@ -467,39 +469,6 @@ impl TrainingState {
             end_time: None,
             status_message: Some(message.to_owned()),
         });
-    }
-}
-
-/// The status, the secondary status and the message of an end.
-fn terminal(
-    verdict: Option<&Verdict>,
-) -> (TrainingJobStatus, SecondaryStatus, &'static str) {
-    use {SecondaryStatus as Secondary, TrainingJobStatus as Status};
-    match verdict {
-        None => (
-            Status::Completed,
-            Secondary::Completed,
-            "Training job completed",
-        ),
-        Some(Verdict::Failed(_)) => (Status::Failed, Secondary::Failed, "Training job failed"),
-        Some(Verdict::Stopped | Verdict::Interrupted) => {
-            (Status::Stopped, Secondary::Stopped, "Training job stopped")
-        }
-        Some(Verdict::MaxPendingTimeExceeded) => (
-            Status::Stopped,
-            Secondary::Stopped,
-            "Training job waited for capacity longer than MaxPendingTimeInSeconds",
-        ),
-        Some(Verdict::MaxRuntimeExceeded) => (
-            Status::Stopped,
-            Secondary::MaxRuntimeExceeded,
-            "Training job runtime exceeded MaxRuntimeInSeconds provided",
-        ),
-        Some(Verdict::MaxWaitTimeExceeded) => (
-            Status::Stopped,
-            Secondary::MaxWaitTimeExceeded,
-            "Training job exceeded MaxWaitTimeInSeconds provided",
-        ),
     }
 }
 

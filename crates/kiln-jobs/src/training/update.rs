@@ -33,6 +33,8 @@ impl TrainingJobs {
         if kept {
             self.tend_warm_pool(&name)?;
         }
+        // The profiler may have been turned off or on.
+        self.tell();
         Ok(arn)
     }
 }
@@ -113,14 +115,15 @@ fn require(allowed: bool, status: &str) -> Result<(), String> {
 /// An instance keeps in step what its plan says, so from then on no directory can
 /// be added, and none can go elsewhere.
 fn check_outputs(job: &Job, updated: &CreateTrainingJobRequest) -> Result<(), String> {
-    let planned = request::synchronised(&job.request)?;
-    let asked = request::synchronised(updated)?;
-    if job.state.is_waiting() || asked.iter().all(|one| planned.contains(one)) {
+    // What is no place is refused in any case.
+    request::places(updated)?;
+    let asked = request::profile_path(updated);
+    if job.state.is_waiting() || asked.is_none() || asked == job.state.profile {
         return Ok(());
     }
     Err(
-        "The profiler cannot be turned on, nor its S3OutputPath be changed, while the training \
-         job runs: that is not available in this version of Kiln."
+        "The profiler cannot be turned on for a training job that began to run without it, nor \
+         can its S3OutputPath be changed: that is not available in this version of Kiln."
             .to_owned(),
     )
 }
@@ -167,6 +170,7 @@ mod tests {
                 remark: None,
             };
             state.step(placed, at, &Terms::of(&request));
+            state.profile = request::profile_path(&request);
         }
         let arn: Arn = "arn:aws:sagemaker:us-east-1:123456789012:training-job/job"
             .parse()
@@ -215,6 +219,8 @@ mod tests {
         updated(&mut job, json!({"DisableProfiler": true})).unwrap();
         let scope = Scope::of(&job.request, Party::Agent);
         assert!(scope.allows(Access::Write, "profile", "job/profiler-output/f"));
+        updated(&mut job, json!({"DisableProfiler": false})).unwrap();
+        job.state.profile = None;
         let error = updated(&mut job, json!({"DisableProfiler": false})).unwrap_err();
         assert!(error.contains("cannot be turned on"), "{error}");
     }

@@ -17,8 +17,8 @@ use resources::{the_resources, the_stopping_condition};
 
 pub use channels::{Input, Place, inputs, locations, mode};
 pub use outputs::{
-    CHECKPOINTS, PROFILE, Synchronised, TENSORBOARD, TENSORS, below_job, output, places,
-    synchronised,
+    CHECKPOINTS, PROFILE, PROFILING_INTERVAL, Synchronised, TENSORBOARD, TENSORS, below_job, output, places,
+    profile_path, profiling_interval, synchronised,
 };
 
 type Check = fn(&CreateTrainingJobRequest) -> Result<(), String>;

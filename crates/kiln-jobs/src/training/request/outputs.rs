@@ -18,6 +18,10 @@ pub const PROFILE: &str = "/opt/ml/output/profiler";
 /// Where TensorBoard's files lie when the request does not say.
 pub const TENSORBOARD: &str = "/opt/ml/output/tensorboard";
 
+/// Milliseconds between two measurements when the request does not say, as the
+/// service model has it.
+pub const PROFILING_INTERVAL: u64 = 500;
+
 /// The member that asks for the profiler.
 const PROFILER: &str = "ProfilerConfig";
 
@@ -62,6 +66,24 @@ pub fn synchronised(request: &CreateTrainingJobRequest) -> Result<Vec<Synchronis
     let mut all = places(request)?;
     all.retain(|one| !(off && one.config == PROFILER));
     Ok(all)
+}
+
+/// Where a request has the profiler's records stored, unless it is turned off.
+#[must_use]
+pub fn profile_path(request: &CreateTrainingJobRequest) -> Option<String> {
+    let config = request.profiler_config.as_ref()?;
+    let on = config.disable_profiler != Some(true);
+    config.s3_output_path.clone().filter(|_| on)
+}
+
+/// Milliseconds between two of the profiler's measurements, when a request has it
+/// measure.
+#[must_use]
+pub fn profiling_interval(request: &CreateTrainingJobRequest) -> Option<u64> {
+    profile_path(request)?;
+    let config = request.profiler_config.as_ref()?;
+    let interval = config.profiling_interval_in_milliseconds;
+    Some(interval.map_or(PROFILING_INTERVAL, i64::unsigned_abs))
 }
 
 /// The directories that a request names a place for. Those of a profiler that is
