@@ -18,6 +18,25 @@ pub enum Section {
     Idle,
 }
 
+/// A part of the figures on data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Move {
+    /// One large object in File mode.
+    Large,
+    /// Many small objects in File mode, which takes minutes for the peers.
+    Small,
+    /// One large object in Pipe mode.
+    Pipe,
+    /// One large object in Pipe mode, as a record.
+    RecordIo,
+    /// One large object in FastFile mode.
+    FastFile,
+    /// The first byte of a long object in FastFile mode.
+    FirstByte,
+    /// Artifacts.
+    Archive,
+}
+
 /// Runs Kiln against its targets and its peers, and prints a table.
 #[derive(Debug, Parser)]
 #[command(name = "kiln-bench")]
@@ -44,12 +63,21 @@ pub struct Options {
     /// Measure nothing but this, to repeat it when the machine is idle.
     #[arg(long, value_name = "SECTION")]
     pub only: Option<Section>,
+    /// Move nothing but this, or these, and measure no other section.
+    #[arg(long, value_name = "MOVE", value_delimiter = ',')]
+    pub measure: Vec<Move>,
 }
 
 impl Options {
     /// Whether this section is measured.
     pub fn measures(&self, section: Section) -> bool {
-        self.only.is_none_or(|only| only == section)
+        let data = self.measure.is_empty() || section == Section::Data;
+        data && self.only.is_none_or(|only| only == section)
+    }
+
+    /// Whether the figures on data have this part.
+    pub fn moves(&self, one: Move) -> bool {
+        self.measure.is_empty() || self.measure.contains(&one)
     }
 
     /// How many jobs that do nothing are run, one after another.
@@ -84,7 +112,7 @@ impl Options {
 
     /// How often data is moved, of which the median counts.
     pub fn rounds(&self) -> usize {
-        if self.tiny { 1 } else { 3 }
+        if self.tiny { 1 } else { 5 }
     }
 
     /// How many jobs have ended on the server that has nothing to do.

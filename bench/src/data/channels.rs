@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::clients::shell;
 use super::job::{Channel, Jobs};
-use super::{Bench, Peer, Transfer, material, median};
+use super::turns::{Runner, in_turns};
+use super::{Bench, Peer, Transfer, material};
 use crate::client::Client;
 use crate::error::BenchError;
 use crate::latency::BUCKET;
+use crate::options::Move;
 use crate::server::Kiln;
 
 const SMALL: u64 = 64 << 10;
@@ -26,97 +28,133 @@ const SMALL_FILES: Channel = Channel {
     ..LARGE_FILE
 };
 
+/// What moves the large object.
+const OF_THE_LARGE: [Move; 5] = [
+    Move::Large,
+    Move::Pipe,
+    Move::RecordIo,
+    Move::FastFile,
+    Move::FirstByte,
+];
+
+/// An object in the bucket, or many.
+struct Material {
+    what: &'static str,
+    name: &'static str,
+    channel: Channel,
+    bytes: u64,
+    /// What Kiln aims at beside the AWS CLI and beside `cp`, in per cent.
+    targets: [Option<u32>; 2],
+}
+
 /// Moves objects into jobs.
 pub fn measure(bench: &Bench<'_>) -> Result<Vec<Transfer>, BenchError> {
-    provide(bench)?;
-    let mut transfers = files(bench)?;
-    for (what, wrapper) in [("raw", "None"), ("RecordIO", "RecordIO")] {
-        transfers.push(piped(bench, what, wrapper)?);
-    }
-    transfers.push(fast_file(bench)?);
-    Ok(transfers)
-}
-
-/// Makes the objects, and the same as files.
-fn provide(bench: &Bench<'_>) -> Result<(), BenchError> {
     let options = bench.options;
-    let large = bench.path("large");
-    let made = std::fs::create_dir(&large)
-        .and_then(|()| material::noise(&large.join("object"), options.large_bytes()))
-        .and_then(|()| material::many(&bench.path("small"), options.small_objects(), SMALL));
-    made.map_err(BenchError::io("making data"))?;
-    for name in ["large", "small"] {
-        let from = format!("{}/", bench.path(name).display());
-        bench
-            .clients
-            .s5cmd(&from, &format!("s3://{BUCKET}/{name}/"))?;
-    }
-    Ok(())
-}
-
-fn files(bench: &Bench<'_>) -> Result<Vec<Transfer>, BenchError> {
-    let kinds = [
-        ("one large object", "large", LARGE_FILE),
-        ("many small objects", "small", SMALL_FILES),
-    ];
-    let outer = Kiln::start_beside(bench.options, bench.kiln.endpoint())?;
     let mut transfers = Vec::new();
-    for (what, name, channel) in kinds {
-        let peers = copies(bench, name)?;
-        let (large, count) = (bench.options.large_bytes(), bench.options.small_objects());
-        let bytes = match name {
-            "large" => large,
-            _ => SMALL * count as u64,
+    if OF_THE_LARGE.into_iter().any(|one| options.moves(one)) {
+        provide_large(bench)?;
+    }
+    if options.moves(Move::Large) {
+        let large = Material {
+            what: "one large object",
+            name: "large",
+            channel: LARGE_FILE,
+            bytes: options.large_bytes(),
+            targets: [None, Some(80)],
         };
-        let servers = [
-            ("embedded S3", bench.jobs(name)),
-            (
-                "second S3 server",
-                Jobs::new(Client::new(outer.endpoint()), name),
-            ),
-        ];
-        for (server, mut jobs) in servers {
-            let kiln = median(bench.options.rounds(), || {
-                jobs.run(channel, "true")?.stage("Downloading")
-            })?;
-            transfers.push(Transfer {
-                what: format!("File mode, {what}, {server}"),
-                bytes,
-                kiln,
-                peers: peers.clone(),
-            });
+        transfers.extend(files(bench, &large)?);
+    }
+    if options.moves(Move::Small) {
+        transfers.extend(files(bench, &provide_small(bench)?)?);
+    }
+    for (one, what, wrapper) in [
+        (Move::Pipe, "raw", "None"),
+        (Move::RecordIo, "RecordIO", "RecordIO"),
+    ] {
+        if options.moves(one) {
+            transfers.push(piped(bench, what, wrapper)?);
         }
     }
+    if options.moves(Move::FastFile) {
+        transfers.push(fast_file(bench)?);
+    }
     Ok(transfers)
 }
 
-/// What others take to bring the same objects.
-fn copies(bench: &Bench<'_>, name: &str) -> Result<Vec<Peer>, BenchError> {
+/// Makes the large object, and the same as a file.
+fn provide_large(bench: &Bench<'_>) -> Result<(), BenchError> {
+    let large = bench.path("large");
+    let made = std::fs::create_dir(&large)
+        .and_then(|()| material::noise(&large.join("object"), bench.options.large_bytes()));
+    made.map_err(BenchError::io("making data"))?;
+    upload(bench, "large")
+}
+
+/// Makes the small objects, and the same as files.
+fn provide_small(bench: &Bench<'_>) -> Result<Material, BenchError> {
+    let count = bench.options.small_objects();
+    let made = material::many(&bench.path("small"), count, SMALL);
+    made.map_err(BenchError::io("making data"))?;
+    upload(bench, "small")?;
+    Ok(Material {
+        what: "many small objects",
+        name: "small",
+        channel: SMALL_FILES,
+        bytes: SMALL * count as u64,
+        targets: [Some(500), None],
+    })
+}
+
+fn upload(bench: &Bench<'_>, name: &str) -> Result<(), BenchError> {
+    let from = format!("{}/", bench.path(name).display());
+    let to = format!("s3://{BUCKET}/{name}/");
+    bench.clients.s5cmd(&from, &to).map(drop)
+}
+
+/// What Kiln takes to bring objects from its own S3 and from another, and what
+/// others take to bring the same.
+fn files(bench: &Bench<'_>, material: &Material) -> Result<[Transfer; 2], BenchError> {
+    let Material { name, channel, .. } = *material;
+    let outer = Kiln::start_beside(bench.options, bench.kiln.endpoint())?;
+    let mut jobs = bench.jobs(name);
+    let mut jobs_beside = Jobs::new(Client::new(outer.endpoint()), name);
+    let download = |jobs: &mut Jobs| jobs.run(channel, "true")?.stage("Downloading");
     let from = format!("s3://{BUCKET}/{name}/");
-    let to = bench.path("copies");
-    let cleared = |run: &dyn Fn(&str) -> Result<Duration, BenchError>| {
-        let took = run(&format!("{}/", to.display()));
-        let _ = std::fs::remove_dir_all(&to);
-        took
-    };
-    let rounds = bench.options.rounds();
-    let aws = cleared(&|to| bench.clients.aws(&from, to))?;
-    let s5cmd = median(rounds, || {
-        cleared(&|to| bench.clients.s5cmd(&format!("{from}*"), to))
-    })?;
     let line = format!("cp -r {name} copies");
-    let cp = median(rounds, || {
-        cleared(&|_| shell(bench.directory.path(), &line))
-    })?;
-    let (of_aws, of_cp) = match name {
-        "large" => (None, Some(80)),
-        _ => (Some(500), None),
-    };
-    Ok(vec![
+    let [embedded, second, aws, s5cmd, cp] = in_turns(
+        bench.options.rounds(),
+        [
+            Runner::new(|| download(&mut jobs)),
+            Runner::new(|| download(&mut jobs_beside)),
+            Runner::once(|| copied(bench, |to| bench.clients.aws(&from, to))),
+            Runner::new(|| copied(bench, |to| bench.clients.s5cmd(&format!("{from}*"), to))),
+            Runner::new(|| copied(bench, |_| shell(bench.directory.path(), &line))),
+        ],
+    )?;
+    let [of_aws, of_cp] = material.targets;
+    let peers = vec![
         peer("aws s3 cp --recursive", aws, of_aws),
         peer("s5cmd", s5cmd, None),
         peer("cp of the files", cp, of_cp),
-    ])
+    ];
+    let servers = [("embedded S3", embedded), ("second S3 server", second)];
+    Ok(servers.map(|(server, kiln)| Transfer {
+        what: format!("File mode, {}, {server}", material.what),
+        bytes: material.bytes,
+        kiln,
+        peers: peers.clone(),
+    }))
+}
+
+/// Has a peer bring the objects, and removes them.
+fn copied(
+    bench: &Bench<'_>,
+    run: impl FnOnce(&str) -> Result<Duration, BenchError>,
+) -> Result<Duration, BenchError> {
+    let to = bench.path("copies");
+    let took = run(&format!("{}/", to.display()));
+    let _ = std::fs::remove_dir_all(&to);
+    took
 }
 
 fn piped(
@@ -136,16 +174,18 @@ fn piped(
     let line = format!(
         "rm -f fifo; mkfifo fifo; cat large/object > fifo & {busybox} cat fifo > /dev/null; wait"
     );
-    let rounds = bench.options.rounds();
+    let [kiln, cat] = in_turns(
+        bench.options.rounds(),
+        [
+            Runner::new(|| jobs.run(channel, script)?.between_probes()),
+            Runner::new(|| shell(bench.directory.path(), &line)),
+        ],
+    )?;
     Ok(Transfer {
         what: format!("Pipe mode, {what}, into `cat`"),
         bytes: bench.options.large_bytes(),
-        kiln: median(rounds, || jobs.run(channel, script)?.between_probes())?,
-        peers: vec![peer(
-            "cat file > fifo",
-            median(rounds, || shell(bench.directory.path(), &line))?,
-            Some(80),
-        )],
+        kiln,
+        peers: vec![peer("cat file > fifo", cat, Some(80))],
     })
 }
 
@@ -160,16 +200,18 @@ fn fast_file(bench: &Bench<'_>) -> Result<Transfer, BenchError> {
     let mut jobs = bench.jobs("fast");
     let busybox = bench.options.busybox.display();
     let line = format!("{busybox} {} 2>/dev/null", read(Path::new("large/object")));
-    let rounds = bench.options.rounds();
+    let [kiln, dd] = in_turns(
+        bench.options.rounds(),
+        [
+            Runner::new(|| jobs.run(channel, &script)?.between_probes()),
+            Runner::new(|| shell(bench.directory.path(), &line)),
+        ],
+    )?;
     Ok(Transfer {
         what: "FastFile mode, one sequential read".to_owned(),
         bytes: bench.options.large_bytes(),
-        kiln: median(rounds, || jobs.run(channel, &script)?.between_probes())?,
-        peers: vec![peer(
-            "dd of the local file",
-            median(rounds, || shell(bench.directory.path(), &line))?,
-            None,
-        )],
+        kiln,
+        peers: vec![peer("dd of the local file", dd, None)],
     })
 }
 
@@ -183,9 +225,8 @@ pub fn first_byte(bench: &Bench<'_>) -> Result<(u64, Duration), BenchError> {
     };
     let script = "probe; head -c 1 /opt/ml/input/data/data/object > /dev/null; probe";
     let mut jobs = bench.jobs("first-byte");
-    let took = median(bench.options.rounds(), || {
-        jobs.run(channel, script)?.between_probes()
-    })?;
+    let first_byte = Runner::new(|| jobs.run(channel, script)?.between_probes());
+    let [took] = in_turns(bench.options.rounds(), [first_byte])?;
     bench.clients.api(
         "delete-object",
         "VersionId",

@@ -10,6 +10,7 @@ mod clients;
 mod job;
 mod material;
 mod table;
+mod turns;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,7 +22,7 @@ use self::job::Jobs;
 use crate::client::Client;
 use crate::error::BenchError;
 use crate::latency::BUCKET;
-use crate::options::Options;
+use crate::options::{Move, Options};
 use crate::server::Kiln;
 
 /// Everything that was measured.
@@ -88,20 +89,15 @@ pub fn measure(options: &Options) -> Result<Data, BenchError> {
         directory: TempDir::with_prefix("kiln-bench-data-").map_err(making)?,
     };
     let mut transfers = channels::measure(&bench)?;
-    let first_byte = channels::first_byte(&bench)?;
-    transfers.extend(archives::measure(&bench)?);
+    let first_byte = options
+        .moves(Move::FirstByte)
+        .then(|| channels::first_byte(&bench))
+        .transpose()?;
+    if options.moves(Move::Archive) {
+        transfers.push(archives::measure(&bench)?);
+    }
     Ok(Data {
         transfers,
-        first_byte: Some(first_byte),
+        first_byte,
     })
-}
-
-/// The median of what so many runs took.
-fn median(
-    rounds: usize,
-    mut run: impl FnMut() -> Result<Duration, BenchError>,
-) -> Result<Duration, BenchError> {
-    let mut took = (0..rounds).map(|_| run()).collect::<Result<Vec<_>, _>>()?;
-    took.sort_unstable();
-    Ok(took.get(took.len() / 2).copied().unwrap_or_default())
 }

@@ -19,6 +19,7 @@ pub mod pipe;
 mod recordio;
 mod tree;
 pub mod upload;
+mod wanted;
 
 pub use error::DataError;
 pub use local_path::local_path;

@@ -3,18 +3,16 @@
 use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
 use crc_fast::{CrcAlgorithm, checksum_combine};
 use futures::{StreamExt, TryStreamExt, stream};
-use nix::fcntl::{FallocateFlags, fallocate};
 use tokio::sync::Semaphore;
 
 use super::writer::{self, FileWriter};
 use super::{LARGE, PARTS_AT_ONCE};
-use crate::catalogue::{Object, blocking, on_writing};
+use crate::catalogue::{Object, blocking};
 use crate::{Checksum, DataError, ObjectHead, Objects};
 
 /// Bytes of one part.
@@ -68,25 +66,13 @@ impl Large {
         let (large, path) = (self.clone(), path.to_owned());
         blocking(move || {
             let file = writer::create(&path, &large.uri)?;
-            large.take_room(&file).map_err(|error| {
+            writer::take_room(&file, large.size).map_err(|error| {
                 let _ = std::fs::remove_file(&path);
-                match on_writing(&path, error) {
-                    DataError::Full(_) => DataError::Full(large.uri.clone()),
-                    other => other,
-                }
+                writer::failed(&path, &large.uri, error)
             })?;
             Ok(Arc::new(file))
         })
         .await
-    }
-
-    fn take_room(&self, file: &File) -> std::io::Result<()> {
-        let length = i64::try_from(self.size).map_err(std::io::Error::other)?;
-        match fallocate(file.as_fd(), FallocateFlags::empty(), 0, length) {
-            Ok(()) => Ok(()),
-            Err(nix::errno::Errno::EOPNOTSUPP) => file.set_len(self.size),
-            Err(error) => Err(error.into()),
-        }
     }
 
     async fn fetch_into(

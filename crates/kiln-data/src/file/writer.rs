@@ -6,10 +6,12 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use nix::fcntl::{FallocateFlags, fallocate};
 use nix::sys::uio::pwritev;
 use tokio::task::JoinHandle;
 
@@ -103,7 +105,7 @@ impl FileWriter {
                 None => Arc::new(create(&target.path, &target.uri)?),
             };
             let written = write_all(&file, &chunks, at);
-            written.map_err(|error| full_or(&target, error))?;
+            written.map_err(|error| failed(&target.path, &target.uri, error))?;
             Ok(file)
         }));
         Ok(())
@@ -122,10 +124,23 @@ impl FileWriter {
     }
 }
 
-fn full_or(target: &Target, error: io::Error) -> DataError {
-    match on_writing(&target.path, error) {
-        DataError::Full(_) => DataError::Full(target.uri.clone()),
+/// The error of writing an object's file, which names the object where there is
+/// no room for it.
+pub(super) fn failed(path: &Path, uri: &str, error: io::Error) -> DataError {
+    match on_writing(path, error) {
+        DataError::Full(_) => DataError::Full(uri.to_owned()),
         other => other,
+    }
+}
+
+/// Takes a new file's room on the disk, so that a disk that is too small is known
+/// before anything was written, and what is written finds its place at once.
+pub(super) fn take_room(file: &File, size: u64) -> io::Result<()> {
+    let length = i64::try_from(size).map_err(io::Error::other)?;
+    match fallocate(file.as_fd(), FallocateFlags::empty(), 0, length) {
+        Ok(()) => Ok(()),
+        Err(nix::errno::Errno::EOPNOTSUPP) => file.set_len(size),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -81,7 +81,7 @@ fn begin(file: &Arc<File>, rest: &mut Range<u64>) -> JoinHandle<std::io::Result<
 }
 
 /// Reads exactly these bytes, into memory that is not zeroed before.
-fn block(mut file: &File, from: u64, length: u64) -> std::io::Result<Bytes> {
+pub(super) fn block(mut file: &File, from: u64, length: u64) -> std::io::Result<Bytes> {
     let mut block = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
     file.seek(SeekFrom::Start(from))?;
     file.take(length).read_to_end(&mut block)?;

@@ -9,6 +9,7 @@
 mod answer;
 mod body;
 mod buckets;
+mod checked;
 mod checksum;
 mod connection;
 mod local;
@@ -24,6 +25,7 @@ use rusty_s3::Bucket;
 
 pub use self::answer::ObjectHead;
 pub use self::body::ObjectBody;
+pub(crate) use self::checked::{Block, Checked};
 pub use self::checksum::Checksum;
 pub use self::connection::Transport;
 pub use self::local::{LocalBodies, LocalBody};
@@ -66,6 +68,9 @@ pub enum Encryption {
     KmsKey(String),
 }
 
+/// S3 keeps no larger objects.
+pub(crate) const LARGEST_OBJECT: u64 = 5 << 40;
+
 /// A client for one store, region and set of keys.
 #[derive(Clone)]
 pub struct Objects {
@@ -75,6 +80,7 @@ pub struct Objects {
     region: String,
     patience: Patience,
     encryption: Encryption,
+    largest_file: u64,
     /// The header, and its value, that every answer of the store has.
     mark: Option<(&'static str, String)>,
     /// Where the store is on this machine and shows its files.
@@ -106,6 +112,7 @@ impl Objects {
             region: region.to_owned(),
             patience: Patience::OWN,
             encryption: Encryption::None,
+            largest_file: LARGEST_OBJECT,
             mark: None,
             local: None,
         }
@@ -136,6 +143,21 @@ impl Objects {
     #[must_use]
     pub fn with_encryption(self, encryption: Encryption) -> Self {
         Self { encryption, ..self }
+    }
+
+    /// The same client, which refuses to store a file that says to be larger. A
+    /// file need not take the room on its disk that it says it does.
+    #[must_use]
+    pub fn with_largest_file(self, bytes: u64) -> Self {
+        let largest_file = bytes.min(LARGEST_OBJECT);
+        Self {
+            largest_file,
+            ..self
+        }
+    }
+
+    pub(crate) fn largest_file(&self) -> u64 {
+        self.largest_file
     }
 
     /// Sends a request until it is answered with something other than a

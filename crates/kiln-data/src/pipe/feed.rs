@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
 use super::payload::{self, Presentation};
+use super::poured::FileBody;
 use crate::catalogue::{Entry, Object, Piece};
 use crate::{DataError, Objects};
 
@@ -52,14 +53,14 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
     }
 
     /// The next bytes; `None` at the end. Dropping the future loses none.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, DataError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Portion>, DataError> {
         loop {
             self.fetch_ahead()?;
             let Some(first) = self.ahead.front_mut() else {
                 return Ok(None);
             };
             match first.next().await? {
-                Some(bytes) => return Ok(Some(bytes)),
+                Some(portion) => return Ok(Some(portion)),
                 None => drop(self.ahead.pop_front()),
             }
         }
@@ -102,11 +103,11 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
     }
 
     fn fetch(&self, bucket: String, key: String, size: Option<u64>) -> Fetch {
-        let (sender, chunks) = unbounded_channel();
+        let (sender, portions) = unbounded_channel();
         let room = Arc::new(Semaphore::new(ROOM));
         let foremost = Arc::new(Notify::new());
         let mut outlet = Outlet {
-            chunks: sender,
+            portions: sender,
             room: room.clone(),
             foremost: foremost.clone(),
         };
@@ -117,7 +118,7 @@ impl<I: Iterator<Item = Result<Entry, DataError>>> Feed<I> {
             payload::send_object(&objects, object, presentation, spool, &mut outlet).await
         });
         Fetch {
-            chunks,
+            portions,
             room,
             foremost,
             task,
@@ -159,6 +160,13 @@ impl From<Object> for Wanted {
     }
 }
 
+/// What goes into the pipe next.
+pub(super) enum Portion {
+    Bytes(Bytes),
+    /// A whole object, whose file is on this machine.
+    File(Box<FileBody>),
+}
+
 /// What is there, or on its way, for one object or value.
 enum Ahead {
     Ready(VecDeque<Bytes>),
@@ -166,9 +174,9 @@ enum Ahead {
 }
 
 impl Ahead {
-    async fn next(&mut self) -> Result<Option<Bytes>, DataError> {
+    async fn next(&mut self) -> Result<Option<Portion>, DataError> {
         match self {
-            Self::Ready(chunks) => Ok(chunks.pop_front()),
+            Self::Ready(chunks) => Ok(chunks.pop_front().map(Portion::Bytes)),
             Self::Fetched(fetch) => fetch.next().await,
         }
     }
@@ -176,17 +184,19 @@ impl Ahead {
 
 /// An object that a task fetches. Dropped, the task ends.
 struct Fetch {
-    chunks: UnboundedReceiver<Bytes>,
+    portions: UnboundedReceiver<Portion>,
     room: Arc<Semaphore>,
     foremost: Arc<Notify>,
     task: JoinHandle<Result<(), DataError>>,
 }
 
 impl Fetch {
-    async fn next(&mut self) -> Result<Option<Bytes>, DataError> {
-        if let Some(bytes) = self.chunks.recv().await {
-            self.room.add_permits(bytes.len());
-            return Ok(Some(bytes));
+    async fn next(&mut self) -> Result<Option<Portion>, DataError> {
+        if let Some(portion) = self.portions.recv().await {
+            if let Portion::Bytes(bytes) = &portion {
+                self.room.add_permits(bytes.len());
+            }
+            return Ok(Some(portion));
         }
         // No more bytes come, but whether they were all only the task can say.
         match (&mut self.task).await {
@@ -206,7 +216,7 @@ impl Drop for Fetch {
 
 /// Where a task puts the bytes of its object.
 pub(super) struct Outlet {
-    chunks: UnboundedSender<Bytes>,
+    portions: UnboundedSender<Portion>,
     room: Arc<Semaphore>,
     foremost: Arc<Notify>,
 }
@@ -221,7 +231,7 @@ impl Outlet {
             if let Ok(room) = self.room.acquire_many(part.len() as u32).await {
                 room.forget();
             }
-            let _ = self.chunks.send(part);
+            let _ = self.portions.send(Portion::Bytes(part));
         }
     }
 
@@ -229,6 +239,11 @@ impl Outlet {
         for bytes in bytes {
             self.send(bytes).await;
         }
+    }
+
+    /// Sends a body that takes no room, for it stays where it is until its turn.
+    pub(super) fn send_file(&mut self, body: FileBody) {
+        let _ = self.portions.send(Portion::File(Box::new(body)));
     }
 
     /// Waits until these bytes are the next that are needed.

@@ -11,6 +11,9 @@
 //! error the FIFO stays open for as long as the [`Fifos`] do, because its reader
 //! could not tell a broken epoch from a complete one.
 //!
+//! Large objects whose file is on this machine go from the file into the pipe
+//! within the kernel.
+//!
 //! Programs of Rust ignore `SIGPIPE`, on which this relies: a reader that leaves
 //! is an answer to a write here, and not the end of the process.
 
@@ -18,12 +21,13 @@ mod feed;
 mod fifo;
 mod gunzip;
 mod payload;
+mod poured;
 mod spool;
 
 use std::convert::Infallible;
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures::FutureExt;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::unix::pipe::Sender;
@@ -32,7 +36,7 @@ use crate::catalogue::{Catalogue, Entry};
 use crate::channel::{Channel, Mode};
 use crate::{DataError, Objects};
 
-use feed::Feed;
+use feed::{Feed, Portion};
 pub use fifo::Fifos;
 use payload::Presentation;
 
@@ -97,6 +101,15 @@ enum PourError {
     Failed(DataError),
 }
 
+impl PourError {
+    fn on_writing(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::ReaderLeft;
+        }
+        Self::Failed(DataError::io("writing into the channel's pipe")(error))
+    }
+}
+
 impl From<DataError> for PourError {
     fn from(error: DataError) -> Self {
         Self::Failed(error)
@@ -117,15 +130,19 @@ where
             }
         };
         match next {
-            Some(chunk) if chunk.len() < SMALL => {
+            Some(Portion::Bytes(chunk)) if chunk.len() < SMALL => {
                 gathered.extend_from_slice(&chunk);
                 if gathered.len() >= GATHERED {
                     flush(&mut gathered, pipe).await?;
                 }
             }
-            Some(chunk) => {
+            Some(Portion::Bytes(chunk)) => {
                 flush(&mut gathered, pipe).await?;
                 write(&chunk, pipe).await?;
+            }
+            Some(Portion::File(body)) => {
+                flush(&mut gathered, pipe).await?;
+                body.pour(pipe).await?;
             }
             None => return flush(&mut gathered, pipe).await,
         }
@@ -133,7 +150,10 @@ where
 }
 
 /// Waits for the next bytes, and notices when nobody waits for them any more.
-async fn next_unless_left<I>(feed: &mut Feed<I>, pipe: &Sender) -> Result<Option<Bytes>, PourError>
+async fn next_unless_left<I>(
+    feed: &mut Feed<I>,
+    pipe: &Sender,
+) -> Result<Option<Portion>, PourError>
 where
     I: Iterator<Item = Result<Entry, DataError>>,
 {
@@ -150,10 +170,5 @@ async fn flush(gathered: &mut BytesMut, pipe: &mut Sender) -> Result<(), PourErr
 }
 
 async fn write(bytes: &[u8], pipe: &mut Sender) -> Result<(), PourError> {
-    pipe.write_all(bytes).await.map_err(|error| {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return PourError::ReaderLeft;
-        }
-        PourError::Failed(DataError::io("writing into the channel's pipe")(error))
-    })
+    pipe.write_all(bytes).await.map_err(PourError::on_writing)
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::feed::Outlet;
 use super::gunzip::Gunzip;
+use super::poured::FileBody;
 use super::spool::Spool;
 use crate::recordio::{LengthError, Record};
 use crate::{DataError, Objects};
@@ -53,6 +54,13 @@ pub(super) async fn send_object(
     outlet: &mut Outlet,
 ) -> Result<(), DataError> {
     let uri = || format!("s3://{bucket}/{key}");
+    if !presentation.decompress
+        && let Some((local, size)) = objects.local_body(bucket, key, size).await
+    {
+        let record = presentation.record_io.then(|| Record::new(size));
+        outlet.send_file(FileBody::new(local, size, record, uri()));
+        return Ok(());
+    }
     let mut body = objects
         .read_listed(bucket, key, size)
         .await

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod local;
 #[path = "../material/mod.rs"]
 mod material;
 mod store;
