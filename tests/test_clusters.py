@@ -94,10 +94,13 @@ def test_shards_of_every_count_cover_every_object_once(jobs):
         assert sorted(jobs.lines(job["TrainingJobName"])) == keys
 
 
+# To each its own port: a listener that closes resets whoever else has called it. Its input
+# stays open: a caller that finds no more to hear may hang up before it has spoken.
 TALK = """
 case $HOSTNAME in
-algo-1) for n in 1 2; do nc -l -p 5000 >> /tmp/heard; done; sort /tmp/heard ;;
-*) while ! echo I am $HOSTNAME | nc -w 5 algo-1 5000; do sleep 0.1; done ;;
+algo-1) mkfifo /tmp/open; for n in 2 3; do nc -l -p 500$n <> /tmp/open >> /tmp/heard; done
+  sort /tmp/heard ;;
+*) while ! echo I am $HOSTNAME | nc -w 5 algo-1 500${HOSTNAME#algo-}; do sleep 0.1; done ;;
 esac
 """
 
@@ -140,9 +143,11 @@ def test_outputs_of_all_hosts_are_one_archive(jobs):
     }
 
 
-def test_one_failing_host_fails_the_job_and_stops_the_others(jobs):
+@pytest.mark.parametrize("failing", ["algo-1", "algo-2"])
+def test_one_failing_host_fails_the_job_and_stops_the_others(jobs, failing):
     script = (
-        "[ $HOSTNAME = algo-2 ] && { sleep 0.5; printf broken > /opt/ml/output/failure; exit 3; }; "
+        f"[ $HOSTNAME = {failing} ] && "
+        "{ sleep 0.5; printf broken > /opt/ml/output/failure; exit 3; }; "
         "trap 'echo told; echo saved > /opt/ml/model/m; exit 0' TERM; sleep 60 & wait"
     )
     job = jobs.run(script, ResourceConfig=hosts(3), within=40)

@@ -4,8 +4,9 @@ import json
 import os
 
 import pytest
+
+from harness.frameworks import CREATION, PYTORCH, SKLEARN, framework, script_mode
 from harness.jobs import Jobs, completed, s3_channel
-from test_frameworks import CREATION, PYTORCH, SKLEARN, framework, script_mode
 
 RANKS = 2  # processes on each host
 # The toolkit waits for half a minute at the end of every MPI job, and there may
@@ -81,7 +82,8 @@ def mpi_job(jobs: Jobs, script: str, count: int, **more) -> str:
     if more.get("EnableNetworkIsolation"):
         # As the SDK does: what reaches nobody gets its sources by a channel.
         uri = json.loads(sources["sagemaker_submit_directory"])
-        sources["sagemaker_submit_directory"] = json.dumps("/opt/ml/input/data/code/sourcedir.tar.gz")
+        inside = "/opt/ml/input/data/code/sourcedir.tar.gz"
+        sources["sagemaker_submit_directory"] = json.dumps(inside)
         more["InputDataConfig"] = [s3_channel("code", uri)]
     return framework(jobs, SKLEARN, sources, ResourceConfig=hosts(count), **more)
 
@@ -106,6 +108,12 @@ def test_mpi_works_among_hosts_that_reach_nobody_else_and_fails_as_one(jobs):
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("AlgorithmError: ExecuteUserScriptError:")
     assert any("ValueError: no good" in line for line in jobs.lines(name))
+
+
+def test_images_keep_their_own_secure_shell(jobs):
+    script = "ls -d /root/.ssh /etc/ssh /etc/pam.d 2> /dev/null; echo looked"
+    job = completed(jobs.run(script, ResourceConfig=hosts(2)))
+    assert jobs.lines(job["TrainingJobName"]) == ["looked", "looked"]
 
 
 def torch_job(jobs: Jobs, who: str, **hyperparameters) -> dict:

@@ -1,21 +1,22 @@
 """Framework images: script mode through the real toolkit, and built-in XGBoost."""
 
-import json
 import os
 import random
 
 import pytest
 
-from harness import archives
+from harness.frameworks import (
+    CREATION,
+    PYTORCH,
+    SKLEARN,
+    XGBOOST,
+    XGBOOST_ELSEWHERE,
+    framework,
+    script_mode,
+)
 from harness.jobs import Jobs, completed, fresh_name, s3_channel
 from harness.rootfs import make_busybox_rootfs
 from harness.server import Server
-
-SKLEARN = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-XGBOOST = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1"
-XGBOOST_ELSEWHERE = "141502667606.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-xgboost:1.5-1"
-PYTORCH = "763104351884.dkr.ecr.us-east-1.amazonaws.com/pytorch-training:2.1-cpu-py310"
-CREATION = 170  # seconds that a first job may spend on creating its environment
 
 FIT = """
 import argparse, joblib, os, numpy
@@ -61,32 +62,6 @@ def libsvm(rows) -> str:
 def train(jobs: Jobs) -> str:
     """The URI of the training table as CSV."""
     return jobs.put("frameworks/train/train.csv", csv(table())).rsplit("/", 1)[0] + "/"
-
-
-def framework(jobs: Jobs, image: str, hyperparameters: dict, **more) -> str:
-    """Creates a job in a framework image, whose own program is started."""
-    request = jobs.request("", HyperParameters=hyperparameters, **more)
-    request["AlgorithmSpecification"] = {
-        "TrainingImage": image,
-        "TrainingInputMode": "File",
-        "MetricDefinitions": [{"Name": "train:accuracy", "Regex": "train:accuracy=([0-9.]+)"}],
-    }
-    request["StoppingCondition"] = {"MaxRuntimeInSeconds": 600}
-    jobs.sagemaker.create_training_job(**request)
-    return request["TrainingJobName"]
-
-
-def script_mode(jobs: Jobs, files: dict, program: str, **hyperparameters) -> dict:
-    """The hyperparameters that the SageMaker SDK would send for these sources."""
-    uri = jobs.put(f"sources/{fresh_name()}/sourcedir.tar.gz", archives.make(files))
-    plain = {
-        "sagemaker_program": program,
-        "sagemaker_submit_directory": uri,
-        "sagemaker_region": "us-east-1",
-        "sagemaker_container_log_level": 20,
-        **hyperparameters,
-    }
-    return {name: json.dumps(value) for name, value in plain.items()}
 
 
 def test_scikit_learn_in_script_mode(jobs, train):

@@ -125,17 +125,29 @@ def test_a_channel_that_cannot_be(server, jobs, change):
 @pytest.mark.parametrize(
     "change, name",
     [
-        ({"RetryStrategy": {"MaximumRetryAttempts": 2}}, "RetryStrategy"),
         (
             {
-                "EnableManagedSpotTraining": True,
-                "StoppingCondition": {"MaxWaitTimeInSeconds": 90000},
+                "ResourceConfig": {
+                    "InstanceType": "ml.m5.large",
+                    "InstanceCount": 1,
+                    "VolumeSizeInGB": 1,
+                    "VolumeKmsKeyId": "alias/mine",
+                }
             },
-            "EnableManagedSpotTraining",
+            "ResourceConfig.VolumeKmsKeyId",
         ),
         (
-            {"ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 2}},
-            "ResourceConfig.InstanceCount above 1",
+            {
+                "ResourceConfig": {
+                    "InstanceType": "ml.m5.large",
+                    "InstanceCount": 1,
+                    "VolumeSizeInGB": 1,
+                    "TrainingPlanArn": (
+                        "arn:aws:sagemaker:us-east-1:123456789012:training-plan/mine"
+                    ),
+                }
+            },
+            "ResourceConfig.TrainingPlanArn",
         ),
     ],
 )

@@ -122,17 +122,19 @@ def test_who_is_not_like_it_gets_a_pool_of_its_own(roomy_jobs):
     wait_for_no_directory(own_jobs)
 
 
-def test_a_job_like_it_overtakes_who_waits_for_that_room_and_then_it_is_given_up(own_jobs):
+def test_who_waits_longest_has_the_room_like_it_or_not(own_jobs):
     whole = machines(keep=600, kind=WHOLE)
     first = own_jobs.create("sleep 1", ResourceConfig=whole)
-    other = own_jobs.create("true", ResourceConfig=machines(kind=WHOLE), RoleArn=OTHER_ROLE)
     alike = own_jobs.create("true", ResourceConfig=whole)
+    other = own_jobs.create("true", ResourceConfig=machines(kind=WHOLE), RoleArn=OTHER_ROLE)
+    last = own_jobs.create("true", ResourceConfig=whole)
     taken = own_jobs.wait(alike)
     assert pool(own_jobs, first)["ReusedByJob"] == alike
-    # Nobody like it waits any more, and somebody else does.
     job = completed(own_jobs.wait(other))
     assert job["TrainingStartTime"] >= taken["TrainingEndTime"]
     assert pool(own_jobs, alike)["Status"] == "Terminated"
+    assert own_jobs.wait(last)["TrainingStartTime"] >= job["TrainingEndTime"]
+    keep_for(own_jobs, last, 0)
     wait_for_no_directory(own_jobs)
 
 

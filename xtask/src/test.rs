@@ -15,6 +15,9 @@ pub struct Options {
     /// Also run the tests that create a PyTorch environment of some gigabytes
     #[arg(long)]
     torch: bool,
+    /// Also run the tests that drive the SageMaker Python SDKs, more than a gigabyte
+    #[arg(long)]
+    sdks: bool,
     /// Only the end-to-end tests, with these arguments for pytest
     #[arg(last = true)]
     pytest: Vec<String>,
@@ -25,6 +28,21 @@ const PACKAGES: [(&str, &str); 3] = [
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/mpirun", "openmpi-bin"),
     ("/usr/sbin/sshd", "openssh-server"),
+];
+
+/// The Python environment of the end-to-end tests: its name and its requirements.
+const TESTS: (&str, &str) = ("test-venv", "tests/requirements.txt");
+
+/// The environments of the SDKs, and the variables that tell the tests where they are.
+const SDKS: [(&str, (&str, &str)); 2] = [
+    (
+        "KILN_TEST_SDK_V2",
+        ("sdk-v2-venv", "tests/requirements-sdk-v2.txt"),
+    ),
+    (
+        "KILN_TEST_SDK_V3",
+        ("sdk-v3-venv", "tests/requirements-sdk-v3.txt"),
+    ),
 ];
 
 /// Runs the tests.
@@ -42,13 +60,19 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     step("The end-to-end tests");
     execute(cargo(&root).args(["build", "--package", "kiln"]))?;
-    let mut pytest = Command::new(python_environment(&root)?.join("bin/python"));
+    let mut pytest = Command::new(python_environment(&root, TESTS)?);
     pytest
         .args(["-m", "pytest", "tests"])
         .args(&options.pytest)
         .current_dir(&root);
     if options.torch {
         pytest.arg("--torch");
+    }
+    if options.sdks {
+        pytest.arg("--sdks");
+        for (variable, environment) in SDKS {
+            pytest.env(variable, python_environment(&root, environment)?);
+        }
     }
     pytest
         .env("KILN_BIN", root.join("target/debug/kiln"))
@@ -106,22 +130,23 @@ fn install_packages() -> Result<(), String> {
     )
 }
 
-/// A Python environment in `target/` with exactly the pinned requirements.
-fn python_environment(root: &Path) -> Result<PathBuf, String> {
-    let directory = root.join("target/test-venv");
-    let requirements = root.join("tests/requirements.txt");
+/// The Python of an environment in `target/` with exactly the pinned requirements.
+fn python_environment(root: &Path, (name, requirements): (&str, &str)) -> Result<PathBuf, String> {
+    let directory = root.join("target").join(name);
+    let python = directory.join("bin/python");
+    let requirements = root.join(requirements);
     let wanted = read(&requirements)?;
     let stamp = directory.join("requirements.installed");
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(directory);
+        return Ok(python);
     }
-    step("Creating the end-to-end tests' Python environment");
+    step(&format!("Creating the Python environment {name}"));
     execute(
         Command::new("python3")
             .args(["-m", "venv", "--clear"])
             .arg(&directory),
     )?;
-    let mut pip = Command::new(directory.join("bin/python"));
+    let mut pip = Command::new(&python);
     pip.args([
         "-m",
         "pip",
@@ -133,7 +158,7 @@ fn python_environment(root: &Path) -> Result<PathBuf, String> {
     .arg(&requirements);
     execute(&mut pip)?;
     std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
-    Ok(directory)
+    Ok(python)
 }
 
 fn read(path: &Path) -> Result<String, String> {

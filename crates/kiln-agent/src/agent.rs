@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kiln_data::{Credentials, Objects, Patience, Transport};
@@ -50,8 +51,9 @@ pub fn lock(directory: &Path) -> std::io::Result<Option<File>> {
 
 /// Lives the instance whose directory this is, reports all of it, and removes
 /// the directory: a host that is not the first of its cluster does so only when
-/// the first has stored what all have made. Does nothing when another agent is
-/// at it.
+/// the first has stored what all have made. Where something of the container may
+/// be left, the directory stays too: the server looks for that, by what is
+/// written there, and removes it. Does nothing when another agent is at it.
 ///
 /// # Errors
 /// When there is no usable plan, or the control plane disowns the instance or
@@ -69,15 +71,17 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let courier = Courier::new(http.clone(), &plan);
     let (give, orders) = watch::channel(Orders::default());
     let life = Life {
-        objects: objects(http, &plan, &courier)?,
+        objects: objects(http, &plan, &courier)?.with_largest_file(plan.volume_bytes),
         images: Images::open(&plan),
         directory: directory.to_owned(),
         spool: spool.clone(),
         orders,
+        unsettled: Arc::new(AtomicBool::new(false)),
         plan,
     };
     let instance = life.plan.instance.clone();
     let (is_first, orders) = (life.plan.cluster.is_first(), life.orders.clone());
+    let unsettled = life.unsettled.clone();
     let listening = listen(&courier, directory, give);
     tokio::pin!(listening);
     let watched = spool.watch();
@@ -97,9 +101,14 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     if lived.is_ok() && !is_first {
         // The first host stores what this one has made, and reads it here.
         tokio::select! {
+            biased;
             () = first_has_ended(orders) => {}
-            // Nobody wants it any more.
-            Err(_) = &mut listening => {}
+            Err(lost) = &mut listening => match lost {
+                // Nobody wants it any more.
+                AgentError::Disowned => {}
+                // The first host may still read it.
+                refused => return Err(refused),
+            },
         }
     }
     if matches!(lived, Err(AgentError::Disowned)) {
@@ -107,7 +116,8 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
         work::clear(directory, &instance).await;
     }
     // After any other failure the spool holds what the server has yet to read.
-    if matches!(lived, Ok(()) | Err(AgentError::Disowned)) {
+    let is_over = matches!(lived, Ok(()) | Err(AgentError::Disowned));
+    if is_over && !unsettled.load(Ordering::Relaxed) {
         let removed = remove_instance(directory).await;
         removed.map_err(AgentError::io("removing the instance's directory"))?;
     }

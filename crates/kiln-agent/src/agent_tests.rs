@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Known {
     /// `None` once it knows the instance no longer.
     orders: Option<Orders>,
+    /// Whether it finds fault with every question.
+    refuses: bool,
     ended: Option<Ending>,
 }
 
@@ -30,6 +32,7 @@ impl Control {
     fn new() -> Self {
         Self(Arc::new(Mutex::new(Known {
             orders: Some(Orders::default()),
+            refuses: false,
             ended: None,
         })))
     }
@@ -75,6 +78,9 @@ impl Control {
         let Some(orders) = known.orders else {
             return (404, String::new());
         };
+        if known.refuses {
+            return (400, String::new());
+        }
         if head.starts_with("get") {
             return (200, serde_json::to_string(&orders).unwrap());
         }
@@ -152,6 +158,21 @@ async fn a_host_that_nobody_knows_any_more_stays_no_longer() {
     let (ran, ()) = tokio::join!(timeout(PATIENCE, run(&directory)), forgetting);
     ran.unwrap().unwrap();
     assert!(!directory.exists());
+}
+
+#[tokio::test]
+async fn what_a_host_has_made_is_kept_when_its_questions_are_refused() {
+    let control = Control::new();
+    let (_all, directory) = instance(1, &control).await;
+    let refusing = async {
+        control.ending().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        control.0.lock().unwrap().refuses = true;
+    };
+    let (ran, ()) = tokio::join!(timeout(PATIENCE, run(&directory)), refusing);
+    let ran = ran.unwrap();
+    assert!(matches!(ran, Err(AgentError::Refused(400))), "{ran:?}");
+    assert!(directory.join("ml/model").exists());
 }
 
 #[tokio::test]

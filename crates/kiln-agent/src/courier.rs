@@ -15,7 +15,8 @@ use tokio::sync::watch;
 use crate::AgentError;
 use crate::plan::InstancePlan;
 use crate::report::{
-    Numbered, Orders, Receipt, SERVER_HEADER, ShownBody, body_path, orders_path, reports_path,
+    Numbered, Orders, Receipt, Report, SERVER_HEADER, ShownBody, body_path, orders_path,
+    reports_path,
 };
 use crate::runtime::ControlAddress;
 use crate::spool::SpoolReader;
@@ -101,7 +102,8 @@ impl Courier {
     }
 
     /// Delivers everything in the spool as it grows. Returns once the report
-    /// that ends the instance is durable on the other side.
+    /// that ends the instance is durable on the other side, or nobody is left who
+    /// could write it.
     ///
     /// # Errors
     /// When the spool cannot be read, or the control plane disowns the instance
@@ -125,6 +127,12 @@ impl Courier {
                 continue;
             }
             self.deliver(directory, &batch).await?;
+            if batch
+                .iter()
+                .any(|one| matches!(one.report, Report::Ended(_)))
+            {
+                return Ok(());
+            }
         }
     }
 

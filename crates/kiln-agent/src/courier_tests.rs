@@ -52,9 +52,9 @@ async fn delivered(
         outcome: Outcome::Completed,
         stored: true,
     };
+    // Somebody may still hold the spool: the ending is the end all the same.
     spool.append([Report::Ended(ending)]).unwrap();
     let last = spool.watch();
-    drop(spool);
     let courier = courier(answering(answers).await);
     let delivery = courier.deliver_all(directory.path(), last);
     tokio::time::timeout(Duration::from_secs(20), delivery)

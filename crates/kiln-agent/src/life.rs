@@ -12,6 +12,7 @@
 use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use kiln_data::Objects;
@@ -47,6 +48,8 @@ pub(crate) struct Life {
     pub(crate) images: Images,
     /// What the control plane wants.
     pub(crate) orders: watch::Receiver<Orders>,
+    /// Set when something of the container may be left, or come to be only now.
+    pub(crate) unsettled: Arc<AtomicBool>,
 }
 
 /// What stands ready for the work, and lasts as long as it.
@@ -69,7 +72,8 @@ impl Life {
 
     async fn stages(&self) -> Result<Ending, Outcome> {
         self.enter(Stage::Preparing)?;
-        let claimed = Volume::claim(&self.directory, self.plan.volume_bytes);
+        let cache = self.plan.warm_pool_cache.as_deref();
+        let claimed = Volume::claim(&self.directory, cache, self.plan.volume_bytes);
         let volume = claimed.map_err(internal)?;
         let opt_ml = OptMl::create(&self.directory).map_err(internal)?;
         let deadline = Instant::now() + Duration::from_secs(self.plan.max_runtime_seconds);
@@ -101,13 +105,35 @@ impl Life {
         if matches!(outcome, Outcome::Completed | Outcome::Failed(_)) {
             self.enter(Stage::Uploading)?;
         }
+        self.warn_the_others(&outcome)?;
         let settlement = Settlement {
             plan: &self.plan,
             directory: &self.directory,
             objects: &self.objects,
             orders: &self.orders,
         };
-        Ok(settlement.settle(outcome, opt_ml, &mut synchronised).await)
+        let known = outcome.clone();
+        let settled = settlement.settle(outcome, opt_ml, &mut synchronised);
+        tokio::select! {
+            biased;
+            ending = settled => Ok(ending),
+            exceeded = volume.disk_exceeded(), if same_disk => Err(match known {
+                Outcome::Failed(_) | Outcome::MaxRuntimeExceeded => known,
+                _ => full(exceeded),
+            }),
+        }
+    }
+
+    /// Tells of a failure at once where others work on: the first host will wait
+    /// for their end before its own.
+    fn warn_the_others(&self, outcome: &Outcome) -> Result<(), Outcome> {
+        match outcome {
+            Outcome::Failed(reason) if self.plan.cluster.hosts.len() > 1 => {
+                let failing = Report::Failing(reason.clone());
+                self.spool.append([failing]).map_err(internal)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Brings inputs and checkpoints into place, as far as the volume holds them.
@@ -166,6 +192,7 @@ impl Life {
         work: impl Future<Output = T>,
     ) -> Result<T, Outcome> {
         tokio::select! {
+            biased;
             value = work => Ok(value),
             cut = cut(&self.orders, deadline) => Err(cut),
         }
@@ -185,7 +212,10 @@ impl Life {
         let plan = &self.plan;
         let opened =
             runtime.open_network(&plan.instance, plan.network, &plan.control, &plan.cluster);
-        let network = self.unless_cut(deadline, opened).await?.map_err(failed)?;
+        let opened = self.unless_cut(deadline, opened).await;
+        // An engine that was asked for a network may yet make it.
+        let dropped = |_: &Outcome| self.unsettled.store(true, Ordering::Relaxed);
+        let network = opened.inspect_err(dropped)?.map_err(failed)?;
         opt_ml
             .write_config(&self.plan, &network.interface)
             .map_err(internal)?;
@@ -205,6 +235,7 @@ impl Life {
             grace: Duration::from_secs(self.plan.grace_seconds),
             file_systems: brought.inputs.file_systems(),
             profiler: Profiler::prepare(&self.plan, opt_ml, &self.orders),
+            unsettled: &self.unsettled,
         };
         let matchers = Matcher::prepare(&self.plan.metrics);
         let working = work.run(runtime.as_ref(), &container, &network, matchers);

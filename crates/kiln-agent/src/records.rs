@@ -41,8 +41,8 @@ struct Followed {
     unfinished: PathBuf,
     /// The entity tags of what is there, by key.
     there: HashMap<String, Option<String>>,
-    /// Whether the last listing said that the job has ended.
-    ended: bool,
+    /// Whether an earlier listing said that the job has ended.
+    marked: bool,
 }
 
 impl Records {
@@ -67,7 +67,7 @@ impl Records {
                 directory,
                 unfinished: unfinished.join(number.to_string()),
                 there: HashMap::new(),
-                ended: false,
+                marked: false,
             });
         }
         Ok(Self {
@@ -105,24 +105,24 @@ impl Records {
 impl Followed {
     async fn catch_up(&mut self, objects: &Objects) -> Result<(), DataError> {
         let listed = self.list(objects).await?;
-        let marked = listed.iter().any(|object| self.is_mark(&object.key));
-        let may_end = self.ended && marked;
-        self.ended = marked;
-        let (marks, files): (Vec<_>, Vec<_>) = listed
-            .into_iter()
-            .filter(|object| self.there.get(&object.key) != Some(&object.etag))
-            .partition(|object| self.is_mark(&object.key));
+        let mark = format!("{}{END_OF_JOB}", self.prefix());
+        let was_marked = self.marked;
+        self.marked = listed.iter().any(|object| object.key == mark);
+        let missing = missing(listed, &self.there);
+        let (marks, files): (Vec<_>, Vec<_>) =
+            missing.into_iter().partition(|object| object.key == mark);
         self.fetch_all(objects, files).await?;
-        if may_end {
+        if was_marked {
             self.fetch_all(objects, marks).await?;
         }
         Ok(())
     }
 
     async fn list(&self, objects: &Objects) -> Result<Vec<Listed>, DataError> {
+        let (bucket, prefix) = (&self.plan.bucket, self.prefix());
         let (mut all, mut token) = (Vec::new(), None);
         loop {
-            let listed = objects.list_page(&self.plan.bucket, &self.prefix(), token.as_deref());
+            let listed = objects.list_page(bucket, &prefix, token.as_deref());
             let (page, next) = listed.await?;
             all.extend(page);
             token = next;
@@ -134,10 +134,6 @@ impl Followed {
 
     fn prefix(&self) -> String {
         format!("{}/", self.plan.prefix)
-    }
-
-    fn is_mark(&self, key: &str) -> bool {
-        key.strip_prefix(&self.prefix()) == Some(END_OF_JOB)
     }
 
     async fn fetch_all(&mut self, objects: &Objects, all: Vec<Listed>) -> Result<(), DataError> {
@@ -179,7 +175,9 @@ impl Followed {
         };
         let mut body = objects.read(bucket, &object.key).await.map_err(named)?;
         let unfinished = self.unfinished.with_extension(number.to_string());
-        let mut file = tokio::fs::File::create(&unfinished).await.map_err(writing)?;
+        let mut file = tokio::fs::File::create(&unfinished)
+            .await
+            .map_err(writing)?;
         while let Some(chunk) = body.chunk().await.map_err(named)? {
             file.write_all(&chunk).await.map_err(writing)?;
         }
@@ -188,9 +186,19 @@ impl Followed {
     }
 }
 
+/// What of a listing is not there, or not as it is now.
+fn missing(listed: Vec<Listed>, there: &HashMap<String, Option<String>>) -> Vec<Listed> {
+    let is_missing = |object: &Listed| there.get(&object.key) != Some(&object.etag);
+    listed.into_iter().filter(is_missing).collect()
+}
+
 fn put_in_place(file: &Path, place: &Path) -> io::Result<()> {
     if let Some(parent) = place.parent() {
         std::fs::create_dir_all(parent)?;
     }
     std::fs::rename(file, place)
 }
+
+#[cfg(test)]
+#[path = "records_tests.rs"]
+mod tests;

@@ -30,6 +30,9 @@ pub enum Report {
         /// The value, as the cloud keeps it: in single precision.
         value: f32,
     },
+    /// Its work has failed, for this reason, and what that has left is not stored
+    /// yet.
+    Failing(String),
     /// It ended. Always the last report.
     Ended(Ending),
 }

@@ -70,7 +70,11 @@ mod tests {
         let cases = [
             (0, None, Outcome::Completed),
             (0, Some("all is well"), Outcome::Completed),
-            (0, Some("RuleEvaluationConditionMet: at step 3\n"), failed(met)),
+            (
+                0,
+                Some("RuleEvaluationConditionMet: at step 3\n"),
+                failed(met),
+            ),
             (1, Some(met), failed(met)),
             (
                 0,
@@ -78,7 +82,11 @@ mod tests {
                 failed("RuleEvaluationConditionMet: x: RuleEvaluationConditionMet"),
             ),
             (2, None, failed("AlgorithmError: , exit code: 2")),
-            (2, Some("no tensors"), failed("AlgorithmError: no tensors, exit code: 2")),
+            (
+                2,
+                Some("no tensors"),
+                failed("AlgorithmError: no tensors, exit code: 2"),
+            ),
         ];
         for (code, message, expected) in cases {
             let outcome = outcome(&worked(Exit::Code(code)), message);

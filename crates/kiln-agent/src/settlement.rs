@@ -9,10 +9,11 @@
 //!
 //! Each host keeps its own checkpoints and other directories in step. What all
 //! hosts have made is stored by the first, as one tree, out of the directories of
-//! all, whatever came of its own work. It is also the one that says to the readers
-//! of records that there will be no more. Nothing but orders ends its wait: a control
-//! plane that restarts gives them again, and one that disowns the instance drops
-//! all of this.
+//! all, whatever came of its own work. Where it had none, since its inputs or its
+//! container could not be had, or the disk is full, nothing of any host is stored.
+//! It is also the one that says to the readers of records that there will be no more.
+//! Nothing but orders ends its wait: a control plane that restarts gives them again,
+//! and one that disowns the instance drops all of this.
 //!
 //! Of work that is interrupted, only the directories that are kept in step are
 //! stored, since the job goes on from there. If it is to stop by then, it ends as

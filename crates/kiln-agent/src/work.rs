@@ -8,11 +8,12 @@ use std::convert::Infallible;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::capture::{Matcher, capture};
 use crate::inputs::FileSystems;
@@ -34,11 +35,10 @@ const CLEARED_WITHIN: Duration = Duration::from_secs(30);
 const GRACE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How long a container that was killed may take to end.
 const DEATH_WITHIN: Duration = Duration::from_secs(60);
-/// How long output is waited for when the container could not be removed.
-const OUTPUT_AFTER_FAILURE: Duration = Duration::from_secs(10);
-
-/// The task that reads the container's output.
-type Captured = JoinHandle<Result<(), AgentError>>;
+/// How long the rest of the output may take once nobody should be left to write.
+/// Somebody may be: a container that could not be removed, or another job's
+/// process, to which the work has passed its end of the pipe.
+const OUTPUT_WITHIN: Duration = Duration::from_secs(30);
 
 /// How the work ended.
 #[derive(Debug, PartialEq)]
@@ -77,6 +77,34 @@ pub(crate) struct Work<'a> {
     pub(crate) file_systems: FileSystems,
     /// Measures the work while it runs.
     pub(crate) profiler: Option<Profiler>,
+    /// Set when something of the container may be left, or come to be only now.
+    pub(crate) unsettled: &'a AtomicBool,
+}
+
+/// The task that reads the container's output. Nothing is read any more when
+/// this is dropped.
+struct Captured(JoinHandle<Result<(), AgentError>>);
+
+impl Captured {
+    /// Waits for the end of the output, for a while.
+    async fn end(mut self) -> Result<(), AgentError> {
+        match timeout(OUTPUT_WITHIN, &mut self.0).await {
+            Ok(Ok(captured)) => captured,
+            Ok(Err(died)) => Err(AgentError::io("reading the output")(std::io::Error::other(
+                died,
+            ))),
+            Err(_) => {
+                tracing::warn!("somebody keeps the container's output open");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for Captured {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 /// Returns when an instance's life must be cut short, and says why.
@@ -89,6 +117,7 @@ pub(crate) async fn cut(orders: &watch::Receiver<Orders>, deadline: Instant) -> 
         }
     };
     tokio::select! {
+        biased;
         outcome = ordered => outcome,
         () = tokio::time::sleep_until(deadline) => Outcome::MaxRuntimeExceeded,
     }
@@ -126,7 +155,7 @@ impl Work<'_> {
         let output = sender.into_blocking_fd().map_err(internal)?;
         let spool = self.spool.clone();
         let captured = tokio::spawn(async move { capture(receiver, &matchers, &spool).await });
-        Ok((output, captured))
+        Ok((output, Captured(captured)))
     }
 
     /// Waits until the container has started. A start that is cut is seen
@@ -138,6 +167,7 @@ impl Work<'_> {
         id: &str,
     ) -> Result<Result<Box<dyn Running>, RuntimeError>, Outcome> {
         let cut = tokio::select! {
+            biased;
             started = &mut starting => return Ok(started),
             cut = self.cut() => cut,
         };
@@ -145,16 +175,22 @@ impl Work<'_> {
             Ok(Ok(running)) => {
                 if let Err(error) = running.remove().await {
                     tracing::warn!(%error, "a container that was not wanted any more is left");
+                    self.unsettled.store(true, Ordering::Relaxed);
                 }
             }
             Ok(Err(_)) => {}
-            Err(_) => clear(self.directory, id).await,
+            Err(_) => {
+                self.unsettled.store(true, Ordering::Relaxed);
+                clear(self.directory, id).await;
+            }
         }
         Err(cut)
     }
 
     /// Waits for the container's end and removes it. It goes before its output
     /// is waited for: whatever went wrong, nobody is left who could write more.
+    /// What is known of the end stays true when the rest goes wrong: neither what
+    /// the work has made nor the time that it took is thrown away for that.
     async fn see_through(
         &self,
         mut running: Box<dyn Running>,
@@ -165,18 +201,23 @@ impl Work<'_> {
             worked = self.end(running.as_mut()) => worked,
             never = self.measure(meter) => match never {},
         };
-        let removed = running.remove().await;
-        let captured = match &removed {
-            Ok(()) => captured.await,
-            // It may be alive, and writing.
-            Err(_) => timeout(OUTPUT_AFTER_FAILURE, captured)
-                .await
-                .unwrap_or(Ok(Ok(()))),
-        };
+        if let Err(error) = running.remove().await {
+            tracing::warn!(%error, "something of a container that has ended is left");
+            self.unsettled.store(true, Ordering::Relaxed);
+        }
+        let captured = captured.end().await;
         let worked = worked.map_err(failed)?;
-        captured.map_err(internal)?.map_err(internal)?;
-        removed.map_err(failed)?;
-        Ok(worked)
+        match captured {
+            // Work whose output nobody takes any more may have failed for that.
+            Err(error) if worked.cut.is_none() && worked.exit != Exit::Code(0) => {
+                Err(internal(error))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the end of the work's log is lost");
+                Ok(worked)
+            }
+            Ok(()) => Ok(worked),
+        }
     }
 
     /// Measures the work for as long as it is polled, where it can be measured.
@@ -189,6 +230,7 @@ impl Work<'_> {
 
     async fn end(&self, running: &mut dyn Running) -> Result<Worked, RuntimeError> {
         let cut = tokio::select! {
+            biased;
             exit = running.wait() => return Ok(Worked { exit: exit?, cut: None, complaint: None }),
             cut = self.cut() => cut,
         };
@@ -198,15 +240,18 @@ impl Work<'_> {
         } else {
             self.grace
         };
+        let killed_at = Instant::now() + grace;
         if matches!(cut, Outcome::Stopped | Outcome::MaxRuntimeExceeded) {
             let stopping = Report::Stage(Stage::Stopping);
             self.spool.append([stopping]).map_err(spooling)?;
         }
-        if let Err(error) = running.signal(SIGTERM).await {
-            // It may end all the same, and is killed if not.
-            tracing::warn!(%error, "the work could not be asked to end");
+        // However this goes, it may end all the same, and is killed if not.
+        match timeout_at(killed_at, running.signal(SIGTERM)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the work could not be asked to end"),
+            Err(_) => tracing::warn!("the work could not be asked to end in all its grace"),
         }
-        let exit = match timeout(grace, running.wait()).await {
+        let exit = match timeout_at(killed_at, running.wait()).await {
             Ok(exit) => exit?,
             Err(_) => {
                 self.file_systems.close();
@@ -222,6 +267,7 @@ impl Work<'_> {
 
     async fn cut(&self) -> Outcome {
         tokio::select! {
+            biased;
             cut = cut(self.orders, self.deadline) => cut,
             trouble = self.troubled() => trouble,
         }
@@ -248,8 +294,8 @@ async fn kill(running: &mut dyn Running) -> Result<Exit, RuntimeError> {
         .unwrap_or_else(|_| Err(survived()))
 }
 
-/// Removes what a container that was dropped may have left. What is not found in
-/// a while is looked for once more by the server, when the agent has gone.
+/// Removes what a container that was dropped may have left, as far as it is found
+/// in a while.
 pub(crate) async fn clear(directory: &Path, id: &str) {
     if timeout(CLEARED_WITHIN, image::clear(directory, id))
         .await

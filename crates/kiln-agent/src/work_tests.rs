@@ -27,6 +27,12 @@ enum Behaviour {
     Undying,
     /// It does not take SIGTERM, and dies of SIGKILL.
     Deaf,
+    /// The same, and whoever sends SIGTERM waits for ever.
+    Hanging,
+    /// It ends well as soon as it is looked at, and cannot be removed.
+    Unremovable,
+    /// It ends well when it is stopped, and somebody else has its output.
+    Overheard,
 }
 
 struct Fake {
@@ -61,7 +67,7 @@ impl Runtime for Fake {
             behaviour: self.behaviour,
             removed: self.removed.clone(),
             killed: watch::Sender::new(false),
-            _output: output,
+            output: Some(output),
         }))
     }
 }
@@ -71,7 +77,7 @@ struct FakeContainer {
     removed: Arc<AtomicBool>,
     killed: watch::Sender<bool>,
     /// Open as long as the container is there.
-    _output: OwnedFd,
+    output: Option<OwnedFd>,
 }
 
 #[async_trait]
@@ -80,15 +86,22 @@ impl Running for FakeContainer {
         if let Behaviour::CannotBeWatched = self.behaviour {
             return Err(RuntimeError::Machine("nobody knows".to_owned()));
         }
+        if let Behaviour::Unremovable = self.behaviour {
+            return Ok(Exit::Code(0));
+        }
         let mut killed = self.killed.subscribe();
         let _ = killed.wait_for(|killed| *killed).await;
-        Ok(Exit::Signal(SIGKILL))
+        match self.behaviour {
+            Behaviour::Overheard => Ok(Exit::Code(0)),
+            _ => Ok(Exit::Signal(SIGKILL)),
+        }
     }
 
     async fn signal(&self, signal: i32) -> Result<(), RuntimeError> {
         match (self.behaviour, signal) {
             (Behaviour::Undying, _) => Ok(()),
-            (_, SIGKILL) => {
+            (Behaviour::Hanging, SIGTERM) => std::future::pending().await,
+            (_, SIGKILL) | (Behaviour::Overheard, SIGTERM) => {
                 self.killed.send_replace(true);
                 Ok(())
             }
@@ -100,7 +113,13 @@ impl Running for FakeContainer {
         Some(Box::new(Idle))
     }
 
-    async fn remove(self: Box<Self>) -> Result<(), RuntimeError> {
+    async fn remove(mut self: Box<Self>) -> Result<(), RuntimeError> {
+        if let Behaviour::Overheard = self.behaviour {
+            std::mem::forget(self.output.take());
+        }
+        if let Behaviour::Unremovable = self.behaviour {
+            return Err(RuntimeError::Machine("it stays".to_owned()));
+        }
         self.removed.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -154,7 +173,7 @@ fn container(scratch: &Path) -> Container {
 }
 
 /// Runs a container that is told to stop after a second; answers how the work
-/// ended and whether the container was removed.
+/// ended and whether the container was removed, and nothing left to the server.
 async fn run(behaviour: Behaviour) -> (Result<Worked, Outcome>, bool) {
     let directory = tempfile::tempdir().unwrap();
     run_in(directory.path(), behaviour, Cut::Stop).await
@@ -166,11 +185,27 @@ async fn run_in(
     behaviour: Behaviour,
     cut: Cut,
 ) -> (Result<Worked, Outcome>, bool) {
+    let orders = watch::Sender::new(Orders::default());
+    let told = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        orders.send_replace(Orders {
+            cut: Some(cut),
+            ..Orders::default()
+        });
+    };
+    tokio::join!(run_under(directory, behaviour, orders.subscribe()), told).0
+}
+
+/// The same under orders that somebody else gives.
+async fn run_under(
+    directory: &Path,
+    behaviour: Behaviour,
+    orders: watch::Receiver<Orders>,
+) -> (Result<Worked, Outcome>, bool) {
     let spool = Arc::new(Spool::create(directory).unwrap());
     let opt_ml = OptMl::create(directory).unwrap();
     let mut plan = plan(1, 0);
     plan.profile = Some(ProfilePlan { interval_ms: 500 });
-    let (sender, orders) = watch::channel(Orders::default());
     let work = Work {
         directory,
         spool: &spool,
@@ -180,6 +215,7 @@ async fn run_in(
         grace: Duration::from_secs(120),
         file_systems: FileSystems::default(),
         profiler: Profiler::prepare(&plan, &opt_ml, &orders),
+        unsettled: &AtomicBool::new(false),
     };
     let removed = Arc::new(AtomicBool::new(false));
     let fake = Fake {
@@ -187,25 +223,18 @@ async fn run_in(
         removed: removed.clone(),
     };
     let (container, network) = (container(directory), network());
-    let told = async {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        sender.send_replace(Orders {
-            cut: Some(cut),
-            ..Orders::default()
-        });
-    };
     let running = work.run(&fake, &container, &network, Vec::new());
-    let ended = tokio::time::timeout(Duration::from_secs(600), async {
-        tokio::join!(running, told).0
-    });
+    let ended = tokio::time::timeout(Duration::from_secs(600), running);
     let ended = ended.await.expect("a stop must end the work");
-    (ended, removed.load(Ordering::Relaxed))
+    let removed = removed.load(Ordering::Relaxed);
+    assert_ne!(work.unsettled.load(Ordering::Relaxed), removed);
+    (ended, removed)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_start_that_hangs_is_cut() {
-    let (ended, _) = run(Behaviour::NeverStarts).await;
-    assert_eq!(ended, Err(Outcome::Stopped));
+    let (ended, removed) = run(Behaviour::NeverStarts).await;
+    assert_eq!((ended, removed), (Err(Outcome::Stopped), false));
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,6 +266,47 @@ async fn work_that_cannot_be_asked_to_end_is_killed_after_its_grace() {
         complaint: None,
     };
     assert_eq!((ended, removed), (Ok(worked), true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_grace_counts_from_the_cut_whoever_hangs() {
+    let begun = Instant::now();
+    let (ended, removed) = run(Behaviour::Hanging).await;
+    assert_eq!(begun.elapsed().as_secs(), 121);
+    assert_eq!(ended.unwrap().cut, Some(Outcome::Stopped));
+    assert!(removed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_is_done_is_not_lost_with_its_removal() {
+    let (ended, removed) = run(Behaviour::Unremovable).await;
+    let worked = Worked {
+        exit: Exit::Code(0),
+        cut: None,
+        complaint: None,
+    };
+    assert_eq!((ended, removed), (Ok(worked), false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_somebody_else_keeps_open_is_not_waited_for() {
+    let (ended, removed) = run(Behaviour::Overheard).await;
+    assert_eq!(ended.unwrap().exit, Exit::Code(0));
+    assert!(removed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_has_ended_was_not_cut() {
+    let orders = watch::Sender::new(Orders {
+        cut: Some(Cut::Stop),
+        ..Orders::default()
+    });
+    for _ in 0..20 {
+        let directory = tempfile::tempdir().unwrap();
+        let (ended, _) =
+            run_under(directory.path(), Behaviour::Unremovable, orders.subscribe()).await;
+        assert_eq!(ended.unwrap().cut, None);
+    }
 }
 
 #[tokio::test(start_paused = true)]

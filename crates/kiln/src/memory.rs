@@ -9,14 +9,22 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-/// When no connection has ended for so long, the next rush is not near.
+/// When nobody has asked for anything for so long, the next rush is not near.
 const QUIET: Duration = Duration::from_secs(5);
 
-/// Gives memory back each time after connections have ended, for ever.
-pub async fn give_back_in_quiet(ended: Arc<Notify>) {
+/// Gives memory back each time a rush is over, for ever. `used` is rung whenever
+/// something was asked for or a connection has ended.
+pub async fn give_back_in_quiet(used: Arc<Notify>) {
     loop {
-        ended.notified().await;
-        while tokio::time::timeout(QUIET, ended.notified()).await.is_ok() {}
+        used.notified().await;
+        loop {
+            tokio::time::sleep(QUIET).await;
+            // A bell that rang while nobody listened is heard once, at once.
+            let rung = tokio::time::timeout(Duration::ZERO, used.notified()).await;
+            if rung.is_err() {
+                break;
+            }
+        }
         if let Err(error) = tokio::task::spawn_blocking(give_back).await {
             tracing::debug!(%error, "memory could not be given back");
         }

@@ -132,8 +132,8 @@ impl Server {
         let messenger = self
             .messenger
             .map(|messenger| tokio::spawn(messenger.run()).abort_handle());
-        let ended = Arc::new(Notify::new());
-        let housekeeping = tokio::spawn(memory::give_back_in_quiet(ended.clone())).abort_handle();
+        let used = Arc::new(Notify::new());
+        let housekeeping = tokio::spawn(memory::give_back_in_quiet(used.clone())).abort_handle();
         let graceful = GracefulShutdown::new();
         tokio::pin!(stop);
         loop {
@@ -152,8 +152,9 @@ impl Server {
             };
             // Small answers should not wait for more.
             let _ = stream.set_nodelay(true);
-            let door = self.door.clone();
+            let (door, asked) = (self.door.clone(), used.clone());
             let service = service_fn(move |request| {
+                asked.notify_one();
                 let door = door.clone();
                 async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
             });
@@ -164,12 +165,12 @@ impl Server {
                 .header_read_timeout(HEAD_PATIENCE)
                 .serve_connection(TokioIo::new(stream), service);
             let connection = graceful.watch(connection);
-            let ended = ended.clone();
+            let used = used.clone();
             tokio::spawn(async move {
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a connection broke off");
                 }
-                ended.notify_one();
+                used.notify_one();
             });
         }
         drop(self.listener);

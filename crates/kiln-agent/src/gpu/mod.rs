@@ -5,6 +5,7 @@ mod driver;
 mod loader_cache;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -51,7 +52,9 @@ pub fn present(root: &Path) -> Vec<Gpu> {
     let numbers = device_numbers(root).into_iter();
     let all = numbers.map(|number| Gpu {
         number,
-        uuid: known.as_ref().and_then(|all| all.get(&number)?.clone()),
+        uuid: known
+            .as_ref()
+            .and_then(|all| all.get(&number)?.uuid.clone()),
     });
     all.filter(|gpu| {
         known
@@ -70,15 +73,27 @@ pub fn visible_devices(ids: &[String]) -> String {
     ids.join(",")
 }
 
-/// The names by which a container engine knows these GPUs. It counts them in
-/// another order than the driver, so that numbers are but a last resort.
+/// The names by which container engines and the driver's own programs know these
+/// GPUs: their names all over the world, or else the numbers that those have for
+/// them. They count in the order of addresses on the bus, and the kernel in the
+/// order in which it found them.
 #[must_use]
-pub fn engine_ids(root: &Path, numbers: &[u32]) -> Vec<String> {
-    let all = present(root);
-    let id = |number: &u32| {
-        let found = all.iter().find(|gpu| gpu.number == *number);
-        let uuid = found.and_then(|gpu| gpu.uuid.clone());
-        uuid.unwrap_or_else(|| number.to_string())
+pub fn ids(root: &Path, numbers: &[u32]) -> Vec<String> {
+    let known = known(root).unwrap_or_default();
+    let numbers_there = device_numbers(root);
+    let id = |number: &u32| match known.get(number) {
+        Some(Known {
+            uuid: Some(uuid), ..
+        }) => uuid.clone(),
+        Some(own) => {
+            let before = known.values().filter(|one| one.address < own.address);
+            before.count().to_string()
+        }
+        // A driver that does not say what it knows.
+        None => {
+            let before = numbers_there.iter().filter(|one| *one < number);
+            before.count().to_string()
+        }
     };
     numbers.iter().map(id).collect()
 }
@@ -128,15 +143,24 @@ fn device_number(name: &str) -> Option<u32> {
     is_plain.then(|| digits.parse().ok()).flatten()
 }
 
-/// The numbers and names of the GPUs that the driver knows; `None` when it does
-/// not say.
-fn known(root: &Path) -> Option<BTreeMap<u32, Option<String>>> {
+/// What the driver says of a GPU.
+struct Known {
+    uuid: Option<String>,
+    /// Its place on the bus, such as `0000:07:00.0`.
+    address: OsString,
+}
+
+/// The GPUs that the driver knows, by their numbers; `None` when it does not say.
+fn known(root: &Path) -> Option<BTreeMap<u32, Known>> {
     let entries = fs::read_dir(root.join(KNOWN)).ok()?;
-    let texts = entries.filter_map(|entry| {
-        let path = entry.ok()?.path().join("information");
-        fs::read_to_string(path).ok()
+    let all = entries.filter_map(|entry| {
+        let entry = entry.ok()?;
+        let text = fs::read_to_string(entry.path().join("information")).ok()?;
+        let (number, uuid) = identity(&text)?;
+        let address = entry.file_name();
+        Some((number, Known { uuid, address }))
     });
-    Some(texts.filter_map(|text| identity(&text)).collect())
+    Some(all.collect())
 }
 
 /// The number and the name of a GPU, as the driver's lines of `name: value` have
@@ -169,16 +193,21 @@ mod tests {
             fs::write(root.path().join("dev").join(name), "").unwrap();
         }
         for (number, uuid) in informed.into_iter().flatten() {
-            let place = root.path().join(KNOWN).join(format!("0000:0{number}:00.0"));
-            fs::create_dir_all(&place).unwrap();
-            let text = format!(
-                "Model: \t\t NVIDIA A100-SXM4-40GB\nIRQ:   \t\t 46\nGPU UUID: \t {uuid}\n\
-                 Bus Location: \t 0000:0{number}:00.0\nDevice Minor: \t {number}\n\
-                 GPU Excluded:\t No\n"
-            );
-            fs::write(place.join("information"), text).unwrap();
+            let address = format!("0000:0{number}:00.0");
+            inform(root.path(), &address, number.parse().unwrap(), uuid);
         }
         root
+    }
+
+    /// Has the driver say this of a GPU.
+    fn inform(root: &Path, address: &str, number: u32, uuid: &str) {
+        let place = root.join(KNOWN).join(address);
+        fs::create_dir_all(&place).unwrap();
+        let text = format!(
+            "Model: \t\t NVIDIA A100-SXM4-40GB\nIRQ:   \t\t 46\nGPU UUID: \t {uuid}\n\
+             Bus Location: \t {address}\nDevice Minor: \t {number}\nGPU Excluded:\t No\n"
+        );
+        fs::write(place.join("information"), text).unwrap();
     }
 
     fn numbers(root: &Path) -> Vec<u32> {
@@ -208,12 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_told_names_where_they_are_known() {
+    fn gpus_have_names_or_else_their_rank_on_the_bus() {
         let unknown = "GPU-????????-????-????-????-????????????";
-        let informed = [("0", unknown), ("1", "GPU-b")];
-        let root = machine(&["nvidia0", "nvidia1"], Some(&informed));
-        assert_eq!(engine_ids(root.path(), &[1, 0, 5]), ["GPU-b", "0", "5"]);
-        assert_eq!(engine_ids(root.path(), &[]), Vec::<String>::new());
+        let root = machine(&["nvidia0", "nvidia1", "nvidia3"], None);
+        for (address, number, uuid) in [
+            ("0000:65:00.0", 0, unknown),
+            ("0000:b3:00.0", 1, "GPU-b"),
+            ("0000:17:00.0", 3, unknown),
+        ] {
+            inform(root.path(), address, number, uuid);
+        }
+        assert_eq!(ids(root.path(), &[1, 0, 3]), ["GPU-b", "1", "0"]);
+        assert_eq!(ids(root.path(), &[]), Vec::<String>::new());
+        let silent = machine(&["nvidia0", "nvidia2"], None);
+        assert_eq!(ids(silent.path(), &[0, 2]), ["0", "1"]);
     }
 
     #[test]

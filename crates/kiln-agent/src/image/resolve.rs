@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
+
 use super::ImageStore;
 use super::environment::{Environments, Progress, Wanted};
 use super::table::{self, Meaning};
@@ -114,22 +116,28 @@ async fn environment(
     wanted: Wanted,
     spool: &Arc<Spool>,
 ) -> Result<ResolvedImage, RuntimeError> {
-    let (cache, spool) = (plan.cache_dir.clone(), spool.clone());
+    let cache = plan.cache_dir.clone();
+    let (say, mut said) = mpsc::unbounded_channel();
     let prepared = tokio::task::spawn_blocking(move || {
         let mut say = |progress: Progress<'_>| {
             let line = format!("Kiln: {}: {}", progress.environment, progress.line);
-            // A log that cannot be written ends the job at its next line.
-            let _ = spool.append([Report::Log(line)]);
+            // Where nobody waits any more, the job has ended, and its log too.
+            let _ = say.send(line);
         };
         Environments::open(&cache).prepare(&wanted, &mut say)
     });
+    while let Some(line) = said.recv().await {
+        // A log that cannot be written ends the job at its next line.
+        let _ = spool.append([Report::Log(line)]);
+    }
     let prepared = prepared
         .await
         .map_err(|error| RuntimeError::Machine(error.to_string()))?;
     prepared.map_err(|error| RuntimeError::Image(error.to_string()))
 }
 
-/// Removes what the container of a dead agent may have left on the machine.
+/// Removes what the container of a dead agent may have left on the machine. Where
+/// its container engine is, the plan in its directory says.
 pub async fn clear(directory: &Path, instance: &str) {
     if let Err(error) = embedded::clear(instance, &directory.join(SCRATCH)).await {
         tracing::warn!(instance, %error, "a dead container's traces could not be removed");

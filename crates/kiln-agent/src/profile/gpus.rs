@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -12,16 +13,17 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use super::metrics::Metric;
+use crate::gpu;
 
 const PROGRAM: &str = "nvidia-smi";
-const QUERY: &str = "--query-gpu=index,utilization.gpu,memory.used,memory.total";
+const QUERY: &str = "--query-gpu=index,uuid,utilization.gpu,memory.used,memory.total";
 
 /// The GPUs of one container.
 pub(super) struct Gpus {
-    /// Their numbers on the machine.
-    numbers: Vec<u32>,
-    /// What was last said of each.
-    latest: Mutex<BTreeMap<u32, Load>>,
+    /// What the program calls them, in the order of their numbers in the container.
+    ids: Vec<String>,
+    /// What was last said of each, by that number.
+    latest: Mutex<BTreeMap<usize, Load>>,
 }
 
 /// What one GPU does, in percent, as far as it says.
@@ -32,16 +34,21 @@ struct Load {
 }
 
 impl Gpus {
+    /// Those that have these numbers on the machine.
     pub(super) fn new(numbers: &[u32]) -> Self {
+        Self::called(gpu::ids(Path::new("/"), numbers))
+    }
+
+    fn called(ids: Vec<String>) -> Self {
         Self {
-            numbers: numbers.to_vec(),
+            ids,
             latest: Mutex::default(),
         }
     }
 
     /// Listens for as long as it is polled.
     pub(super) async fn follow(&self, interval: Duration) -> Infallible {
-        if !self.numbers.is_empty()
+        if !self.ids.is_empty()
             && let Err(error) = self.listen(interval).await
         {
             tracing::debug!(%error, "{PROGRAM} says nothing about the GPUs");
@@ -52,10 +59,9 @@ impl Gpus {
     }
 
     async fn listen(&self, interval: Duration) -> std::io::Result<()> {
-        let numbers: Vec<String> = self.numbers.iter().map(u32::to_string).collect();
         let mut child = Command::new(PROGRAM)
             .args([QUERY, "--format=csv,noheader,nounits"])
-            .arg(format!("--id={}", numbers.join(",")))
+            .arg(format!("--id={}", self.ids.join(",")))
             .arg(format!("--loop-ms={}", interval.as_millis()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -67,21 +73,26 @@ impl Gpus {
         };
         let mut lines = BufReader::new(output).lines();
         while let Some(line) = lines.next_line().await? {
-            if let Some((number, load)) = read(&line) {
-                self.latest().insert(number, load);
-            }
+            self.hear(&line);
         }
         child.wait().await.map(drop)
+    }
+
+    fn hear(&self, line: &str) {
+        let Some((names, load)) = read(line) else {
+            return;
+        };
+        let is_meant = |id: &String| names.contains(&id.as_str());
+        if let Some(inside) = self.ids.iter().position(is_meant) {
+            self.latest().insert(inside, load);
+        }
     }
 
     /// What was last said, by the GPUs' numbers in the container.
     pub(super) fn metrics(&self) -> Vec<Metric> {
         let latest = self.latest();
         let mut all = Vec::new();
-        for (inside, number) in self.numbers.iter().enumerate() {
-            let Some(load) = latest.get(number) else {
-                continue;
-            };
+        for (inside, load) in latest.iter() {
             let metric = |dimension, value: Option<f64>| {
                 Some(Metric::new(
                     "gpu",
@@ -96,16 +107,16 @@ impl Gpus {
         all
     }
 
-    fn latest(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Load>> {
+    fn latest(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, Load>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Reads a line such as `0, 35, 1024, 81559`. What a GPU does not know, it calls
-/// `[N/A]`.
-fn read(line: &str) -> Option<(u32, Load)> {
+/// Reads a line such as `0, GPU-5fd4a7c2-…, 35, 1024, 81559`: the two names of a GPU,
+/// and what it does. What it does not know, it calls `[N/A]`.
+fn read(line: &str) -> Option<([&str; 2], Load)> {
     let mut fields = line.split(',').map(str::trim);
-    let number = fields.next()?.parse().ok()?;
+    let names = [fields.next()?, fields.next()?];
     let mut value = || fields.next()?.parse::<f64>().ok();
     let (busy, used, total) = (value(), value(), value());
     let memory = used.zip(total).filter(|(_, total)| *total > 0.0);
@@ -113,7 +124,7 @@ fn read(line: &str) -> Option<(u32, Load)> {
         busy,
         memory: memory.map(|(used, total)| 100.0 * used / total),
     };
-    Some((number, load))
+    Some((names, load))
 }
 
 #[cfg(test)]
@@ -124,29 +135,32 @@ mod tests {
     fn lines_are_read_as_far_as_they_say_something() {
         let load = |busy, memory| Load { busy, memory };
         let cases = [
-            ("0, 35, 20, 80", Some((0, load(Some(35.0), Some(25.0))))),
-            ("7, [N/A], 20, 80", Some((7, load(None, Some(25.0))))),
-            ("1, 5, [N/A], [N/A]", Some((1, load(Some(5.0), None)))),
-            ("1, 5, 0, 0", Some((1, load(Some(5.0), None)))),
+            ("0, GPU-a, 35, 20, 80", Some(load(Some(35.0), Some(25.0)))),
+            ("0, GPU-a, [N/A], 20, 80", Some(load(None, Some(25.0)))),
+            ("0, GPU-a, 5, [N/A], [N/A]", Some(load(Some(5.0), None))),
+            ("0, GPU-a, 5, 0, 0", Some(load(Some(5.0), None))),
             ("No devices were found", None),
             ("", None),
         ];
         for (line, expected) in cases {
+            let expected = expected.map(|load| (["0", "GPU-a"], load));
             assert_eq!(read(line), expected, "{line}");
         }
     }
 
     #[test]
     fn gpus_go_by_their_numbers_in_the_container() {
-        let gpus = Gpus::new(&[6, 3]);
-        assert_eq!(gpus.metrics(), []);
-        let (number, load) = read("3, 50, 20, 80").unwrap();
-        gpus.latest().insert(number, load);
-        let metric = |dimension, value| Metric::new("gpu", "gpu1", dimension, value);
-        let expected = [
-            metric("GPUUtilization", 50.0),
-            metric("GPUMemoryUtilization", 25.0),
-        ];
-        assert_eq!(gpus.metrics(), expected);
+        for ids in [["GPU-g", "GPU-d"], ["6", "3"], ["GPU-g", "3"]] {
+            let gpus = Gpus::called(ids.map(str::to_owned).to_vec());
+            assert_eq!(gpus.metrics(), []);
+            gpus.hear("3, GPU-d, 50, 20, 80");
+            gpus.hear("4, GPU-e, 60, 20, 80");
+            let metric = |dimension, value| Metric::new("gpu", "gpu1", dimension, value);
+            let expected = [
+                metric("GPUUtilization", 50.0),
+                metric("GPUMemoryUtilization", 25.0),
+            ];
+            assert_eq!(gpus.metrics(), expected);
+        }
     }
 }

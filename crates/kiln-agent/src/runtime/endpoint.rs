@@ -37,7 +37,7 @@ pub(super) async fn serve(listener: TcpListener, control: ControlAddress, most: 
             }
             // Out of file descriptors, most likely; some will be closed.
             Err(error) => {
-                tracing::warn!(%error, "a container's connection could not be accepted");
+                tracing::debug!(%error, "a container's connection could not be accepted");
                 tokio::time::sleep(RETRY_AFTER).await;
             }
         }
@@ -48,7 +48,8 @@ pub(super) async fn serve(listener: TcpListener, control: ControlAddress, most: 
 async fn forward(inside: TcpStream, control: &ControlAddress) {
     match reach(control).await {
         Ok(outside) => relay::relay(inside, outside).await,
-        Err(error) => tracing::warn!(%error, "the server cannot be reached for a container"),
+        // A container may try as often as it likes, and the log must not grow with it.
+        Err(error) => tracing::debug!(%error, "the server cannot be reached for a container"),
     }
 }
 

@@ -268,7 +268,8 @@ pub enum RuntimeError {
 pub trait Runtime: Send + Sync {
     /// Opens the network of the container that will be called `id`, in which its
     /// peers' containers can be reached on all ports. Like a start, it may be
-    /// dropped before it is done, and leaves nothing behind then.
+    /// dropped before it is done; what an engine then makes all the same is
+    /// removed if this process lives to see it.
     async fn open_network(
         &self,
         id: &str,
@@ -280,7 +281,8 @@ pub trait Runtime: Send + Sync {
     /// Starts the container and returns once its first process runs. Its output
     /// goes to `output`, a pipe's write end; every copy of it is closed when the
     /// container has ended. Whoever drops the start before it is done has the
-    /// container removed, whether or not it came to be.
+    /// container removed, whether or not it came to be, if this process lives to
+    /// see it.
     async fn start(
         &self,
         container: &Container,

@@ -21,13 +21,16 @@ use tokio::sync::watch;
 
 pub(crate) use exceeded::Exceeded;
 use quota::Quota;
+use tree::Filled;
 use watching::{Ground, Watching};
 
 use crate::opt_ml;
 use crate::plan::SCRATCH;
 
-/// The directories of an instance that a job fills.
-const FILLED: [&str; 2] = [opt_ml::ROOT, SCRATCH];
+/// The directories of an instance that a quota holds. Whatever else there is of it,
+/// and the directory that a warm pool keeps, which is not empty when the job comes,
+/// only counts.
+const HELD: [&str; 2] = [opt_ml::ROOT, SCRATCH];
 
 /// What a job may fill of this machine's disk, for as long as this is kept.
 pub(crate) struct Volume {
@@ -38,21 +41,22 @@ pub(crate) struct Volume {
 }
 
 impl Volume {
-    /// Allows `bytes` for the job whose instance has this directory, and watches
-    /// from now on. To be called before anything is in its directories.
+    /// Allows `bytes` for the job whose instance has this directory, and perhaps the
+    /// cache of a warm pool, and watches from now on. To be called before anything
+    /// is in its directories.
     ///
     /// # Errors
     /// When the directories cannot be made, or the thread not be started.
-    pub(crate) fn claim(instance: &Path, bytes: u64) -> io::Result<Self> {
-        let filled = FILLED.map(|name| instance.join(name));
-        for directory in &filled {
+    pub(crate) fn claim(instance: &Path, cache: Option<&Path>, bytes: u64) -> io::Result<Self> {
+        let held = HELD.map(|name| instance.join(name));
+        for directory in &held {
             std::fs::create_dir_all(directory)?;
         }
-        let quota = Quota::claim(instance, &filled, bytes).unwrap_or_else(|error| {
+        let quota = Quota::claim(instance, &held, bytes).unwrap_or_else(|error| {
             tracing::debug!(%error, "no quota for the volume, which is only watched");
             None
         });
-        let ground = Arc::new(Ground::new(instance, bytes, quota)?);
+        let ground = Arc::new(Ground::new(Filled::new(instance, cache), bytes, quota)?);
         let (tell, seen) = watch::channel(None);
         let (watched, ended) = mpsc::channel();
         let watching = Watching::new(ground.clone());
@@ -68,8 +72,19 @@ impl Volume {
 
     /// Returns when there is more than allowed, or too little left for others.
     pub(crate) async fn exceeded(&self) -> Exceeded {
+        self.seen(|_| true).await
+    }
+
+    /// Returns when the disk is found to have too little left for others.
+    pub(crate) async fn disk_exceeded(&self) -> Exceeded {
+        self.seen(|exceeded| matches!(exceeded, Exceeded::Disk { .. }))
+            .await
+    }
+
+    async fn seen(&self, is_meant: impl Fn(&Exceeded) -> bool) -> Exceeded {
         let mut seen = self.seen.clone();
-        match seen.wait_for(Option::is_some).await.as_deref() {
+        let found = seen.wait_for(|seen| seen.as_ref().is_some_and(&is_meant));
+        match found.await.as_deref() {
             Ok(Some(exceeded)) => exceeded.clone(),
             // The thread has ended without a word.
             _ => std::future::pending().await,
@@ -108,14 +123,22 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_allowed_is_noticed_wherever_it_is() {
-        for name in ["ml/model/weights", "sandbox/upper/tmp/scratch"] {
-            let instance = tempfile::tempdir().unwrap();
-            let volume = Volume::claim(instance.path(), 4 << 20).unwrap();
-            write(instance.path(), name, 3 << 20);
+        for name in [
+            "ml/model/weights",
+            "sandbox/upper/tmp/scratch",
+            "records/0/step",
+            "reports.spool",
+            "../cache/weights",
+        ] {
+            let all = tempfile::tempdir().unwrap();
+            let (instance, cache) = (all.path().join("i"), all.path().join("cache"));
+            std::fs::create_dir(&instance).unwrap();
+            let volume = Volume::claim(&instance, Some(&cache), 4 << 20).unwrap();
+            write(&instance, name, 3 << 20);
             assert_eq!(volume.full().await, None);
             let early = timeout(Duration::from_secs(2), volume.exceeded()).await;
             assert!(early.is_err(), "{early:?}");
-            write(instance.path(), "ml/output/data/more", 2 << 20);
+            write(&instance, "ml/output/data/more", 2 << 20);
             let exceeded = timeout(PATIENCE, volume.exceeded()).await.unwrap();
             assert!(matches!(exceeded, Exceeded::Volume { .. }), "{exceeded:?}");
             assert_eq!(volume.full().await, Some(exceeded));
@@ -125,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn without_a_size_there_is_no_limit() {
         let instance = tempfile::tempdir().unwrap();
-        let volume = Volume::claim(instance.path(), u64::MAX).unwrap();
+        let volume = Volume::claim(instance.path(), None, u64::MAX).unwrap();
         write(instance.path(), "ml/model/weights", 8 << 20);
         let exceeded = timeout(Duration::from_secs(2), volume.exceeded()).await;
         assert!(exceeded.is_err(), "{exceeded:?}");
@@ -134,7 +157,7 @@ mod tests {
     #[tokio::test]
     async fn the_watch_ends_with_the_volume() {
         let instance = tempfile::tempdir().unwrap();
-        let volume = Volume::claim(instance.path(), 1 << 20).unwrap();
+        let volume = Volume::claim(instance.path(), None, 1 << 20).unwrap();
         let mut seen = volume.seen.clone();
         drop(volume);
         let ended = timeout(PATIENCE, seen.wait_for(Option::is_some)).await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::*;
-use crate::volume::{Exceeded, Ground, Volume};
+use crate::volume::{Exceeded, Filled, Ground, Volume};
 
 const MIB: u64 = 1 << 20;
 
@@ -75,7 +75,7 @@ fn a_file_that_grows_is_not_yet_a_volume_that_is_full() {
         .iter()
         .for_each(|at| std::fs::create_dir(at).unwrap());
     let quota = Quota::claim(instance.path(), &directories, 200 * MIB).unwrap();
-    let ground = Ground::new(instance.path(), 200 * MIB, quota).unwrap();
+    let ground = Ground::new(Filled::new(instance.path(), None), 200 * MIB, quota).unwrap();
     assert!(ground.is_enforced());
     let mut file = File::create(instance.path().join("ml/growing")).unwrap();
     for _ in 0..120 {
@@ -140,7 +140,7 @@ fn what_is_there_already_has_no_number() {
 #[ignore = "needs KILN_TEST_QUOTA_DIR"]
 async fn a_volume_under_quota_says_that_it_is_full() {
     let instance = under_quota();
-    let volume = Volume::claim(instance.path(), 8 * MIB).unwrap();
+    let volume = Volume::claim(instance.path(), None, 8 * MIB).unwrap();
     assert!(volume.ground.is_enforced());
     std::fs::create_dir(instance.path().join("ml/model")).unwrap();
     assert_eq!(volume.full().await, None);

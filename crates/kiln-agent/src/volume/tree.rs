@@ -16,16 +16,23 @@ use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat2};
 use nix::sys::stat::{FileStat, Mode, fstat, fstatat};
 
 /// Where a job's files are in an instance's directory, and where the job would
-/// say that they are.
-const PLACES: [(&str, &str); 6] = [
+/// say that they are. The last two are all else that is there, and the cache of a
+/// warm pool, which is elsewhere.
+const PLACES: [(&str, &str); 8] = [
     ("ml/input", "in /opt/ml/input"),
     ("ml/model", "in /opt/ml/model"),
     ("ml/output", "in /opt/ml/output"),
     ("ml/checkpoints", "in /opt/ml/checkpoints"),
     ("ml/kept", ELSEWHERE),
     ("sandbox", ELSEWHERE),
+    ("", "in its log and lists"),
+    ("", "in the cache of its warm pool"),
 ];
 const ELSEWHERE: &str = "outside of /opt/ml";
+const REST: usize = 6;
+const CACHE: usize = 7;
+/// What is not among the rest, being of the places before it.
+const OWN_PLACES: [&[u8]; 2] = [b"ml", b"sandbox"];
 
 /// How many levels are walked, more than any program needs. What a job hides
 /// further down is seen by what the disk has left.
@@ -71,9 +78,33 @@ impl Usage {
     }
 }
 
+/// The directories that a job fills.
+#[derive(Debug, Clone)]
+pub(super) struct Filled {
+    pub(super) instance: PathBuf,
+    cache: Option<PathBuf>,
+}
+
+impl Filled {
+    /// Those of an instance, and the cache of its warm pool.
+    pub(super) fn new(instance: &Path, cache: Option<&Path>) -> Self {
+        Self {
+            instance: instance.to_owned(),
+            cache: cache.map(Path::to_owned),
+        }
+    }
+
+    fn place(&self, number: usize) -> Option<PathBuf> {
+        match number {
+            CACHE => self.cache.clone(),
+            _ => Some(self.instance.join(PLACES[number].0)),
+        }
+    }
+}
+
 /// A sum in the making.
 pub(super) struct Walk {
-    instance: PathBuf,
+    filled: Filled,
     usage: Usage,
     /// How many places were begun, and the directories from the top of the last
     /// one to where the walk is.
@@ -91,9 +122,9 @@ struct Level {
 
 impl Walk {
     /// A walk through what a job with this limit has written.
-    pub(super) fn new(instance: &Path, limit: u64) -> Self {
+    pub(super) fn new(filled: &Filled, limit: u64) -> Self {
         Self {
-            instance: instance.to_owned(),
+            filled: filled.clone(),
             usage: Usage::default(),
             begun: 0,
             open: Vec::new(),
@@ -124,10 +155,11 @@ impl Walk {
     }
 
     fn begin_place(&mut self) {
-        let path = self.instance.join(PLACES[self.begun].0);
+        let path = self.filled.place(self.begun);
         self.begun += 1;
         let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        if let Ok(directory) = nix::fcntl::open(&path, flags, Mode::empty()) {
+        let opened = path.map(|path| nix::fcntl::open(&path, flags, Mode::empty()));
+        if let Some(Ok(directory)) = opened {
             self.enter(directory);
         }
     }
@@ -147,6 +179,7 @@ impl Walk {
     /// Takes in the next entry of the directory where the walk is, or leaves it.
     fn step(&mut self) {
         let deep = self.open.len() >= DEEPEST;
+        let is_top_of_rest = self.begun - 1 == REST && self.open.len() == 1;
         let Some(level) = self.open.last_mut() else {
             return;
         };
@@ -156,6 +189,9 @@ impl Walk {
         };
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
+            return;
+        }
+        if is_top_of_rest && OWN_PLACES.contains(&name.to_bytes()) {
             return;
         }
         match entry.file_type() {

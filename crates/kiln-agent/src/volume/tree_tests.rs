@@ -16,7 +16,7 @@ use super::*;
 const LONG: Duration = Duration::from_secs(60);
 
 fn summed(instance: &Path) -> Usage {
-    let mut walk = Walk::new(instance, 1 << 30);
+    let mut walk = Walk::new(&Filled::new(instance, None), 1 << 30);
     assert!(walk.advance(Instant::now() + LONG));
     walk.usage().clone()
 }
@@ -36,16 +36,20 @@ fn file(instance: &Path, name: &str, bytes: usize) -> u64 {
 #[test]
 fn files_count_where_they_are() {
     let top = instance();
-    let [input, model, kept, sandbox] = [
+    let [input, model, kept, sandbox, log, records] = [
         ("ml/input/data/train/a", 9000),
         ("ml/model/b/c/d", 3 << 20),
         ("ml/kept/0/e", 100),
         ("sandbox/upper/f", 20_000),
+        ("reports.spool", 2000),
+        ("records/ml/g", 3000),
     ]
     .map(|(name, bytes)| file(top.path(), name, bytes));
-    file(top.path(), "reports.spool", 5 << 20);
     let usage = summed(top.path());
-    assert_eq!(usage.bytes(), input + model + kept + sandbox);
+    assert_eq!(
+        usage.bytes(),
+        input + model + kept + sandbox + log + records
+    );
     let largest: Vec<_> = usage.largest().collect();
     assert_eq!(
         largest,
@@ -53,6 +57,7 @@ fn files_count_where_they_are() {
             ("in /opt/ml/model", model),
             ("outside of /opt/ml", kept + sandbox),
             ("in /opt/ml/input", input),
+            ("in its log and lists", log + records),
         ]
     );
 }
@@ -169,7 +174,7 @@ fn a_walk_goes_on_where_it_was_interrupted() {
     let top = instance();
     let sizes = (0..200).map(|number| file(top.path(), &format!("ml/model/{number}/f"), 5000));
     let expected: u64 = sizes.sum();
-    let mut walk = Walk::new(top.path(), 1 << 30);
+    let mut walk = Walk::new(&Filled::new(top.path(), None), 1 << 30);
     let mut slices = 0;
     while !walk.advance(Instant::now()) {
         slices += 1;
@@ -191,7 +196,7 @@ fn a_tree_that_changes_all_the_time_is_walked_to_an_end() {
             }
         });
         let sums = (0..200).map(|_| {
-            let mut walk = Walk::new(top.path(), 1 << 30);
+            let mut walk = Walk::new(&Filled::new(top.path(), None), 1 << 30);
             let complete = walk.advance(Instant::now() + Duration::from_secs(5));
             (!complete, walk.usage().bytes())
         });

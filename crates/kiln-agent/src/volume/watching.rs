@@ -7,7 +7,6 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -17,7 +16,7 @@ use tokio::sync::watch::Sender;
 use super::exceeded::Exceeded;
 use super::quota::Quota;
 use super::reserve::{Left, Reserve, patience};
-use super::tree::{Usage, Walk};
+use super::tree::{Filled, Usage, Walk};
 
 const TICK: Duration = Duration::from_millis(250);
 /// What a walk may take of each tick: a twentieth of one processor.
@@ -31,19 +30,19 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// What is watched.
 pub(super) struct Ground {
-    instance: PathBuf,
+    filled: Filled,
     limit: u64,
     quota: Option<Quota>,
     reserve: Reserve,
 }
 
 impl Ground {
-    pub(super) fn new(instance: &Path, limit: u64, quota: Option<Quota>) -> io::Result<Self> {
+    pub(super) fn new(filled: Filled, limit: u64, quota: Option<Quota>) -> io::Result<Self> {
         Ok(Self {
-            instance: instance.to_owned(),
+            reserve: Reserve::of_disk(&filled.instance)?,
+            filled,
             limit,
             quota,
-            reserve: Reserve::of_disk(instance)?,
         })
     }
 
@@ -54,7 +53,7 @@ impl Ground {
 
     /// Whether the volume is full now.
     pub(super) fn full(&self) -> Option<Exceeded> {
-        let usage = measure(&self.instance, Instant::now() + LONGEST);
+        let usage = measure(&self.filled, Instant::now() + LONGEST);
         let bytes = usage.bytes();
         let enforced = self.quota.as_ref();
         let full = bytes > self.limit || enforced.is_some_and(|quota| quota.is_full(bytes));
@@ -87,7 +86,7 @@ pub(super) struct Watching {
 impl Watching {
     pub(super) fn new(ground: Arc<Ground>) -> Self {
         Self {
-            walk: Walk::new(&ground.instance, ground.limit),
+            walk: Walk::new(&ground.filled, ground.limit),
             due: Instant::now(),
             doubted: Instant::now(),
             suspected: false,
@@ -137,7 +136,7 @@ impl Watching {
             return Some(ground.overflown(found));
         }
         self.suspected = too_much;
-        self.walk = Walk::new(&ground.instance, ground.limit);
+        self.walk = Walk::new(&ground.filled, ground.limit);
         self.due = match (&ground.quota, too_much) {
             (_, true) => now,
             (None, false) => now + PAUSE,
@@ -147,25 +146,26 @@ impl Watching {
     }
 
     fn look_at_disk(&mut self, now: Instant) -> Option<Exceeded> {
-        let left = Left::on_disk(&self.ground.instance).ok()?;
+        let left = Left::on_disk(&self.ground.filled.instance).ok()?;
         if !self.ground.reserve.is_touched(left) {
             self.tolerated = None;
             return None;
         }
         let until = *self
             .tolerated
-            .get_or_insert_with(|| now + tolerance(&self.ground.instance));
+            .get_or_insert_with(|| now + tolerance(&self.ground.filled));
         (now >= until).then(|| Exceeded::Disk {
             left: left.bytes,
-            usage: measure(&self.ground.instance, Instant::now() + LONGEST),
+            usage: measure(&self.ground.filled, Instant::now() + LONGEST),
         })
     }
 }
 
 /// How long this instance may stay, seen beside the others of this machine.
-fn tolerance(instance: &Path) -> Duration {
+fn tolerance(filled: &Filled) -> Duration {
     let until = Instant::now() + LONGEST;
-    let own = measure(instance, until).bytes();
+    let own = measure(filled, until).bytes();
+    let instance = filled.instance.as_path();
     let all = instance
         .parent()
         .and_then(|all| std::fs::read_dir(all).ok());
@@ -176,19 +176,21 @@ fn tolerance(instance: &Path) -> Duration {
         .map(|entry| entry.path());
     let others: Vec<u64> = paths
         .filter(|path| path != instance)
-        .map(|path| measure(&path, until).bytes())
+        .map(|path| measure(&Filled::new(&path, None), until).bytes())
         .collect();
     patience(own, &others)
 }
 
-fn measure(instance: &Path, until: Instant) -> Usage {
-    let mut walk = Walk::new(instance, u64::MAX);
+fn measure(filled: &Filled, until: Instant) -> Usage {
+    let mut walk = Walk::new(filled, u64::MAX);
     walk.advance(until);
     walk.usage().clone()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::{Path, PathBuf};
+
     use super::*;
 
     /// An instance among others, on a disk that has nothing left for it.
@@ -205,7 +207,7 @@ mod tests {
         let small = crowded(all.path(), "small", 1 << 20);
         let large = crowded(all.path(), "large", 2 << 20);
         let watching = |instance: &Path| {
-            let mut ground = Ground::new(instance, u64::MAX, None).unwrap();
+            let mut ground = Ground::new(Filled::new(instance, None), u64::MAX, None).unwrap();
             ground.reserve = Reserve::whole();
             Watching::new(Arc::new(ground))
         };
@@ -226,7 +228,7 @@ mod tests {
     fn a_single_walk_that_finds_too_much_is_not_believed() {
         let all = tempfile::tempdir().unwrap();
         let instance = crowded(all.path(), "i", 2 << 20);
-        let ground = Ground::new(&instance, 1 << 20, None).unwrap();
+        let ground = Ground::new(Filled::new(&instance, None), 1 << 20, None).unwrap();
         let mut watching = Watching::new(Arc::new(ground));
         assert_eq!(watching.look_at_files(Instant::now()), None);
         std::fs::remove_file(instance.join("ml/model/weights")).unwrap();

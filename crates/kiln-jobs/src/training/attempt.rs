@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
     hosts: Vec<Progress>,
+    /// The instances of the hosts.
+    pub instances: Vec<String>,
     /// When all hosts had begun to download.
     pub began: Option<Timestamp>,
     /// How it ends, if not by its work's good end.
@@ -95,7 +97,7 @@ impl Attempt {
 
     /// An attempt whose instances have only just been placed.
     #[must_use]
-    pub fn new(hosts: usize) -> Self {
+    pub fn new(instances: Vec<String>) -> Self {
         let placed = Progress {
             stage: Stage::Preparing,
             ended: false,
@@ -103,7 +105,8 @@ impl Attempt {
             stored: false,
         };
         Self {
-            hosts: vec![placed; hosts],
+            hosts: vec![placed; instances.len()],
+            instances,
             began: None,
             verdict: None,
         }
@@ -132,6 +135,13 @@ impl Attempt {
             .map(stage)
             .min()
             .unwrap_or(Stage::Preparing)
+    }
+
+    /// A host's work has failed; it will end when what there is is stored.
+    pub fn fail(&mut self, host: usize, reason: String) {
+        if self.hosts.get(host).is_some_and(|host| !host.ended) {
+            self.decide(Verdict::Failed(reason));
+        }
     }
 
     /// A host has ended. Answers whether it had not before.
@@ -165,6 +175,12 @@ impl Attempt {
         if self.verdict.as_ref().is_none_or(|known| !known.is_stop()) {
             self.verdict = Some(verdict);
         }
+    }
+
+    /// Whether a host has ended.
+    #[must_use]
+    pub fn has_ended(&self, host: usize) -> bool {
+        self.hosts.get(host).is_none_or(|host| host.ended)
     }
 
     /// Whether all hosts have ended.
@@ -214,6 +230,10 @@ impl Attempt {
 mod tests {
     use super::*;
 
+    fn of(hosts: usize) -> Attempt {
+        Attempt::new(vec![String::new(); hosts])
+    }
+
     fn ending(outcome: Outcome) -> Ending {
         Ending {
             outcome,
@@ -223,7 +243,7 @@ mod tests {
 
     #[test]
     fn it_is_where_its_slowest_host_is() {
-        let mut attempt = Attempt::new(2);
+        let mut attempt = of(2);
         let cases = [
             (0, Stage::Downloading, None),
             (1, Stage::Downloading, Some(Stage::Downloading)),
@@ -257,7 +277,7 @@ mod tests {
             (vec![Outcome::Completed, Outcome::Completed], None),
         ];
         for (outcomes, expected) in cases {
-            let mut attempt = Attempt::new(2);
+            let mut attempt = of(2);
             for (host, outcome) in outcomes.into_iter().enumerate() {
                 assert!(!attempt.is_over());
                 assert!(attempt.end(host, ending(outcome)));
@@ -270,7 +290,7 @@ mod tests {
 
     #[test]
     fn the_first_host_waits_for_the_others_and_they_for_it() {
-        let mut attempt = Attempt::new(3);
+        let mut attempt = of(3);
         let proceed = |attempt: &Attempt| [0, 1, 2].map(|host| attempt.orders(host).proceed);
         assert_eq!(proceed(&attempt), [false, false, false]);
         attempt.advance(1, Stage::Uploading);
@@ -280,7 +300,7 @@ mod tests {
         assert_eq!(proceed(&attempt), [true, false, false]);
         attempt.end(0, ending(Outcome::Completed));
         assert_eq!(proceed(&attempt), [true, true, true]);
-        assert!(Attempt::new(1).orders(0).proceed);
+        assert!(of(1).orders(0).proceed);
     }
 
     #[test]
@@ -291,7 +311,7 @@ mod tests {
             (Verdict::MaxWaitTimeExceeded, Cut::Stop),
             (Verdict::Interrupted, Cut::Interrupt),
         ] {
-            let mut attempt = Attempt::new(2);
+            let mut attempt = of(2);
             assert_eq!(attempt.orders(1).cut, None);
             attempt.decide(verdict);
             assert_eq!(attempt.orders(1).cut, Some(cut));

@@ -9,6 +9,7 @@ use kiln_model::api::{
 use kiln_model::{Arn, Timestamp};
 
 use super::request::{PROFILING_INTERVAL, profiling_interval};
+use super::rule_statuses::{debug_statuses, profiler_statuses};
 use super::state::TrainingState;
 use super::warm_pool::WarmPool;
 
@@ -24,7 +25,7 @@ pub fn describe(
         Some(_) => ProfilingStatus::Enabled,
         None => ProfilingStatus::Disabled,
     };
-    let training_time = training_seconds(state);
+    let training_time = training_seconds(&request, state);
     let billable_time = billable_seconds(&request, state);
     DescribeTrainingJobResponse {
         training_job_name: request.training_job_name.clone(),
@@ -68,10 +69,10 @@ pub fn describe(
         experiment_config: request.experiment_config,
         debug_rule_configurations: request.debug_rule_configurations,
         tensor_board_output_config: request.tensor_board_output_config,
-        debug_rule_evaluation_statuses: None,
+        debug_rule_evaluation_statuses: debug_statuses(arn, &state.rules),
         profiler_config: request.profiler_config.map(normalised_profiler),
         profiler_rule_configurations: request.profiler_rule_configurations,
-        profiler_rule_evaluation_statuses: None,
+        profiler_rule_evaluation_statuses: profiler_statuses(arn, &state.rules),
         profiling_status: Some(profiling_status),
         environment: request.environment,
         retry_strategy: request.retry_strategy,
@@ -132,23 +133,23 @@ fn normalised_output(mut output: OutputDataConfig) -> OutputDataConfig {
 }
 
 /// Whole seconds from the first download to the end, as the cloud counts them;
-/// known once a job that got that far has ended.
-fn training_seconds(state: &TrainingState) -> Option<i32> {
+/// known once a job that got that far has ended. The cloud's clients show what a
+/// spot job has saved as a share of them, so that it has at least one.
+fn training_seconds(request: &CreateTrainingJobRequest, state: &TrainingState) -> Option<i32> {
     let whole = |time: Timestamp| time.millis().div_euclid(1000);
     let seconds = whole(state.ended?) - whole(state.started?);
-    Some(i32::try_from(seconds).unwrap_or(i32::MAX))
+    let least = i64::from(request.enable_managed_spot_training == Some(true));
+    Some(i32::try_from(seconds.max(least)).unwrap_or(i32::MAX))
 }
 
-/// A spot job's instances cost nothing while it waits for new ones. The cloud's
-/// clients divide by these seconds and show what was saved, so there is at least
-/// one.
+/// A spot job's instances cost nothing while it waits for new ones.
 fn billable_seconds(request: &CreateTrainingJobRequest, state: &TrainingState) -> Option<i32> {
-    let all = training_seconds(state)?;
+    let all = training_seconds(request, state)?;
     if request.enable_managed_spot_training != Some(true) {
         return Some(all);
     }
     let used = i32::try_from(state.used.div_euclid(1000)).unwrap_or(i32::MAX);
-    Some(used.clamp(1, all.max(1)))
+    Some(used.clamp(1, all))
 }
 
 fn final_metrics(state: &TrainingState) -> Option<Vec<MetricData>> {

@@ -12,7 +12,8 @@ use kiln_agent::cluster::{Cluster, Host};
 use kiln_engine::{Claim, Share};
 use kiln_store::Instance;
 
-use super::hosts::{self, HostSpec};
+use super::hosts::{self, HostSpec, Role};
+use super::instances::session;
 use super::plan::{Placement, build};
 use super::warm_pools::Allocation;
 use super::{Event, Job, KIND, TrainingJobs, now, request};
@@ -20,6 +21,8 @@ use crate::{JobError, Party};
 
 /// How long what failed rests before it is tried again.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+const NOT_WAITING: &str = "the job waits no longer";
 
 /// What became of the first job in the queue.
 enum Launch {
@@ -29,6 +32,16 @@ enum Launch {
     NoRoom(Box<Want>),
     /// What it was to have was gone before it had it.
     Late,
+}
+
+/// What came of writing a placement down.
+enum Placing {
+    /// The job is placed on these instances.
+    Placed(Box<Job>, Vec<Instance>),
+    /// The room was a warm pool's that cannot be had any more.
+    PoolGone,
+    /// The job waits no longer.
+    NotWaiting,
 }
 
 /// A job, and the instances that it wants.
@@ -42,6 +55,7 @@ impl TrainingJobs {
     pub(super) async fn dispatch(self) {
         loop {
             self.shared.wake.notified().await;
+            self.begin_rules().await;
             loop {
                 let Some(first) = self.queue().first() else {
                     break;
@@ -50,9 +64,6 @@ impl TrainingJobs {
                     Ok(Launch::Settled) => self.queue().take(&first),
                     Ok(Launch::Late) => {}
                     Ok(Launch::NoRoom(want)) => {
-                        if let Err(error) = self.use_warm_pools().await {
-                            tracing::error!(%error, "a warm pool could not be used yet");
-                        }
                         match self.reclaim_for(&want.job, &want.instances).await {
                             Ok(true) => continue,
                             Ok(false) => {}
@@ -70,24 +81,6 @@ impl TrainingJobs {
                 }
             }
         }
-    }
-
-    /// Launches those jobs out of turn for which there are warm pools: nobody
-    /// else can have that room.
-    async fn use_warm_pools(&self) -> Result<(), JobError> {
-        for key in self.shared.store.warm_pools.keys(KIND, now().millis())? {
-            loop {
-                let Some(ticket) = self.queue().first_like(&key) else {
-                    break;
-                };
-                match self.launch(&ticket.name).await? {
-                    Launch::Settled => self.queue().take(&ticket),
-                    // All pools of this kind are taken.
-                    Launch::NoRoom(_) | Launch::Late => break,
-                }
-            }
-        }
-        Ok(())
     }
 
     async fn launch(&self, name: &str) -> Result<Launch, JobError> {
@@ -120,26 +113,30 @@ impl TrainingJobs {
             })));
         };
         let placed = self.place(&job, &hosts, &allocation, fit.remark).await;
-        if placed.is_err() {
+        if !matches!(placed, Ok(Placing::Placed(..))) {
             self.release(allocation.set_aside().iter().map(String::as_str));
         }
-        let Some((job, instances)) = placed? else {
-            return Ok(Launch::Late);
+        let (job, instances) = match placed? {
+            Placing::Placed(job, instances) => (job, instances),
+            Placing::PoolGone => return Ok(Launch::Late),
+            Placing::NotWaiting => return Ok(Launch::Settled),
         };
+        if let Err(error) = self.place_rules(name).await {
+            tracing::error!(job = name, %error, "the rules of a job could not be placed");
+        }
         self.begin_all(&job, &instances).await;
         Ok(Launch::Settled)
     }
 
     /// Writes down that the job is placed on these instances; answers the job as
-    /// it is placed, for it may have been changed since it was looked at. Answers
-    /// nothing when the room was a warm pool's that cannot be had any more.
+    /// it is placed, for it may have been changed since it was looked at.
     async fn place(
         &self,
         job: &Job,
         hosts: &[HostSpec],
         allocation: &Allocation,
         remark: Option<String>,
-    ) -> Result<Option<(Job, Vec<Instance>)>, JobError> {
+    ) -> Result<Placing, JobError> {
         let name = &job.request.training_job_name;
         let at = now();
         // Attempts that begin in the same second have logs of their own all the same.
@@ -159,24 +156,29 @@ impl TrainingJobs {
         let instances = hosts.iter().zip(&allocation.instances).map(instance);
         let instances = instances.collect::<Result<Vec<_>, JobError>>()?;
         let this = self.clone();
-        let hosts = instances.len();
+        let ids = instances.iter().map(|instance| instance.id.clone());
+        let ids: Vec<_> = ids.collect();
         let pool = allocation.pool.clone();
         let placed = move |stored| {
             let mut job = this.read(stored)?;
             if !job.state.is_waiting() {
-                return Err(JobError::Internal(
-                    "the job ended before it was placed".to_owned(),
-                ));
+                return Err(JobError::NotFound(NOT_WAITING.to_owned()));
             }
-            job.step(Event::Placed { hosts, remark }, at);
+            let instances = ids;
+            job.step(Event::Placed { instances, remark }, at);
             job.state.stream_second = epoch;
             job.state.profile = request::profile_path(&job.request);
             job.state.warm_pool = pool.or(job.state.warm_pool);
             Ok((job.change()?, job))
         };
         let placed = self.write_down(name, allocation, instances.clone(), placed);
-        let placed = placed.await?;
-        Ok(placed.map(|job| (job, instances)))
+        match placed.await {
+            Ok(Some(job)) => Ok(Placing::Placed(Box::new(job), instances)),
+            Ok(None) => Ok(Placing::PoolGone),
+            // It was stopped, or deleted, since it was looked at.
+            Err(JobError::NotFound(_)) => Ok(Placing::NotWaiting),
+            Err(error) => Err(error),
+        }
     }
 
     /// Starts the agents of all instances of an attempt.
@@ -201,7 +203,9 @@ impl TrainingJobs {
         attempt: &[Instance],
         instance: &Instance,
     ) -> Result<(), JobError> {
-        let name = &job.request.training_job_name;
+        if let Some(Role::Rule(rule)) = Role::of(&instance.host) {
+            return self.begin_rule(job, rule, instance).await;
+        }
         let id = &instance.id;
         let cluster = cluster(attempt, instance);
         let placement = Placement {
@@ -212,8 +216,8 @@ impl TrainingJobs {
             attempt: instance.attempt,
             token: &self.shared.keys.agent_token(id),
             server: self.server_id(),
-            keys: self.issue(name, id, Party::Work),
-            agent_keys: self.issue(name, id, Party::Agent),
+            keys: self.issue(session(instance, Party::Work)),
+            agent_keys: self.issue(session(instance, Party::Agent)),
             claim: serde_json::from_str(&instance.claim)?,
             warm_pool_cache: self.warm_pool_cache(job, &instance.host)?,
             runtime: Duration::from_millis(job.state.remaining(&job.terms()).unsigned_abs()),
@@ -250,6 +254,7 @@ impl TrainingJobs {
 fn cluster(attempt: &[Instance], instance: &Instance) -> Cluster {
     let mut hosts: Vec<_> = attempt
         .iter()
+        .filter(|one| hosts::position(&one.host).is_some())
         .map(|one| Host {
             name: one.host.clone(),
             instance: one.id.clone(),
@@ -263,7 +268,7 @@ fn cluster(attempt: &[Instance], instance: &Instance) -> Cluster {
     }
 }
 
-fn new_id() -> String {
+pub(super) fn new_id() -> String {
     format!("kiln-{}", uuid::Uuid::new_v4().simple())
 }
 

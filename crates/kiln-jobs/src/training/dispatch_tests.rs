@@ -187,7 +187,7 @@ async fn a_job_that_stands_in_the_queue_twice_is_placed_once() {
     let engine = Arc::<Fake>::default();
     let jobs = jobs(&store, &engine);
     jobs.create(request("a")).await.unwrap();
-    jobs.queue().push("a".to_owned(), None);
+    jobs.queue().push("a".to_owned());
     jobs.create(request("b")).await.unwrap();
     // Starting puts both in the queue once more.
     jobs.start().await.unwrap();

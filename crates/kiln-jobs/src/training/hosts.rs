@@ -8,6 +8,9 @@ use super::request::Place;
 /// The most hosts that a job may have.
 pub const MOST: usize = 32;
 
+/// The names of instances that evaluate rules, without their numbers.
+const RULE: &str = "rule-";
+
 /// One host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostSpec {
@@ -59,6 +62,33 @@ pub fn name(position: usize) -> String {
     format!("algo-{}", position + 1)
 }
 
+/// The name of the instance that evaluates a rule, by the rule's position.
+#[must_use]
+pub fn rule_name(position: usize) -> String {
+    format!("{RULE}{}", position + 1)
+}
+
+/// What an instance is to its job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The host at this position.
+    Host(usize),
+    /// What evaluates the rule at this position.
+    Rule(usize),
+}
+
+impl Role {
+    /// The role of an instance by its name.
+    #[must_use]
+    pub fn of(name: &str) -> Option<Self> {
+        let Some(number) = name.strip_prefix(RULE) else {
+            return position(name).map(Self::Host);
+        };
+        let number: usize = number.parse().ok()?;
+        number.checked_sub(1).map(Self::Rule)
+    }
+}
+
 /// The position of a host by its name.
 #[must_use]
 pub fn position(name: &str) -> Option<usize> {
@@ -104,9 +134,13 @@ mod tests {
     fn a_name_says_its_position() {
         for at in [0, 1, 9, 31] {
             assert_eq!(position(&name(at)), Some(at));
+            assert_eq!(Role::of(&name(at)), Some(Role::Host(at)));
+            assert_eq!(position(&rule_name(at)), None);
+            assert_eq!(Role::of(&rule_name(at)), Some(Role::Rule(at)));
         }
-        for odd in ["algo-0", "algo-", "algo", "x-1", "algo-x"] {
+        for odd in ["algo-0", "algo-", "algo", "x-1", "algo-x", "rule-0", "rule-"] {
             assert_eq!(position(odd), None, "{odd}");
+            assert_eq!(Role::of(odd), None, "{odd}");
         }
     }
 }

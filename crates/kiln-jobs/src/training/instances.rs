@@ -5,12 +5,13 @@ use std::collections::HashMap;
 
 use kiln_engine::{Claim, Presence};
 use kiln_store::Instance;
+use tokio::task::JoinHandle;
 
 use super::dispatch::RETRY_AFTER;
-use super::hosts::position;
-use super::warm_pool_match::match_key;
+use super::hosts::{Role, position};
+use super::warm_pool::WarmPool;
 use super::{Event, Job, KIND, TrainingJobs};
-use crate::{JobError, Party};
+use crate::{JobError, JobSession, Party};
 
 /// How many times an agent may die before it has begun.
 const BEGINNINGS: u32 = 3;
@@ -25,16 +26,25 @@ impl TrainingJobs {
         self.clear_strays(&instances)?;
         self.find_warm_pools()?;
         let mut attempts = HashMap::<_, Vec<Instance>>::new();
-        for instance in instances.iter().filter(|instance| instance.kind == KIND) {
+        let ours = instances.iter().filter(|instance| instance.kind == KIND);
+        let (rules, hosts): (Vec<_>, Vec<_>) =
+            ours.partition(|instance| matches!(Role::of(&instance.host), Some(Role::Rule(_))));
+        for instance in hosts {
             let attempt = (instance.job.clone(), instance.attempt);
             attempts.entry(attempt).or_default().push(instance.clone());
         }
-        for attempt in attempts.values() {
+        for instance in rules {
+            self.recover_rule(instance);
+        }
+        for ((name, _), attempt) in &attempts {
+            if let Err(error) = self.place_rules(name).await {
+                tracing::error!(job = name, %error, "the rules of a job could not be placed");
+            }
             self.recover_attempt(attempt).await;
         }
         self.find_open_jobs()?;
-        tokio::spawn(self.clone().dispatch());
-        tokio::spawn(self.clone().keep_time());
+        watch_over(tokio::spawn(self.clone().dispatch()));
+        watch_over(tokio::spawn(self.clone().keep_time()));
         self.shared.wake.notify_one();
         Ok(())
     }
@@ -47,19 +57,19 @@ impl TrainingJobs {
             let name = stored.name.clone();
             match self.read(stored) {
                 Ok(job) => {
-                    self.set_alarm(&job);
+                    self.set_alarm_after_restart(&job);
                     if job.state.is_waiting() {
-                        waiting.push((job.state.queued, name, match_key(&job.request)));
+                        waiting.push((job.state.queued, name));
                     }
                 }
                 Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
             }
         }
         // The sort is stable: jobs of one millisecond stay in the order they came.
-        waiting.sort_by_key(|(since, ..)| *since);
+        waiting.sort_by_key(|(since, _)| *since);
         let mut queue = self.queue();
-        for (_, name, key) in waiting {
-            queue.push(name, key);
+        for (_, name) in waiting {
+            queue.push(name);
         }
         Ok(())
     }
@@ -103,15 +113,17 @@ impl TrainingJobs {
             return Ok(());
         };
         for party in [Party::Work, Party::Agent] {
-            self.issue(&instance.job, &instance.id, party);
+            self.issue(session(instance, party));
         }
         let engine = &self.shared.engine;
         let claim: Claim = serde_json::from_str(&instance.claim)?;
         // A warm pool has its room already.
-        if job.state.warm_pool.is_none() {
+        let pool = job.state.warm_pool.as_ref();
+        if !pool.is_some_and(WarmPool::is_held) {
             engine.adopt(&instance.id, &claim);
         }
-        if must_begin(engine.presence(&instance.id), instance) {
+        let presence = engine.presence(&instance.id);
+        if must_begin(presence, instance) && job.awaits(instance) {
             self.begin(&job, attempt, instance).await?;
         }
         Ok(())
@@ -156,7 +168,7 @@ impl TrainingJobs {
         }
         let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
-        let Some(job) = job.filter(|job| job.is_in(&instance)) else {
+        let Some(job) = job.filter(|job| job.is_in(&instance) && job.awaits(&instance)) else {
             return Ok(false);
         };
         let mut attempt = self.shared.store.instances.of_job(KIND, &instance.job)?;
@@ -174,8 +186,8 @@ impl TrainingJobs {
         self.lose(id, "the agent of the instance is gone").await?;
         self.until_needless(id).await?;
         self.shared.engine.clear(id).await?;
-        self.shared.store.instances.forget(id).await?;
         self.shared.store.logs.forget_instance(id).await?;
+        self.shared.store.instances.forget(id).await?;
         Ok(())
     }
 
@@ -200,6 +212,9 @@ impl TrainingJobs {
         let Some(instance) = self.shared.store.instances.find(id)? else {
             return Ok(());
         };
+        if let Some(Role::Rule(rule)) = Role::of(&instance.host) {
+            return self.lose_rule(&instance, rule, detail).await;
+        }
         let stored = self.shared.store.jobs.find(KIND, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
         if job.is_none_or(|job| !job.is_in(&instance)) {
@@ -226,15 +241,52 @@ impl TrainingJobs {
 
 impl Job {
     /// Whether the instance belongs to the attempt that is on.
-    fn is_in(&self, instance: &Instance) -> bool {
-        self.state.attempt.is_some() && self.state.attempts == instance.attempt
+    pub(super) fn is_in(&self, instance: &Instance) -> bool {
+        match Role::of(&instance.host) {
+            Some(Role::Rule(rule)) => self.state.rules.is_wanted(rule, instance.attempt),
+            _ => self.state.attempt.is_some() && self.state.attempts == instance.attempt,
+        }
     }
+}
+
+impl Job {
+    /// Whether the end of an instance of the attempt that is on is still to come.
+    fn awaits(&self, instance: &Instance) -> bool {
+        let attempt = self.state.attempt.as_ref();
+        position(&instance.host)
+            .is_none_or(|host| attempt.is_some_and(|attempt| !attempt.has_ended(host)))
+    }
+}
+
+/// Whom an instance's keys speak for.
+pub(super) fn session(instance: &Instance, party: Party) -> JobSession {
+    JobSession {
+        kind: KIND.to_owned(),
+        job: instance.job.clone(),
+        instance: instance.id.clone(),
+        party,
+        rule: match Role::of(&instance.host) {
+            Some(Role::Rule(rule)) => Some(rule),
+            _ => None,
+        },
+    }
+}
+
+/// Ends the server when one of its loops breaks: agents outlive it, and the next one
+/// finds everything again, while this one would take in jobs and run none.
+fn watch_over(task: JoinHandle<()>) {
+    tokio::spawn(async move {
+        if task.await.is_err_and(|error| error.is_panic()) {
+            tracing::error!("the server has a fault and ends; start it again");
+            std::process::abort();
+        }
+    });
 }
 
 /// Whether the agent of an instance of a running attempt must be started
 /// (again): a server may have died after it wrote the instance down and before it
 /// placed it.
-fn must_begin(presence: Presence, instance: &Instance) -> bool {
+pub(super) fn must_begin(presence: Presence, instance: &Instance) -> bool {
     let untouched = matches!(presence, Presence::NotBegun | Presence::Absent);
     // One that has said something is about to be cleared away.
     untouched && instance.delivered == 0

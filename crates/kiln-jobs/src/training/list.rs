@@ -5,9 +5,9 @@ use kiln_model::api::{
     ListTrainingJobsRequest, ListTrainingJobsResponse, SecondaryStatus, SortBy, SortOrder,
     TrainingJobStatus, TrainingJobSummary,
 };
-use kiln_store::{JobSummary, ListQuery, Place, SortKey};
+use kiln_store::{JobSummary, ListQuery, SortKey};
 
-use super::{KIND, TrainingJobs, instant};
+use super::{KIND, TrainingJobs, instant, page_token};
 use crate::JobError;
 
 /// The answer to a list request.
@@ -26,11 +26,10 @@ impl TrainingJobs {
             // No job has a training plan yet.
             return Ok(ListTrainingJobsResponse::new(Vec::new()));
         }
-        let after = request
-            .next_token
-            .as_deref()
-            .map(|token| self.place_of(token))
-            .transpose()?;
+        let keys = &self.shared.keys;
+        let fingerprint = fingerprint(request)?;
+        let read = |token: &String| page_token::read(keys, &fingerprint, token);
+        let after = request.next_token.as_ref().map(read).transpose()?;
         let size = request.max_results.unwrap_or(DEFAULT_PAGE).unsigned_abs();
         let query = ListQuery {
             after,
@@ -43,28 +42,28 @@ impl TrainingJobs {
         let next = found
             .last()
             .filter(|_| more)
-            .map(|last| self.token_of(&last.place));
+            .map(|last| page_token::write(keys, &fingerprint, &last.place));
         let summaries = found.into_iter().map(summary).collect::<Result<_, _>>()?;
         let mut answer = ListTrainingJobsResponse::new(summaries);
         answer.next_token = next.transpose()?;
         Ok(answer)
     }
+}
 
-    fn token_of(&self, place: &Place) -> Result<String, JobError> {
-        Ok(self.shared.keys.seal(&serde_json::to_vec(place)?))
-    }
-
-    fn place_of(&self, token: &str) -> Result<Place, JobError> {
-        let place = self.shared.keys.unseal(token);
-        place
-            .and_then(|place| serde_json::from_slice(&place).ok())
-            .ok_or_else(|| JobError::Validation("The given NextToken is not valid.".to_owned()))
-    }
+fn fingerprint(request: &ListTrainingJobsRequest) -> Result<String, JobError> {
+    let alike = ListTrainingJobsRequest {
+        next_token: None,
+        max_results: None,
+        ..request.clone()
+    };
+    page_token::fingerprint("ListTrainingJobs", &alike)
 }
 
 fn query(request: &ListTrainingJobsRequest) -> ListQuery {
     let millis = |time: Option<Timestamp>| time.map(Timestamp::millis);
     ListQuery {
+        name: None,
+        tags: Vec::new(),
         name_contains: request.name_contains.clone(),
         status: request.status_equals.map(|status| status.to_string()),
         warm_pool: request
@@ -84,8 +83,7 @@ fn query(request: &ListTrainingJobsRequest) -> ListQuery {
             Some(order) => order == SortOrder::Descending,
             None => true,
         },
-        after: None,
-        limit: 0,
+        ..ListQuery::default()
     }
 }
 

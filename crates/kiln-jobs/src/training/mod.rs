@@ -2,18 +2,25 @@
 
 mod attempt;
 mod config_files;
+mod consequence;
 mod describe;
 mod dispatch;
 mod hosts;
 mod instances;
 mod list;
 mod locations;
+mod page_token;
 mod plan;
 mod queue;
 mod reclaim;
 mod reports;
 pub mod request;
+mod rule;
+mod rule_plan;
+mod rule_statuses;
+mod rules;
 mod scope;
+mod search;
 mod spot;
 mod state;
 mod state_change;
@@ -36,12 +43,14 @@ use kiln_model::{Arn, JobKind, JobName, Timestamp};
 use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
 use tokio::sync::{Notify, watch};
 
+use self::consequence::Consequence;
 use self::queue::Queue;
+use self::rule::Rules;
+use self::rules::WaitingRules;
 use self::state_change::{Heard, announcements};
 use self::terms::Terms;
 use self::timekeeping::Alarms;
-use self::warm_pool_match::match_key;
-use crate::{Buckets, JobError, JobSession, Party, SessionKeys, Settings};
+use crate::{Buckets, JobError, JobSession, SessionKeys, Settings};
 
 pub use list::TrainingJobList;
 pub use reports::ReportError;
@@ -70,6 +79,7 @@ struct Shared {
     keys: SessionKeys,
     queue: Mutex<Queue>,
     alarms: Alarms,
+    rules: WaitingRules,
     /// Rung when the queue or the room changes.
     wake: Notify,
     /// The keys of the instances there are, by access key.
@@ -122,6 +132,7 @@ impl TrainingJobs {
             keys,
             queue: Mutex::default(),
             alarms: Alarms::default(),
+            rules: WaitingRules::default(),
             wake: Notify::new(),
             sessions: RwLock::default(),
             told: watch::Sender::new(0),
@@ -138,9 +149,11 @@ impl TrainingJobs {
     pub async fn create(&self, request: CreateTrainingJobRequest) -> Result<Arn, JobError> {
         let request = request::accept(request).map_err(JobError::Validation)?;
         self.check_locations(&request).await?;
+        let mut state = TrainingState::new(now());
+        state.rules = Rules::of(&request, state.created);
         let job = Job {
             arn: self.arn(&request.training_job_name)?,
-            state: TrainingState::new(now()),
+            state,
             heard: Heard::nothing(self.shared.settings.announced),
             request,
         };
@@ -170,7 +183,7 @@ impl TrainingJobs {
             Err(error) => return Err(error.into()),
         }
         self.set_alarm(job);
-        self.queue().push(name, match_key(&job.request));
+        self.queue().push(name);
         self.shared.wake.notify_one();
         Ok(())
     }
@@ -197,7 +210,7 @@ impl TrainingJobs {
     }
 
     async fn ask_to_stop(&self, name: &str) -> Result<(), JobError> {
-        let action = self
+        let consequence = self
             .change(name, move |job| {
                 if job.state.is_terminal() {
                     return Err(JobError::Validation(
@@ -207,7 +220,8 @@ impl TrainingJobs {
                 Ok(job.step(Event::StopRequested, now()))
             })
             .await?;
-        self.carry_out(name, action)
+        self.carry_out(name, consequence);
+        Ok(())
     }
 
     /// Lets something happen to a job now, and does what follows from it.
@@ -226,47 +240,20 @@ impl TrainingJobs {
         settle(async move {
             let change = move |job: &mut Job| match holds(job) {
                 true => Ok(job.step(event, now())),
-                false => Ok(Action::Nothing),
+                false => Ok(Consequence::default()),
             };
-            let action = this.change(&name, change).await?;
-            this.carry_out(&name, action)
+            let consequence = this.change(&name, change).await?;
+            this.carry_out(&name, consequence);
+            Ok(())
         })
         .await
     }
 
-    /// Does in the world what a job's step asks for.
-    fn carry_out(&self, name: &str, action: Action) -> Result<(), JobError> {
-        match action {
-            Action::Nothing => {}
-            Action::Tell => self.tell(),
-            Action::Finish => {
-                self.free(name)?;
-                self.tell();
-            }
-            Action::Requeue => {
-                self.free(name)?;
-                if let Some(stored) = self.shared.store.jobs.find(KIND, name)? {
-                    let job = self.read(stored)?;
-                    self.set_alarm(&job);
-                    self.queue().push(name.to_owned(), match_key(&job.request));
-                }
-                self.tell();
-                self.shared.wake.notify_one();
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives back the room of a job whose attempt is over.
-    fn free(&self, name: &str) -> Result<(), JobError> {
-        let instances = self.shared.store.instances.of_job(KIND, name)?;
-        self.release(instances.iter().map(|instance| instance.id.as_str()));
-        self.tend_warm_pool(name)
-    }
-
-    /// Has all agents that wait for orders look again.
+    /// Has all agents that wait for orders look again, and rules that wait for their
+    /// job be looked at.
     fn tell(&self) {
         self.shared.told.send_modify(|count| *count += 1);
+        self.shared.wake.notify_one();
     }
 
     /// `DeleteTrainingJob`: forgets an ended job; its artifacts and logs stay.
@@ -291,14 +278,16 @@ impl TrainingJobs {
         }
         job.refuse_while_warm()?;
         if self.shared.store.jobs.delete(KIND, name).await? {
+            // Its rules may still be at it.
+            self.tell();
             Ok(())
         } else {
             Err(missing())
         }
     }
 
-    /// What the holder of a session's keys may do in S3; `None` once its job has
-    /// ended, when its keys count no more.
+    /// What the holder of a session's keys may do in S3; `None` once the attempt of its
+    /// job, or the rule that it evaluates, is over, when its keys count no more.
     ///
     /// # Errors
     /// When the store fails.
@@ -307,7 +296,15 @@ impl TrainingJobs {
             return Ok(None);
         };
         let job = self.read(stored)?;
-        Ok((!job.state.is_terminal()).then(|| Scope::of(&job.request, holder.party)))
+        // The name may be another job's by now, and the job be in another attempt.
+        let instance = self.shared.store.instances.find(&holder.instance)?;
+        if !instance.is_some_and(|instance| instance.job == holder.job && job.is_in(&instance)) {
+            return Ok(None);
+        }
+        Ok(match holder.rule {
+            None => Some(Scope::of(&job.request, holder.party)),
+            Some(rule) => Scope::of_rule(&job.request, rule, holder.party),
+        })
     }
 
     /// The identifier that tells this control plane from all others, before and
@@ -328,14 +325,8 @@ impl TrainingJobs {
         sessions.get(access_key).cloned()
     }
 
-    /// Issues an instance's keys for one party, and knows them from now on.
-    fn issue(&self, job: &str, instance: &str, party: Party) -> Keys {
-        let holder = JobSession {
-            kind: KIND.to_owned(),
-            job: job.to_owned(),
-            instance: instance.to_owned(),
-            party,
-        };
+    /// Issues the keys of one party of an instance, and knows them from now on.
+    fn issue(&self, holder: JobSession) -> Keys {
         let keys = self.shared.keys.issue(&holder);
         let session = Session {
             holder,
@@ -417,12 +408,6 @@ impl TrainingJobs {
 impl Job {
     fn terms(&self) -> Terms {
         Terms::of(&self.request)
-    }
-
-    fn step(&mut self, event: Event, at: Timestamp) -> Action {
-        let terms = self.terms();
-        let action = self.state.step(event, at, &terms);
-        self.settle_warm_pool(action, at)
     }
 
     fn change(&self) -> Result<JobChange, JobError> {

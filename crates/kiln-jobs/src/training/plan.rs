@@ -25,9 +25,9 @@ use super::request::{self, Input, Place, Synchronised};
 use crate::Settings;
 
 /// Seconds between SIGTERM and SIGKILL.
-const GRACE: u64 = 120;
+pub(super) const GRACE: u64 = 120;
 /// Bytes of a volume's gigabyte, which is a GiB.
-const GIGABYTE: u64 = 1 << 30;
+pub(super) const GIGABYTE: u64 = 1 << 30;
 
 /// What a plan needs beyond the request.
 pub(crate) struct Placement<'a> {
@@ -140,7 +140,7 @@ pub(crate) fn build(
 
 /// The agent's way to the data: as the control plane's own guest, or as whoever
 /// configuration names in another S3.
-fn store(settings: &Settings, agent_keys: Keys) -> StorePlan {
+pub(super) fn store(settings: &Settings, agent_keys: Keys) -> StorePlan {
     settings.external_store.clone().unwrap_or(StorePlan {
         endpoint: None,
         region: settings.identity.region.to_string(),
@@ -213,6 +213,8 @@ fn synchronised(job: &CreateTrainingJobRequest) -> Result<Vec<SynchronisedPlan>,
 fn volume_bytes(job: &CreateTrainingJobRequest) -> u64 {
     let resources = job.resource_config.as_ref();
     let gigabytes = resources.and_then(|resources| resources.volume_size_in_gb);
+    // Without a size, or with none to speak of, there is no volume of its own.
+    let gigabytes = gigabytes.filter(|gigabytes| *gigabytes > 0);
     gigabytes.map_or(u64::MAX, |gigabytes| {
         u64::from(gigabytes.unsigned_abs()) * GIGABYTE
     })

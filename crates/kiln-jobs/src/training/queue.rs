@@ -13,8 +13,6 @@ pub(super) struct Ticket {
     number: u64,
     /// The job's name.
     pub(super) name: String,
-    /// Which warm pools the job can have.
-    key: Option<String>,
 }
 
 /// Tickets of waiting jobs, oldest first. Those of jobs that know that they wait
@@ -28,10 +26,10 @@ pub(super) struct Queue {
 
 impl Queue {
     /// Adds a job behind all others.
-    pub(super) fn push(&mut self, name: String, key: Option<String>) {
+    pub(super) fn push(&mut self, name: String) {
         self.issued += 1;
         let number = self.issued;
-        self.tickets.push_back(Ticket { number, name, key });
+        self.tickets.push_back(Ticket { number, name });
     }
 
     /// Who has waited longest.
@@ -39,26 +37,26 @@ impl Queue {
         self.tickets.front().cloned()
     }
 
-    /// Who has waited longest of those that can have these warm pools.
-    pub(super) fn first_like(&self, key: &str) -> Option<Ticket> {
-        let like = |ticket: &&Ticket| ticket.key.as_deref() == Some(key);
-        self.tickets.iter().find(like).cloned()
+    /// Adds a job before all others. It need not be told that it waits.
+    pub(super) fn push_first(&mut self, name: String) {
+        self.issued += 1;
+        let number = self.issued;
+        self.tickets.push_front(Ticket { number, name });
+        self.told += 1;
     }
 
-    /// Takes a ticket out, wherever it stands.
+    /// Takes the first out, if this is it.
     pub(super) fn take(&mut self, ticket: &Ticket) {
-        // Numbers only grow from the first to the last.
-        let at = |other: &Ticket| other.number;
-        if let Ok(at) = self.tickets.binary_search_by_key(&ticket.number, at) {
-            self.tickets.remove(at);
-            self.told -= usize::from(at < self.told);
+        if self.tickets.front() == Some(ticket) {
+            self.tickets.pop_front();
+            self.told = self.told.saturating_sub(1);
         }
     }
 
-    /// Puts a ticket behind all others.
+    /// Puts the first behind all others, if this is it.
     pub(super) fn defer(&mut self, ticket: Ticket) {
         self.take(&ticket);
-        self.push(ticket.name, ticket.key);
+        self.push(ticket.name);
     }
 
     /// The jobs that must still be told that they wait; asked once for each.
@@ -76,7 +74,7 @@ mod tests {
 
     fn queue(names: &[&str]) -> Queue {
         let mut queue = Queue::default();
-        names.iter().for_each(|name| queue.push((*name).to_owned(), None));
+        names.iter().for_each(|name| queue.push((*name).to_owned()));
         queue
     }
 
@@ -107,33 +105,24 @@ mod tests {
     }
 
     #[test]
-    fn jobs_that_are_alike_leave_out_of_turn_in_their_order() {
-        let mut queue = Queue::default();
-        for (name, key) in [("a", "x"), ("b", "y"), ("c", "x"), ("d", "y")] {
-            queue.push(name.to_owned(), Some(key.to_owned()));
-        }
-        assert_eq!(queue.take_untold().len(), 4);
-        let mut left = Vec::new();
-        while let Some(ticket) = queue.first_like("y") {
-            queue.take(&ticket);
-            left.push(ticket.name);
-        }
-        assert_eq!(left, ["b", "d"]);
-        queue.push("e".to_owned(), None);
-        assert_eq!(queue.take_untold(), ["e"]);
-        assert_eq!(leave(&mut queue).as_deref(), Some("a"));
+    fn who_comes_back_stands_first_and_knows() {
+        let mut queue = queue(&["a"]);
+        queue.push_first("b".to_owned());
+        assert_eq!(queue.take_untold(), ["a"]);
+        let left = std::iter::from_fn(|| leave(&mut queue));
+        assert_eq!(Vec::from_iter(left), ["b", "a"]);
     }
 
     #[test]
     fn each_job_is_told_once_whoever_leaves_meanwhile() {
         let mut queue = queue(&["a", "b"]);
         assert_eq!(queue.take_untold(), ["a", "b"]);
-        queue.push("c".to_owned(), None);
+        queue.push("c".to_owned());
         leave(&mut queue);
         assert_eq!(queue.take_untold(), ["c"]);
         assert!(queue.take_untold().is_empty());
         while leave(&mut queue).is_some() {}
-        queue.push("d".to_owned(), None);
+        queue.push("d".to_owned());
         assert_eq!(queue.take_untold(), ["d"]);
     }
 }

@@ -23,6 +23,8 @@ enum Gift {
     Pool(Timestamp),
     /// The machines that it runs on, and since when it had waited for them.
     Machines(Timestamp),
+    /// Machines that it is about to give up of itself.
+    Coming,
 }
 
 impl TrainingJobs {
@@ -39,8 +41,9 @@ impl TrainingJobs {
             holders.extend(self.spot_jobs()?);
         }
         holders.sort_by_key(|holder| match holder.gives {
-            Gift::Pool(since) => (0, since.millis()),
-            Gift::Machines(since) => (1, -since.millis()),
+            Gift::Coming => (0, 0),
+            Gift::Pool(since) => (1, since.millis()),
+            Gift::Machines(since) => (2, -since.millis()),
         });
         let mut freed = Vec::new();
         let mut givers = Vec::new();
@@ -56,6 +59,7 @@ impl TrainingJobs {
         let mut at_once = true;
         for giver in givers {
             match giver.gives {
+                Gift::Coming => at_once = false,
                 Gift::Pool(_) => self.end_warm_pool(&giver.job).await?,
                 Gift::Machines(_) => {
                     at_once = false;
@@ -86,12 +90,21 @@ impl TrainingJobs {
         for (name, rooms) in rooms {
             let stored = self.shared.store.jobs.find(KIND, &name)?;
             let job = stored.map(|stored| self.read(stored)).transpose()?;
-            let spot = job.filter(|job| job.terms().spot && job.state.attempt.is_some());
-            running.extend(spot.map(|job| Holder {
+            let Some(job) = job.filter(|job| job.terms().spot) else {
+                continue;
+            };
+            let Some(attempt) = &job.state.attempt else {
+                continue;
+            };
+            let gives = match attempt.verdict {
+                Some(_) => Gift::Coming,
+                None => Gift::Machines(job.state.queued),
+            };
+            running.push(Holder {
                 job: name,
                 rooms,
-                gives: Gift::Machines(job.state.queued),
-            }));
+                gives,
+            });
         }
         Ok(running)
     }
@@ -101,11 +114,14 @@ impl TrainingJobs {
             if let Some(pool) = &mut job.state.warm_pool {
                 // One that has been taken meanwhile is not there to be ended.
                 let _ = pool.keep_for(0, now());
+                job.state.modified = job.state.modified.max(now());
             }
-            Ok(())
+            Ok(job.state.warm_pool.clone())
         });
-        ended.await?;
-        self.tend_warm_pool(name)
+        if let Some(pool) = ended.await? {
+            self.tend_warm_pool(name, &pool);
+        }
+        Ok(())
     }
 }
 

@@ -11,10 +11,13 @@ use kiln_agent::report::{Numbered, Orders, Receipt, Report};
 use kiln_store::{Instance, NewEvent, StoreError};
 
 use super::attempt::Attempt;
-use super::hosts::position;
+use super::consequence::Consequence;
+use super::hosts::Role;
+use super::instances::session;
+use super::rules::RULE_LOG_GROUP;
 use super::scope::Access;
-use super::{Action, Event, KIND, LOG_GROUP, TrainingJobs, instant, now, request, settle};
-use crate::{JobError, JobSession, Party};
+use super::{Event, LOG_GROUP, TrainingJobs, instant, now, request, settle};
+use crate::{JobError, Party};
 
 /// How long an agent's question for orders is held open.
 const ORDERS_WAIT: Duration = Duration::from_secs(20);
@@ -84,20 +87,16 @@ impl TrainingJobs {
         (bucket, key): (&str, &str),
     ) -> Result<bool, ReportError> {
         let instance = self.authenticate(id, token)?;
-        let scope = self.scope(&JobSession {
-            kind: KIND.to_owned(),
-            job: instance.job,
-            instance: instance.id,
-            party: Party::Agent,
-        })?;
+        let scope = self.scope(&session(&instance, Party::Agent))?;
         Ok(scope.is_some_and(|scope| scope.allows(Access::Read, bucket, key)))
     }
 
     pub(super) fn orders_of(&self, instance: &Instance) -> Result<Orders, JobError> {
         let stored = self.shared.store.jobs.find(&instance.kind, &instance.job)?;
         let job = stored.map(|stored| self.read(stored)).transpose()?;
-        Ok(match (job, position(&instance.host)) {
-            (Some(job), Some(host)) => Orders {
+        Ok(match (job, Role::of(&instance.host)) {
+            (Some(job), Some(Role::Rule(rule))) => job.rule_orders(rule, instance.attempt),
+            (Some(job), Some(Role::Host(host))) => Orders {
                 profiler_off: request::profiling_interval(&job.request).is_none(),
                 ..job.state.orders(instance.attempt, host)
             },
@@ -124,7 +123,7 @@ impl TrainingJobs {
         let Some(last) = reports.last().map(|report| report.n) else {
             return Ok(());
         };
-        let Some(host) = position(&instance.host) else {
+        let Some(role) = Role::of(&instance.host) else {
             return Ok(());
         };
         let mut lines = Vec::new();
@@ -132,23 +131,27 @@ impl TrainingJobs {
         for Numbered { n, at, report } in reports {
             match report {
                 Report::Log(message) => lines.push((n, NewEvent { at, message })),
-                Report::Stage(stage) => events.push((n, at, Event::Stage(host, stage))),
-                Report::Metric { name, value } => {
-                    events.push((n, at, Event::Metric { name, value }));
+                report => {
+                    let event = event(role, instance.attempt, report);
+                    events.extend(event.map(|event| (n, at, event)));
                 }
-                Report::Ended(ending) => events.push((n, at, Event::Ended(host, ending))),
             }
         }
+        let group = match role {
+            Role::Host(_) => LOG_GROUP,
+            Role::Rule(_) => RULE_LOG_GROUP,
+        };
         let logs = &self.shared.store.logs;
-        logs.deliver(id, LOG_GROUP, &instance.log_stream, lines, now().millis())
+        logs.deliver(id, group, &instance.log_stream, lines, now().millis())
             .await?;
         if events.is_empty() {
             return Ok(());
         }
         let (this, job) = (self.clone(), instance.job.clone());
         settle(async move {
-            let action = this.follow(&instance, last, events).await?;
-            this.carry_out(&job, action)
+            let consequence = this.follow(&instance, last, events).await?;
+            this.carry_out(&job, consequence);
+            Ok(())
         })
         .await
     }
@@ -159,7 +162,7 @@ impl TrainingJobs {
         instance: &Instance,
         last: u64,
         events: Vec<(u64, i64, Event)>,
-    ) -> Result<Action, JobError> {
+    ) -> Result<Consequence, JobError> {
         let this = self.clone();
         let attempt = instance.attempt;
         let stepped = self
@@ -169,22 +172,38 @@ impl TrainingJobs {
             .deliver(&instance.id, last, move |before, stored| {
                 let mut job = this.read(stored)?;
                 if job.state.attempts != attempt {
-                    return Ok((None, Action::Nothing));
+                    return Ok((None, Consequence::default()));
                 }
-                let mut action = Action::Nothing;
+                let mut consequence = Consequence::default();
                 for (_, at, event) in events.into_iter().filter(|(n, ..)| *n > before) {
-                    action = action.max(job.step(event, instant(at)));
+                    consequence = consequence.and(job.step(event, instant(at)));
                 }
-                Ok((Some(job.change()?), action))
+                Ok((Some(job.change()?), consequence))
             })
             .await;
         match stepped {
             // The job was deleted after it ended: nothing is left to step.
-            Err(Stepping(JobError::NotFound(_))) => Ok(Action::Nothing),
+            Err(Stepping(JobError::NotFound(_))) => Ok(Consequence::default()),
             Err(Stepping(error)) => Err(error),
-            Ok(action) => Ok(action),
+            Ok(consequence) => Ok(consequence),
         }
     }
+}
+
+/// What a report of an instance means for its job, other than a line of its log.
+fn event(role: Role, attempt: u32, report: Report) -> Option<Event> {
+    Some(match (role, report) {
+        (Role::Host(host), Report::Stage(stage)) => Event::Stage(host, stage),
+        (Role::Host(_), Report::Metric { name, value }) => Event::Metric { name, value },
+        (Role::Host(host), Report::Failing(reason)) => Event::Failing(host, reason),
+        (Role::Host(host), Report::Ended(ending)) => Event::Ended(host, ending),
+        (Role::Rule(rule), Report::Ended(ending)) => Event::RuleEnded {
+            rule,
+            attempt,
+            outcome: ending.outcome,
+        },
+        _ => return None,
+    })
 }
 
 /// A [`JobError`] that keeps a missing job apart from a failing store.

@@ -52,6 +52,25 @@ impl Scope {
         }
     }
 
+    /// The scope of a rule of the job: what the job records and its own source to read,
+    /// and its own outputs to read and write. `None` when there is no such rule.
+    #[must_use]
+    pub fn of_rule(job: &CreateTrainingJobRequest, position: usize, party: Party) -> Option<Self> {
+        let all = request::rules(job);
+        let rule = all.get(position)?;
+        let writable = vec![rule.output(job).ok()?.child("")];
+        let records = request::records(job).unwrap_or_default().into_iter();
+        Some(Self {
+            readable: records
+                .map(|one| one.place.child(""))
+                .chain(writable.clone())
+                .collect(),
+            writable,
+            objects: rule.source().into_iter().collect(),
+            reads_all: party == Party::Agent,
+        })
+    }
+
     /// Whether a key, or the keys under a prefix, may be touched.
     #[must_use]
     pub fn allows(&self, access: Access, bucket: &str, key: &str) -> bool {
@@ -161,6 +180,42 @@ mod tests {
                 "{access:?} {bucket}/{key}"
             );
         }
+    }
+
+    #[test]
+    fn a_rule_reads_what_its_job_records_and_writes_its_own_outputs() {
+        let rule = |name: &str| {
+            json!({
+                "RuleConfigurationName": name,
+                "RuleEvaluatorImage": "image",
+                "RuleParameters": {"source_s3_uri": "s3://code/rule.py"},
+            })
+        };
+        let request = json!({
+            "TrainingJobName": "job",
+            "RoleArn": "arn:aws:iam::123456789012:role/r",
+            "OutputDataConfig": {"S3OutputPath": "s3://outputs/models/"},
+            "CheckpointConfig": {"S3Uri": "s3://state/here"},
+            "DebugHookConfig": {"S3OutputPath": "s3://debug/x"},
+            "DebugRuleConfigurations": [rule("A"), rule("B")],
+        });
+        let request = serde_json::from_value(request).unwrap();
+        let scope = Scope::of_rule(&request, 0, Party::Work).unwrap();
+        let cases = [
+            (Access::Read, "debug", "x/job/debug-output/events/0", true),
+            (Access::Write, "debug", "x/job/debug-output/events/0", false),
+            (Access::Read, "code", "rule.py", true),
+            (Access::Write, "outputs", "models/job/rule-output/A/report", true),
+            (Access::Read, "outputs", "models/job/rule-output/A/report", true),
+            (Access::Write, "outputs", "models/job/rule-output/B/report", false),
+            (Access::Read, "outputs", "models/job/output/model.tar.gz", false),
+            (Access::Read, "state", "here/checkpoint", false),
+        ];
+        for (access, bucket, key, expected) in cases {
+            let allowed = scope.allows(access, bucket, key);
+            assert_eq!(allowed, expected, "{access:?} {bucket}/{key}");
+        }
+        assert_eq!(Scope::of_rule(&request, 2, Party::Work), None);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Spot jobs: they give their room back when it is wanted, and go on later.
 
-use super::{AlreadyEnded, Event, Job, KIND, TrainingJobs};
+use super::{AlreadyEnded, Event, Job, TrainingJobs, now, settle};
 use crate::JobError;
 
 impl TrainingJobs {
@@ -11,10 +11,17 @@ impl TrainingJobs {
     /// # Errors
     /// When there is no such job, or it is none that can be interrupted now.
     pub async fn interrupt(&self, name: &str) -> Result<(), JobError> {
-        let stored = self.shared.store.jobs.find(KIND, name)?;
-        let job = self.read(stored.ok_or_else(JobError::missing)?)?;
-        may_interrupt(&job).map_err(JobError::Validation)?;
-        self.step(name, Event::Reclaimed).await
+        let (this, name) = (self.clone(), name.to_owned());
+        settle(async move {
+            let interrupted = this.change(&name, |job| {
+                may_interrupt(job).map_err(JobError::Validation)?;
+                Ok(job.step(Event::Reclaimed, now()))
+            });
+            let consequence = interrupted.await?;
+            this.carry_out(&name, consequence);
+            Ok(())
+        })
+        .await
     }
 }
 
@@ -29,11 +36,14 @@ fn may_interrupt(job: &Job) -> Result<(), String> {
              EnableManagedSpotTraining can."
         ));
     }
-    if job.state.attempt.is_none() {
-        return Err(format!(
+    match &job.state.attempt {
+        None => Err(format!(
             "The training job {name} cannot be interrupted: it waits for capacity and has no \
              instances."
-        ));
+        )),
+        Some(attempt) if attempt.verdict.is_some() => Err(format!(
+            "The training job {name} cannot be interrupted: its instances are about to end."
+        )),
+        Some(_) => Ok(()),
     }
-    Ok(())
 }

@@ -23,6 +23,7 @@ use kiln_model::api::{SecondaryStatus, SecondaryStatusTransition, TrainingJobSta
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Attempt, Verdict};
+use super::rule::{self, Rules};
 use super::terms::Terms;
 use super::warm_pool::WarmPool;
 
@@ -66,8 +67,14 @@ pub struct TrainingState {
     /// Where the instances of the last attempt store their profile, if they were
     /// told to.
     pub profile: Option<String>,
+    /// Whether a host of the last attempt was lost, which may leave its machine unfit
+    /// to be used again at once.
+    pub lost: bool,
     /// The warm pool that it has or had.
     pub warm_pool: Option<WarmPool>,
+    /// The rules that watch it.
+    #[serde(default)]
+    pub rules: Rules,
 }
 
 /// The last value that a metric definition found.
@@ -88,8 +95,8 @@ pub enum Event {
     Refused(String),
     /// Instances were placed for it.
     Placed {
-        /// How many.
-        hosts: usize,
+        /// Which, in the order of the hosts.
+        instances: Vec<String>,
         /// What its user should know of them.
         remark: Option<String>,
     },
@@ -106,19 +113,31 @@ pub enum Event {
     StopRequested,
     /// Its machine is wanted for something else.
     Reclaimed,
+    /// A host's work has failed, for this reason. Its end is to come.
+    Failing(usize, String),
     /// A host ended.
     Ended(usize, Ending),
     /// A host was lost, for this reason.
     Lost(usize, String),
+    /// The instance of an attempt that evaluates a rule has ended.
+    RuleEnded {
+        /// The rule's position.
+        rule: usize,
+        /// Which attempt.
+        attempt: u32,
+        /// How it ended.
+        outcome: Outcome,
+    },
     /// Time has passed.
     Tick,
 }
 
 /// What must be done in the world after a step. Of several steps that are taken
 /// together, the greatest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Action {
     /// Nothing.
+    #[default]
     Nothing,
     /// The orders of the job's instances may be others now.
     Tell,
@@ -154,7 +173,9 @@ impl TrainingState {
             used: 0,
             stream_second: 0,
             profile: None,
+            lost: false,
             warm_pool: None,
+            rules: Rules::default(),
         };
         state.enter(SecondaryStatus::Starting, STARTING, now);
         state
@@ -196,11 +217,21 @@ impl TrainingState {
         }
     }
 
-    /// When it must be stopped, or its warm pool ends, if nothing happens before.
+    /// Whether what it has recorded can be evaluated.
+    #[must_use]
+    pub fn can_be_evaluated(&self) -> bool {
+        use SecondaryStatus::{Training, Uploading};
+        self.is_terminal() || matches!(self.secondary(), Training | Uploading)
+    }
+
+    /// When it or its rules must be stopped, or its warm pool ends, if nothing happens
+    /// before.
     #[must_use]
     pub fn deadline(&self, terms: &Terms) -> Option<Timestamp> {
         if self.status != TrainingJobStatus::InProgress {
-            return self.warm_pool.as_ref().and_then(WarmPool::end);
+            let pool = self.warm_pool.as_ref().and_then(WarmPool::end);
+            let rules = self.ended.and_then(|ended| self.rules.deadline(ended));
+            return pool.into_iter().chain(rules).min();
         }
         let after = |since: Timestamp, millis: i64| {
             Timestamp::from_millis(since.millis().saturating_add(millis)).ok()
@@ -219,28 +250,52 @@ impl TrainingState {
 
     /// Takes a step.
     pub fn step(&mut self, event: Event, at: Timestamp, terms: &Terms) -> Action {
-        if self.is_terminal() {
-            return Action::Nothing;
+        if let Some(ended) = self.ended {
+            return self.step_after(ended, event, at);
         }
         match event {
             Event::Waiting => self.wait(at),
             Event::Refused(reason) => return self.refuse(reason, at),
-            Event::Placed { hosts, remark } => self.place(hosts, remark, at),
-            Event::Stage(host, stage) => self.follow(host, stage, at),
+            Event::Placed { instances, remark } => self.place(instances, remark, at),
+            Event::Stage(host, stage) => return self.follow(host, stage, at),
             Event::Metric { name, value } => {
                 self.metrics.insert(name, LastMetric { value, at });
             }
-            Event::StopRequested => return self.stop(Verdict::Stopped, at),
+            Event::StopRequested => {
+                self.rules.stop(rule::BY_USER, at);
+                return self.stop(Verdict::Stopped, at);
+            }
             Event::Reclaimed => return self.interrupt(at),
+            Event::Failing(host, reason) => return self.fail(host, reason),
             Event::Ended(host, ending) => return self.end(host, ending, at, terms),
             Event::Lost(host, reason) => {
+                self.lost = true;
                 let ending = Ending {
                     outcome: Outcome::Failed(reason),
                     stored: false,
                 };
                 return self.end(host, ending, at, terms);
             }
+            Event::RuleEnded {
+                rule,
+                attempt,
+                outcome,
+            } => self.rules.end(rule, attempt, outcome, at),
             Event::Tick => return self.keep_time(at, terms),
+        }
+        Action::Nothing
+    }
+
+    /// Takes a step after its end, when only its rules go on.
+    fn step_after(&mut self, ended: Timestamp, event: Event, at: Timestamp) -> Action {
+        match event {
+            Event::RuleEnded {
+                rule,
+                attempt,
+                outcome,
+            } => self.rules.end(rule, attempt, outcome, at),
+            Event::Tick if self.rules.keep_time(ended, at) => return Action::Tell,
+            _ => {}
         }
         Action::Nothing
     }
@@ -263,12 +318,13 @@ impl TrainingState {
         Action::Nothing
     }
 
-    fn place(&mut self, hosts: usize, remark: Option<String>, at: Timestamp) {
+    fn place(&mut self, instances: Vec<String>, remark: Option<String>, at: Timestamp) {
         if !self.is_waiting() {
             return;
         }
         self.attempts += 1;
-        self.attempt = Some(Attempt::new(hosts));
+        self.attempt = Some(Attempt::new(instances));
+        self.lost = false;
         let preparing = "Preparing the instances for training";
         let message = match remark {
             None => preparing.to_owned(),
@@ -277,19 +333,27 @@ impl TrainingState {
         self.enter(SecondaryStatus::Pending, &message, at);
     }
 
-    fn follow(&mut self, host: usize, stage: Stage, at: Timestamp) {
+    fn follow(&mut self, host: usize, stage: Stage, at: Timestamp) -> Action {
         let Some(attempt) = &mut self.attempt else {
-            return;
+            return Action::Nothing;
         };
         let advanced = attempt.advance(host, stage);
         let undecided = attempt.verdict.is_none();
         if undecided && self.status == TrainingJobStatus::InProgress {
             match (stage, advanced) {
                 // A host's own time limit. Others stop because they are told to.
-                (Stage::Stopping, _) => self.begin_to_stop(at),
+                (Stage::Stopping, _) => {
+                    attempt.stop(Verdict::MaxRuntimeExceeded);
+                    self.begin_to_stop(at);
+                    return Action::Tell;
+                }
                 (_, Some(stage)) => self.show(stage, at),
                 (_, None) => {}
             }
+        }
+        match self.can_be_evaluated() && !self.rules.is_empty() {
+            true => Action::Tell,
+            false => Action::Nothing,
         }
     }
 
@@ -372,6 +436,14 @@ impl TrainingState {
         self.stop(verdict, at)
     }
 
+    fn fail(&mut self, host: usize, reason: String) -> Action {
+        let Some(attempt) = &mut self.attempt else {
+            return Action::Nothing;
+        };
+        attempt.fail(host, reason);
+        Action::Tell
+    }
+
     fn end(&mut self, host: usize, ending: Ending, at: Timestamp, terms: &Terms) -> Action {
         let Some(attempt) = &mut self.attempt else {
             return Action::Nothing;
@@ -394,7 +466,7 @@ impl TrainingState {
         if let Some(began) = attempt.began {
             self.used += at.millis() - began.millis();
         }
-        self.stored |= attempt.is_stored();
+        self.stored = attempt.is_stored();
         match attempt.verdict {
             // Whatever was wanted of it meanwhile, its work is done.
             Some(Verdict::Interrupted) if attempt.is_complete() => self.conclude(None, at),
@@ -427,6 +499,7 @@ impl TrainingState {
         if self.remaining(terms) == 0 {
             return self.stop(Verdict::MaxRuntimeExceeded, at);
         }
+        self.rules.call_back();
         Action::Requeue
     }
 
@@ -449,6 +522,9 @@ impl TrainingState {
             last.end_time = Some(end);
         }
         self.ended = Some(end);
+        let mut passed = self.transitions.iter();
+        let has_trained = passed.any(|one| one.status == SecondaryStatus::Training);
+        self.rules.outlive(has_trained, end);
     }
 
     /// Enters a secondary status, or changes the message of the one in force.

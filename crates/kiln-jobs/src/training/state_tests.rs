@@ -42,7 +42,7 @@ fn live_under(terms: &Terms, events: &[Event]) -> TrainingState {
 
 fn placed(hosts: usize) -> Event {
     Event::Placed {
-        hosts,
+        instances: vec![String::new(); hosts],
         remark: None,
     }
 }
@@ -180,6 +180,23 @@ fn a_lost_instance_fails_the_job() {
         state.failure_reason.as_deref(),
         Some("InternalServerError: gone")
     );
+}
+
+#[test]
+fn a_first_host_that_fails_and_waits_for_the_others_makes_them_stop() {
+    let mut state = live(&[placed(2)]);
+    let failing = |reason: &str| Event::Failing(0, reason.to_owned());
+    assert_eq!(state.step(failing("x"), at(9000), &PLAIN), Action::Tell);
+    let other = state.orders(1, 1);
+    assert_eq!((other.cut, other.proceed), (Some(Cut::Stop), false));
+    state.step(host_ended(1, Outcome::Stopped), at(9001), &PLAIN);
+    assert!(state.orders(1, 0).proceed && !state.is_terminal());
+    let end = host_ended(0, Outcome::Failed("x".to_owned()));
+    assert_eq!(state.step(end, at(9002), &PLAIN), Action::Finish);
+    assert_eq!(state.failure_reason.as_deref(), Some("x"));
+    let mut over = state.clone();
+    assert_eq!(over.step(failing("late"), at(9003), &PLAIN), Action::Nothing);
+    assert_eq!(over, state);
 }
 
 #[test]
@@ -364,7 +381,10 @@ fn a_job_too_large_for_the_machine_fails_where_it_stands() {
 #[test]
 fn what_was_made_smaller_is_said() {
     let remark = Some("ml.m5.24xlarge runs with less".to_owned());
-    let state = live(&[Event::Placed { hosts: 1, remark }]);
+    let state = live(&[Event::Placed {
+        instances: vec![String::new()],
+        remark,
+    }]);
     let message = state.transitions[1].status_message.as_deref();
     assert_eq!(
         message,
@@ -406,6 +426,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Tick),
         4 => (0usize..4, outcome).prop_map(|(host, outcome)| host_ended(host, outcome)),
         1 => (0usize..4).prop_map(|host| Event::Lost(host, "y".to_owned())),
+        1 => (0usize..4).prop_map(|host| Event::Failing(host, "z".to_owned())),
     ]
 }
 

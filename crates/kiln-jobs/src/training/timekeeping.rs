@@ -18,6 +18,9 @@ use crate::JobError;
 /// How long a limit that could not be kept for a failing store rests.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How soon after a restart agents are heard, or what they left is read.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
 /// Which jobs must be looked at when.
 #[derive(Debug, Default)]
 pub(super) struct Alarms {
@@ -67,10 +70,28 @@ impl TrainingJobs {
     /// Has the job looked at when its next limit passes, if it has one.
     pub(super) fn set_alarm(&self, job: &Job) {
         if let Some(deadline) = job.state.deadline(&job.terms()) {
-            let at = Instant::now() + until(deadline);
+            self.set_alarm_at(&job.request.training_job_name, deadline);
+        }
+    }
+
+    /// The same, with time for those who ran while nobody kept time to say how they
+    /// have ended.
+    pub(super) fn set_alarm_after_restart(&self, job: &Job) {
+        if let Some(deadline) = job.state.deadline(&job.terms()) {
+            let patience = match job.state.attempt {
+                Some(_) => HEARD_WITHIN,
+                None => Duration::ZERO,
+            };
+            let at = Instant::now() + until(deadline).max(patience);
             let name = job.request.training_job_name.clone();
             self.shared.alarms.set(at, name);
         }
+    }
+
+    /// Has the job looked at then.
+    pub(super) fn set_alarm_at(&self, name: &str, deadline: Timestamp) {
+        let at = Instant::now() + until(deadline);
+        self.shared.alarms.set(at, name.to_owned());
     }
 
     /// Stops jobs whose limits have passed, for ever.

@@ -27,11 +27,15 @@ impl TrainingJobs {
         let update = move |job: &mut Job| {
             apply(job, &request, now()).map_err(JobError::Validation)?;
             job.state.modified = job.state.modified.max(now());
-            Ok(job.arn.clone())
+            Ok((job.arn.clone(), job.state.warm_pool.clone()))
         };
-        let arn = self.change(&name, update).await?;
-        if kept {
-            self.tend_warm_pool(&name)?;
+        let (arn, pool) = self.change(&name, update).await?;
+        if let Some(pool) = pool.filter(|_| kept) {
+            self.tend_warm_pool(&name, &pool);
+        }
+        if let Err(error) = self.place_rules(&name).await {
+            // They are placed with the job's next attempt, or end with the job.
+            tracing::error!(job = name, %error, "the rules of a job could not be placed");
         }
         // The profiler may have been turned off or on.
         self.tell();
@@ -57,11 +61,16 @@ fn apply(job: &mut Job, update: &UpdateTrainingJobRequest, at: Timestamp) -> Res
     {
         return Err("Invalid UpdateTrainingJobRequest, the request cannot be empty".to_owned());
     }
-    if rules.is_some() {
-        return Err("ProfilerRuleConfigurations is not available in this version of Kiln.".into());
-    }
     if let Some(update) = resource_config {
         keep_for(job, update.keep_alive_period_in_seconds, at)?;
+    }
+    if let Some(rules) = rules {
+        let status = job.state.status;
+        require(status == TrainingJobStatus::InProgress, status.as_str())?;
+        let mut updated = job.request.clone();
+        let all = updated.profiler_rule_configurations.get_or_insert_default();
+        all.extend(rules.iter().cloned());
+        job.add_rules(updated, at)?;
     }
     let state = &job.state;
     if let Some(update) = profiler_config {
@@ -166,7 +175,7 @@ mod tests {
         let mut state = TrainingState::new(at);
         if placed {
             let placed = Event::Placed {
-                hosts: 1,
+                instances: vec![String::new(); 1],
                 remark: None,
             };
             state.step(placed, at, &Terms::of(&request));

@@ -64,15 +64,17 @@ impl Job {
         };
         if matches!(action, Action::Requeue | Action::Finish) {
             let reason = state.failure_reason.as_deref();
-            let sound =
-                action == Action::Finish && !reason.is_some_and(kiln_agent::failure::is_internal);
+            let sound = action == Action::Finish
+                && !state.lost
+                && !reason.is_some_and(kiln_agent::failure::is_internal);
             let keep = if sound { keep_alive(&self.request) } else { 0 };
             pool.settle(keep, state.modified);
         }
-        match pool.expire(at) {
-            true => Action::Finish,
-            false => action,
+        if !pool.expire(at) {
+            return action;
         }
+        state.modified = state.modified.max(at);
+        Action::Finish
     }
 
     /// Why it cannot be deleted because of its warm pool.
@@ -157,6 +159,7 @@ impl TrainingJobs {
             let mut giver = this.read(stored)?;
             let pool = giver.state.warm_pool.as_mut();
             let given = pool.map(|pool| pool.give_to(&to, now()));
+            giver.state.modified = giver.state.modified.max(now());
             given.and_then(Result::ok).ok_or(Handing::Late)?;
             Ok(giver.change()?)
         };
@@ -191,20 +194,13 @@ impl TrainingJobs {
 
     /// Sees to a job's warm pool after it may have changed: what is available is
     /// offered and ends in time, and of what is over nothing is left.
-    pub(super) fn tend_warm_pool(&self, name: &str) -> Result<(), JobError> {
-        let Some(stored) = self.shared.store.jobs.find(KIND, name)? else {
-            return Ok(());
-        };
-        let job = self.read(stored)?;
-        match &job.state.warm_pool {
-            Some(pool) if pool.is_over() => self.clear_warm_pool(pool),
-            Some(pool) if pool.end().is_some() => {
-                self.set_alarm(&job);
-                self.shared.wake.notify_one();
-            }
-            _ => {}
+    pub(super) fn tend_warm_pool(&self, name: &str, pool: &WarmPool) {
+        if pool.is_over() {
+            self.clear_warm_pool(pool);
+        } else if let Some(end) = pool.end() {
+            self.set_alarm_at(name, end);
+            self.shared.wake.notify_one();
         }
-        Ok(())
     }
 
     fn clear_warm_pool(&self, pool: &WarmPool) {

@@ -194,7 +194,7 @@ impl Plane {
         let decide = move |stored| {
             let mut job = this.read(stored)?;
             let placed = Event::Placed {
-                hosts: 1,
+                instances: vec![String::new(); 1],
                 remark: None,
             };
             job.step(placed, now());

@@ -14,5 +14,9 @@ pub fn run(directory: &Path) -> Result<(), Failure> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    Ok(runtime.block_on(kiln_agent::agent::run(directory))?)
+    let lived = runtime.block_on(kiln_agent::agent::run(directory));
+    // An environment that nobody waits for any more may be in the making, which
+    // would take minutes.
+    runtime.shutdown_background();
+    Ok(lived?)
 }

@@ -11,9 +11,13 @@ use super::catalogue::Environment;
 use super::python::Python;
 use super::shelf::{Listener, Shelf};
 use super::{EnvironmentError, index, sources, tool};
+use crate::removal::remove_tree;
 
 /// The release of uv that creates environments.
 const UV: &str = "0.13.8";
+
+/// Where uv keeps what it does not clear away itself, in the environment.
+const TEMPORARY: &str = "tmp";
 
 /// Counts changes to this file that make environments differ.
 const RECIPE: &str = "1";
@@ -53,6 +57,8 @@ pub(super) fn create(
     let uv = Uv::install(python, tools, listener)?;
     uv.make_empty(home, python, listener)?;
     uv.install_packages(home, environment, listener)?;
+    let temporary = home.join(TEMPORARY);
+    remove_tree(&temporary).map_err(EnvironmentError::io("removing", &temporary))?;
     let packages = home.join(format!("lib/python{}/site-packages", python.version()));
     sources::install(home, &packages, environment.framework)?;
     compile(home, &packages.join("kiln_environment"), listener)?;
@@ -120,13 +126,16 @@ impl Uv {
         environment: &Environment,
         listener: Listener,
     ) -> Result<(), EnvironmentError> {
+        let temporary = home.join(TEMPORARY);
+        fs::create_dir(&temporary).map_err(EnvironmentError::io("creating", &temporary))?;
         let lock = home.join("requirements.lock");
         fs::write(&lock, environment.lock).map_err(EnvironmentError::io("writing", &lock))?;
         let mut command = self.command(home);
         command
             .args(["pip", "sync", "--compile-bytecode", "--python"])
             .arg(home.join("bin/python"))
-            .arg(&lock);
+            .arg(&lock)
+            .env("TMPDIR", &temporary);
         // After the summary uv lists every package; the lock does that as well.
         let mut brief = |line: &str| {
             if !line.starts_with(" + ") {

@@ -228,10 +228,17 @@ fn uncover(path: &Path) {
 
 fn kill_all_in(directory: &Path) {
     let listed = fs::read_to_string(directory.join("cgroup.procs")).unwrap_or_default();
-    for pid in listed.lines().filter_map(|line| line.parse().ok()) {
+    for pid in processes(&listed) {
         // A process that ended meanwhile need not be killed.
-        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        let _ = kill(pid, Signal::SIGKILL);
     }
+}
+
+/// The processes in a list of them. One that has no number here, being in a
+/// foreign namespace, is listed as 0, which would mean this process and its group.
+fn processes(listed: &str) -> impl Iterator<Item = Pid> {
+    let numbers = listed.lines().filter_map(|line| line.parse().ok());
+    numbers.filter(|number| *number > 0).map(Pid::from_raw)
 }
 
 fn remove_if_there(directory: &Path) -> io::Result<()> {
@@ -253,6 +260,12 @@ fn counter(text: &str, name: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_number_stands_for_more_than_one_process() {
+        let listed: Vec<i32> = processes("0\n17\n-1\n\n0\n4\n").map(Pid::as_raw).collect();
+        assert_eq!(listed, [17, 4]);
+    }
 
     #[test]
     fn kills_are_counted_in_both_forms() {

@@ -37,7 +37,7 @@ pub struct EmbeddedContainer {
 
 impl EmbeddedContainer {
     /// Spawns a shim for the specification and waits until the container's
-    /// command runs. What fails leaves nothing behind.
+    /// command runs. What fails is removed, as far as it can be.
     ///
     /// # Errors
     /// When the shim or the container cannot be started.
@@ -70,15 +70,18 @@ impl EmbeddedContainer {
                 container.ended = Some(exit);
                 Ok(container)
             }
-            Ok(Report::Refused(refusal)) => {
-                Box::new(container).remove().await?;
-                Err(refusal.into())
-            }
-            Err(error) => {
-                Box::new(container).remove().await?;
-                Err(error)
-            }
+            Ok(Report::Refused(refusal)) => Err(container.given_up(refusal.into()).await),
+            Err(error) => Err(container.given_up(error).await),
         }
+    }
+
+    /// Removes what there is of a container that did not start, and answers why
+    /// it did not: that says more than what may be wrong with the removal.
+    async fn given_up(self, cause: RuntimeError) -> RuntimeError {
+        if let Err(error) = Box::new(self).remove().await {
+            tracing::warn!(%error, "something of a container that did not start is left");
+        }
+        cause
     }
 
     /// The shim's next report. A shim that has none left was killed, and its

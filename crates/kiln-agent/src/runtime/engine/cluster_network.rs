@@ -23,8 +23,10 @@ use super::{Flavour, failure};
 use crate::cluster::Cluster;
 use crate::runtime::{NetworkPolicy, RuntimeError};
 
-/// On every network: the directory in which the cluster's instances lie.
+/// On every network: the directory in which the cluster's instances lie, and their
+/// names.
 const INSTANCES_LABEL: &str = "kiln.instances";
+const HOSTS_LABEL: &str = "kiln.hosts";
 
 /// Tells Docker to give the machine no address on a network.
 const NO_GATEWAY: &str = "com.docker.network.bridge.inhibit_ipv4";
@@ -35,9 +37,12 @@ pub(super) struct ClusterNetwork {
     flavour: Flavour,
     policy: NetworkPolicy,
     name: String,
+    labels: Labels,
     subnet: Subnet,
     own: Ipv4Addr,
 }
+
+type Labels = HashMap<String, String>;
 
 impl ClusterNetwork {
     /// Makes the network, unless a peer has.
@@ -48,7 +53,11 @@ impl ClusterNetwork {
         cluster: &Cluster,
     ) -> Result<Self, RuntimeError> {
         let name = name(cluster);
-        let request = |subnet| request(&name, subnet, policy, flavour);
+        let labels = labels(cluster).map_err(|source| RuntimeError::Io {
+            doing: "looking for the directory of the instances".to_owned(),
+            source,
+        })?;
+        let request = |subnet| request((&name, &labels), subnet, policy, flavour);
         let subnet = ensure(docker, &name, request).await?;
         let own = subnet.host(cluster.own).ok_or_else(|| {
             RuntimeError::Machine(format!("a cluster has no more than {MOST_HOSTS} hosts"))
@@ -58,6 +67,7 @@ impl ClusterNetwork {
             flavour,
             policy,
             name,
+            labels,
             subnet,
             own,
         })
@@ -65,7 +75,8 @@ impl ClusterNetwork {
 
     /// Makes it anew when a peer that ended early has removed it.
     pub(super) async fn restore(&self) -> Result<(), RuntimeError> {
-        let request = |subnet| request(&self.name, subnet, self.policy, self.flavour);
+        let named = (self.name.as_str(), &self.labels);
+        let request = |subnet| request(named, subnet, self.policy, self.flavour);
         let subnet = ensure(&self.docker, &self.name, request).await?;
         if subnet == self.subnet {
             return Ok(());
@@ -147,8 +158,9 @@ pub(super) async fn remove(docker: &Docker, name: &str) {
 }
 
 /// Removes the networks that agents left behind when they crashed: those of
-/// instances below `directory` and of the clusters that an instance there is in.
-/// A network that is in use stays, and one that is needed again is made again.
+/// instances below `directory`, and that of the cluster of which it is an instance's
+/// own. A network in which containers run stays. Docker takes one for unused whose
+/// containers are only about to start, so that no other cluster's is touched.
 pub(super) async fn sweep(docker: &Docker, directory: &Path) -> Result<(), RuntimeError> {
     let ours = HashMap::from([("label", vec![INSTANCES_LABEL])]);
     let options = ListNetworksOptionsBuilder::default().filters(&ours).build();
@@ -165,8 +177,15 @@ pub(super) async fn sweep(docker: &Docker, directory: &Path) -> Result<(), Runti
 }
 
 fn leftover<'a>(network: &'a Listed, directory: &Path) -> Option<&'a str> {
-    let instances = Path::new(network.labels.as_ref()?.get(INSTANCES_LABEL)?);
-    let is_there = instances.starts_with(directory) || directory.starts_with(instances);
+    let labels = network.labels.as_ref()?;
+    let instances = Path::new(labels.get(INSTANCES_LABEL)?);
+    let hosts = labels.get(HOSTS_LABEL).map_or("", String::as_str);
+    let is_hosts_own = || {
+        hosts
+            .split(',')
+            .any(|host| instances.join(host) == directory)
+    };
+    let is_there = instances.starts_with(directory) || is_hosts_own();
     is_there.then_some(network.name.as_deref()?)
 }
 
@@ -181,17 +200,13 @@ fn name(cluster: &Cluster) -> String {
 async fn ensure(
     docker: &Docker,
     name: &str,
-    request: impl Fn(Subnet) -> io::Result<NetworkCreateRequest>,
+    request: impl Fn(Subnet) -> NetworkCreateRequest,
 ) -> Result<Subnet, RuntimeError> {
     for subnet in Subnet::candidates(name) {
         if let Some(found) = find(docker, name).await? {
             return Ok(found);
         }
-        let request = request(subnet).map_err(|source| RuntimeError::Io {
-            doing: "looking for the directory of the instances".to_owned(),
-            source,
-        })?;
-        match docker.create_network(request).await {
+        match docker.create_network(request(subnet)).await {
             Ok(_) => return Ok(subnet),
             // By a peer, at this moment, or by anybody else.
             Err(error) if is_taken(&error) => {}
@@ -237,11 +252,11 @@ fn says_taken(words: &str) -> bool {
 }
 
 fn request(
-    name: &str,
+    (name, labels): (&str, &Labels),
     subnet: Subnet,
     policy: NetworkPolicy,
     flavour: Flavour,
-) -> io::Result<NetworkCreateRequest> {
+) -> NetworkCreateRequest {
     let is_isolated = policy == NetworkPolicy::Isolated;
     let pool = IpamConfig {
         subnet: Some(subnet.to_string()),
@@ -250,7 +265,7 @@ fn request(
     };
     let no_gateway = (is_isolated && flavour == Flavour::Docker)
         .then(|| HashMap::from([(NO_GATEWAY.to_owned(), "true".to_owned())]));
-    Ok(NetworkCreateRequest {
+    NetworkCreateRequest {
         name: name.to_owned(),
         driver: Some("bridge".to_owned()),
         internal: Some(is_isolated),
@@ -259,12 +274,22 @@ fn request(
             ..Default::default()
         }),
         options: no_gateway,
-        labels: Some(HashMap::from([(
-            INSTANCES_LABEL.to_owned(),
-            instances()?.to_string_lossy().into_owned(),
-        )])),
+        labels: Some(labels.clone()),
         ..Default::default()
-    })
+    }
+}
+
+fn labels(cluster: &Cluster) -> io::Result<Labels> {
+    let hosts: Vec<&str> = cluster
+        .hosts
+        .iter()
+        .map(|host| host.instance.as_str())
+        .collect();
+    let instances = instances()?.to_string_lossy().into_owned();
+    Ok(HashMap::from([
+        (INSTANCES_LABEL.to_owned(), instances),
+        (HOSTS_LABEL.to_owned(), hosts.join(",")),
+    ]))
 }
 
 /// The directory of all instances, in one of which this agent works.
@@ -282,19 +307,28 @@ mod tests {
         let cases = [
             (Some("/data/instances"), "/data", true),
             (Some("/data/instances"), "/data/instances/i-1", true),
+            (Some("/data/instances"), "/data/instances/i-2", true),
+            (Some("/data/instances"), "/data/instances/i-3", false),
+            (Some("/data/instances"), "/data/instances/i", false),
+            (Some("/other/instances"), "/data/instances/i-1", false),
             (Some("/other/instances"), "/data", false),
             (Some("/database/instances"), "/data", false),
             (None, "/data", false),
         ];
         for (instances, directory, expected) in cases {
             let label = instances.map(|path| (INSTANCES_LABEL.to_owned(), path.to_owned()));
+            let hosts = (HOSTS_LABEL.to_owned(), "i-1,i-2".to_owned());
             let network = Listed {
                 name: Some("kiln-i-1".to_owned()),
-                labels: Some(HashMap::from_iter(label)),
+                labels: Some(HashMap::from_iter(label.into_iter().chain([hosts]))),
                 ..Default::default()
             };
             let found = leftover(&network, Path::new(directory));
-            assert_eq!(found, expected.then_some("kiln-i-1"), "{instances:?}");
+            assert_eq!(
+                found,
+                expected.then_some("kiln-i-1"),
+                "{instances:?} {directory}"
+            );
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn body(
     wiring: &Wiring,
     engine: Engine,
 ) -> ContainerCreateBody {
-    let gpus = gpu::engine_ids(Path::new("/"), &container.gpus);
+    let gpus = gpu::ids(Path::new("/"), &container.gpus);
     ContainerCreateBody {
         hostname: Some(container.hostname.clone()),
         env: Some(environment(&container.env, &gpus)),

@@ -37,12 +37,19 @@ pub(super) fn machine(doing: &str, error: &Error) -> RuntimeError {
     RuntimeError::Machine(format!("{doing}: {}", words(error)))
 }
 
-/// Creating a container fails with "not found" only for its image.
+/// Creating a container fails with "not found" for its image, but also for a
+/// network that has gone meanwhile.
 pub(super) fn of_creation(image: &str, error: &Error) -> RuntimeError {
+    let words = words(error);
     match status(error) {
-        Some(404) => RuntimeError::Image(format!("{image}: {}", words(error))),
+        Some(404) if is_of_image(image, &words) => RuntimeError::Image(format!("{image}: {words}")),
         _ => of_start(error),
     }
+}
+
+/// Whether what was not found is the image.
+fn is_of_image(image: &str, words: &str) -> bool {
+    words.contains(image) || words.to_lowercase().contains("no such image")
 }
 
 /// Starting a container fails for its command or for anything else.
@@ -153,14 +160,17 @@ mod tests {
 
     #[test]
     fn a_missing_image_is_the_images_failure() {
-        let error = Error::DockerResponseServerError {
+        let absent = |message: &str| Error::DockerResponseServerError {
             status_code: 404,
-            message: "No such image: none:latest".to_owned(),
+            message: message.to_owned(),
         };
         assert!(matches!(
-            of_creation("none", &error),
+            of_creation("none", &absent("No such image: none:latest")),
             RuntimeError::Image(text) if text == "none: No such image: none:latest"
         ));
+        let network = absent("network kiln-i-1 not found");
+        let other = of_creation("none", &network);
+        assert!(matches!(other, RuntimeError::Machine(_)), "{other}");
     }
 
     proptest! {

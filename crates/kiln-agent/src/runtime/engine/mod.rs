@@ -162,15 +162,15 @@ impl EngineRuntime {
     }
 
     async fn open_cluster_network(
-        &self,
+        self,
         policy: NetworkPolicy,
-        control: &ControlAddress,
-        cluster: &Cluster,
+        control: ControlAddress,
+        cluster: Cluster,
     ) -> Result<Network, RuntimeError> {
         let flavour = self.engine.flavour;
-        let network = ClusterNetwork::open(&self.docker, flavour, policy, cluster).await?;
+        let network = ClusterNetwork::open(&self.docker, flavour, policy, &cluster).await?;
         let forwarder = match policy {
-            NetworkPolicy::Open => Some(self.forwarder(network.gateway(), control)?),
+            NetworkPolicy::Open => Some(self.forwarder(network.gateway(), &control)?),
             NetworkPolicy::Isolated => None,
         };
         let endpoint = forwarder
@@ -180,7 +180,7 @@ impl EngineRuntime {
             endpoint,
             interface: "eth0".to_owned(),
             address: IpAddr::V4(network.address()),
-            hosts: network.hosts(cluster),
+            hosts: network.hosts(&cluster),
             held: Box::new(Wiring::Cluster {
                 _forwarder: forwarder,
                 network: Arc::new(network),
@@ -220,8 +220,11 @@ impl EngineRuntime {
             .start_container(&id, None::<StartContainerOptions>)
             .await;
         if let Err(error) = started {
-            running::remove_by_force(&self.docker, &id).await?;
-            return Err(failure::of_start(&error));
+            let refused = failure::of_start(&error);
+            if let Err(error) = running::remove_by_force(&self.docker, &id).await {
+                tracing::warn!(%error, "a container that did not start is left behind");
+            }
+            return Err(refused);
         }
         Ok(EngineContainer::watch(
             self.docker,
@@ -243,9 +246,10 @@ struct NewContainer {
 #[async_trait]
 impl Runtime for EngineRuntime {
     /// The agent itself listens on the gateway address of the bridge, or of the
-    /// cluster's own network, and forwards to the control plane. Where it cannot, as with a rootless or a remote
-    /// engine, no container is run: the host's network in place of the bridge
-    /// would open the host's loopback interface to the job.
+    /// cluster's own network, and forwards to the control plane. Where it cannot,
+    /// as with a rootless or a remote engine, no container is run: the host's
+    /// network in place of the bridge would open the host's loopback interface to
+    /// the job.
     async fn open_network(
         &self,
         _id: &str,
@@ -254,7 +258,11 @@ impl Runtime for EngineRuntime {
         cluster: &Cluster,
     ) -> Result<Network, RuntimeError> {
         if cluster.hosts.len() > 1 {
-            return self.open_cluster_network(policy, control, cluster).await;
+            // In a task of its own, as a start is.
+            let (control, cluster) = (control.clone(), cluster.clone());
+            let opening = self.clone().open_cluster_network(policy, control, cluster);
+            let opened = tokio::spawn(opening).await;
+            return opened.map_err(|error| RuntimeError::Machine(error.to_string()))?;
         }
         let (endpoint, interface, wiring) = match policy {
             NetworkPolicy::Open => {

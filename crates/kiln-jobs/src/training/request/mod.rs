@@ -6,6 +6,7 @@
 mod channels;
 mod outputs;
 mod resources;
+mod rules;
 
 use kiln_model::S3Uri;
 use kiln_model::api::CreateTrainingJobRequest;
@@ -17,17 +18,19 @@ use resources::{the_resources, the_stopping_condition};
 
 pub use channels::{Input, Place, inputs, locations, mode};
 pub use outputs::{
-    CHECKPOINTS, PROFILE, PROFILING_INTERVAL, Synchronised, TENSORBOARD, TENSORS, below_job, output, places,
+    CHECKPOINTS, PROFILE, PROFILER, PROFILING_INTERVAL, Synchronised, TENSORBOARD, TENSORS, below_job, output, places,
     profile_path, profiling_interval, synchronised,
 };
+pub use rules::{Rule, RuleKind, records, rules, the_rules};
 
 type Check = fn(&CreateTrainingJobRequest) -> Result<(), String>;
 
-const CHECKS: [Check; 9] = [
+const CHECKS: [Check; 10] = [
     the_algorithm,
     the_metrics,
     the_channels,
     the_output,
+    the_rules,
     the_resources,
     the_stopping_condition,
     the_tags,
@@ -120,14 +123,6 @@ fn the_environment(request: &CreateTrainingJobRequest) -> Result<(), String> {
 
 fn what_is_not_available_yet(request: &CreateTrainingJobRequest) -> Result<(), String> {
     let asked = [
-        (
-            has_any(&request.debug_rule_configurations),
-            "DebugRuleConfigurations",
-        ),
-        (
-            has_any(&request.profiler_rule_configurations),
-            "ProfilerRuleConfigurations",
-        ),
         (
             request.serverless_job_config.is_some(),
             "ServerlessJobConfig",

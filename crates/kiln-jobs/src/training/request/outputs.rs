@@ -23,7 +23,7 @@ pub const TENSORBOARD: &str = "/opt/ml/output/tensorboard";
 pub const PROFILING_INTERVAL: u64 = 500;
 
 /// The member that asks for the profiler.
-const PROFILER: &str = "ProfilerConfig";
+pub const PROFILER: &str = "ProfilerConfig";
 
 /// Directories of the container that belong to something else.
 const TAKEN: [&str; 6] = [

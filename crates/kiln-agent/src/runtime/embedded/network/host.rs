@@ -46,12 +46,20 @@ fn parse_resolvers(text: &str) -> Vec<IpAddr> {
     }
 }
 
-/// How many connections one container may have open at once. Each takes two of
-/// the agent's descriptors, and half of them stay for the agent's other work.
+/// How many connections one container may have open at once: so many to the
+/// control plane, and again so many to the outside world. Each takes two of the
+/// agent's descriptors. With the exchanges by UDP, of which there are half as many
+/// and which take one each, half of all descriptors stay for the agent's other work.
 pub(super) fn most_connections() -> usize {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE);
+    share(limit.map_or(1024, |(soft, _)| soft))
+}
+
+/// The same of so many descriptors.
+fn share(descriptors: u64) -> usize {
+    const LEAST: u64 = 16;
     const MOST: u64 = 4096;
-    let descriptors = getrlimit(Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
-    (descriptors / 4).clamp(16, MOST) as usize
+    (descriptors / 10).clamp(LEAST, MOST) as usize
 }
 
 #[cfg(test)]
@@ -91,5 +99,15 @@ mod tests {
                 .contains(&IpAddr::V4(Ipv4Addr::LOCALHOST))
         );
         assert!(most_connections() >= 16);
+    }
+
+    #[test]
+    fn half_of_the_descriptors_stay() {
+        for (descriptors, expected) in [(64, 16), (1024, 102), (4096, 409), (1 << 20, 4096)] {
+            let most = share(descriptors);
+            assert_eq!(most, expected);
+            let taken = 2 * (2 * most) + most / 2;
+            assert!(descriptors < 1024 || taken as u64 <= descriptors / 2);
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The outside world as a container sees it through its device: all connections
 //! there, and the decision about each new one.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
@@ -13,10 +14,15 @@ use super::tun::Tun;
 use super::udp::Exchanges;
 use super::{flows::Flow, host, policy};
 
+/// How long what was seen of the host's network holds. Interfaces come and go
+/// while a job runs, and a container may begin thousands of flows in a second.
+const SEEN_FOR: Duration = Duration::from_millis(100);
+
 /// The connections of one container.
 pub(super) struct Outside {
     tun: Arc<Tun>,
     own: Ipv4Addr,
+    host: Option<Host>,
     connections: Connections,
     exchanges: Exchanges,
 }
@@ -27,6 +33,7 @@ impl Outside {
     pub(super) fn new(tun: Arc<Tun>, own: Ipv4Addr, returning: TcpListener) -> Self {
         Self {
             own,
+            host: None,
             connections: Connections::new(Arc::clone(&tun), own, returning),
             exchanges: Exchanges::new(Arc::clone(&tun), own),
             tun,
@@ -62,7 +69,7 @@ impl Outside {
     }
 
     fn open(&mut self, packet: Packet<'_>) {
-        match destination(packet.flow()) {
+        match self.destination(packet.flow()) {
             Some(destination) => self.connections.open(packet, destination),
             None => self.prohibit(&packet),
         }
@@ -72,10 +79,20 @@ impl Outside {
         if self.exchanges.send(packet) {
             return;
         }
-        match destination(packet.flow()) {
+        match self.destination(packet.flow()) {
             Some(destination) => self.exchanges.open(packet, destination),
             None => self.prohibit(packet),
         }
+    }
+
+    /// What to dial for a new flow.
+    fn destination(&mut self, flow: Flow) -> Option<SocketAddr> {
+        let recent = self.host.take().filter(Host::is_recent);
+        let host = self.host.insert(match recent {
+            Some(host) => host,
+            None => Host::look()?,
+        });
+        policy::destination(flow.asked, &host.resolvers, &host.addresses)
     }
 
     fn prohibit(&self, packet: &Packet<'_>) {
@@ -85,9 +102,24 @@ impl Outside {
     }
 }
 
-/// What to dial for a new flow. The host's addresses are asked for each time,
-/// because interfaces come and go while a job runs.
-fn destination(flow: Flow) -> Option<SocketAddr> {
-    let own = host::addresses().ok()?;
-    policy::destination(flow.asked, &host::resolvers(), &own)
+/// The host's network as it was a moment ago.
+struct Host {
+    seen: Instant,
+    addresses: Vec<IpAddr>,
+    resolvers: Vec<IpAddr>,
+}
+
+impl Host {
+    /// `None` when the host's addresses are not known.
+    fn look() -> Option<Self> {
+        Some(Self {
+            seen: Instant::now(),
+            addresses: host::addresses().ok()?,
+            resolvers: host::resolvers(),
+        })
+    }
+
+    fn is_recent(&self) -> bool {
+        self.seen.elapsed() < SEEN_FOR
+    }
 }

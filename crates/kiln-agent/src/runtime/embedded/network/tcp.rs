@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{setsockopt, sockopt::KeepAlive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::sleep_until;
 
 use super::addresses::{ENDPOINT, STAND_IN};
 use super::flows::{Flows, Opening};
@@ -34,6 +35,35 @@ pub(super) struct Connections {
     flows: Flows<TcpStream>,
     dialling: JoinSet<Dialled>,
     carrying: JoinSet<u16>,
+    /// Before this, nothing is accepted.
+    accept_after: Instant,
+    unserved: Unserved,
+}
+
+/// What could not be served since this was last told. A container can bring that
+/// about as often as it likes, and the log shall not grow with it.
+#[derive(Debug, Default)]
+struct Unserved {
+    /// Connections over the limit.
+    refused: u64,
+    /// Failures to accept.
+    unaccepted: u64,
+}
+
+impl Unserved {
+    fn tell(&mut self) {
+        let Self {
+            refused,
+            unaccepted,
+        } = std::mem::take(self);
+        if refused + unaccepted > 0 {
+            tracing::warn!(
+                refused,
+                unaccepted,
+                "a container opens more connections than can be served"
+            );
+        }
+    }
 }
 
 /// A dial that has ended, with the packet that waits for it.
@@ -55,6 +85,8 @@ impl Connections {
             flows: Flows::new(host::most_connections()),
             dialling: JoinSet::new(),
             carrying: JoinSet::new(),
+            accept_after: Instant::now(),
+            unserved: Unserved::default(),
         }
     }
 
@@ -68,7 +100,7 @@ impl Connections {
             Opening::Known(port) => self.pass(packet, port),
             Opening::Waiting => {}
             Opening::Full => {
-                tracing::warn!("a container has too many connections");
+                self.unserved.refused += 1;
                 self.tun.send(&packet.refusal());
             }
         }
@@ -104,19 +136,23 @@ impl Connections {
             Some(Ok(port)) = self.carrying.join_next() => {
                 self.flows.ended(port, Instant::now());
             }
-            accepted = self.returning.accept() => match accepted {
+            accepted = accept(&self.returning, self.accept_after) => match accepted {
                 Ok((inside, peer)) => self.carry(inside, peer),
-                // Out of file descriptors, most likely; some will be closed.
+                // Out of file descriptors, most likely; some will be closed. The
+                // next packet drops this future, so that no pause can be made here.
                 Err(error) => {
-                    tracing::warn!(%error, "a container's connection could not be accepted");
-                    tokio::time::sleep(RETRY_AFTER).await;
+                    tracing::debug!(%error, "a container's connection could not be accepted");
+                    self.unserved.unaccepted += 1;
+                    self.accept_after = Instant::now() + RETRY_AFTER;
                 }
             },
         }
     }
 
-    /// Forgets connections that ended a while ago.
+    /// Forgets connections that ended a while ago, and tells of those that could
+    /// not be served.
     pub(super) fn tidy(&mut self) {
+        self.unserved.tell();
         self.flows.tidy(Instant::now());
     }
 
@@ -164,6 +200,14 @@ impl Connections {
             });
         }
     }
+}
+
+/// Accepts a connection, but not before that.
+async fn accept(listener: &TcpListener, after: Instant) -> io::Result<(TcpStream, SocketAddr)> {
+    if Instant::now() < after {
+        sleep_until(after.into()).await;
+    }
+    listener.accept().await
 }
 
 async fn dial(port: u16, held: Vec<u8>, destination: SocketAddr) -> Dialled {

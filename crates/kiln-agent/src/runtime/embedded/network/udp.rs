@@ -1,13 +1,13 @@
 //! UDP to the outside world: one socket of the host for each pair of ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -21,8 +21,12 @@ use super::tun::{MTU, Tun};
 const QUIET: Duration = Duration::from_secs(60);
 /// The same for name look-ups, each of which comes from a port of its own.
 const QUIET_LOOK_UP: Duration = Duration::from_secs(6);
-/// Datagrams that wait for the host's socket; more are lost.
+/// Datagrams of one exchange that wait for the host's socket, and the bytes that
+/// those of all exchanges may take. More are lost.
 const WAITING: usize = 64;
+const WAITING_BYTES: usize = 4 << 20;
+/// What a datagram takes besides its payload.
+const OVERHEAD: usize = 128;
 
 /// The exchanges of one container.
 pub(super) struct Exchanges {
@@ -31,13 +35,34 @@ pub(super) struct Exchanges {
     most: usize,
     opened: u64,
     open: HashMap<Flow, Exchange>,
-    tasks: JoinSet<()>,
+    /// The same by their numbers, the oldest first.
+    ages: BTreeMap<u64, Flow>,
+    /// The bytes that may still wait.
+    room: Arc<Semaphore>,
+    /// For what arrives: it is taken on at once, so that one will do for all.
+    buffer: Arc<Mutex<Vec<u8>>>,
+    /// Each answers its exchange's number.
+    tasks: JoinSet<u64>,
 }
 
 /// An exchange that is served by a task, which ends when this is dropped.
 struct Exchange {
-    outgoing: mpsc::Sender<Vec<u8>>,
+    outgoing: mpsc::Sender<Waiting>,
     number: u64,
+}
+
+/// A datagram that waits for the host's socket.
+struct Waiting {
+    payload: Vec<u8>,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Where an exchange's datagrams come from and go to.
+struct Ends {
+    container: SocketAddrV4,
+    /// What the container asked for.
+    asked: SocketAddrV4,
+    destination: SocketAddr,
 }
 
 impl Exchanges {
@@ -50,6 +75,9 @@ impl Exchanges {
             most,
             opened: 0,
             open: HashMap::new(),
+            ages: BTreeMap::new(),
+            room: Arc::new(Semaphore::new(WAITING_BYTES)),
+            buffer: Arc::new(Mutex::new(vec![0; usize::from(MTU)])),
             tasks: JoinSet::new(),
         }
     }
@@ -59,79 +87,102 @@ impl Exchanges {
         let Some(exchange) = self.open.get(&packet.flow()) else {
             return false;
         };
-        let sent = exchange.outgoing.try_send(packet.datagram().to_vec());
-        !matches!(sent, Err(mpsc::error::TrySendError::Closed(_)))
+        if exchange.outgoing.is_closed() {
+            return false;
+        }
+        if let Some(datagram) = self.waiting(packet) {
+            // Where too many wait already, it is lost.
+            let _ = exchange.outgoing.try_send(datagram);
+        }
+        true
     }
 
     /// Opens an exchange and sends its first datagram.
     pub(super) fn open(&mut self, packet: &Packet<'_>, destination: SocketAddr) {
+        let Some(first) = self.waiting(packet) else {
+            return;
+        };
         self.make_room();
         let (outgoing, receiver) = mpsc::channel(WAITING);
-        let _ = outgoing.try_send(packet.datagram().to_vec());
+        let _ = outgoing.try_send(first);
         self.opened += 1;
-        self.open.insert(
-            packet.flow(),
-            Exchange {
-                outgoing,
-                number: self.opened,
-            },
-        );
-        let (tun, flow) = (Arc::clone(&self.tun), packet.flow());
-        let container = SocketAddrV4::new(self.own, flow.port);
+        let (number, flow) = (self.opened, packet.flow());
+        let before = self.open.insert(flow, Exchange { outgoing, number });
+        if let Some(before) = before {
+            self.ages.remove(&before.number);
+        }
+        self.ages.insert(number, flow);
+        let ends = Ends {
+            container: SocketAddrV4::new(self.own, flow.port),
+            asked: flow.asked,
+            destination,
+        };
+        let (tun, buffer) = (Arc::clone(&self.tun), Arc::clone(&self.buffer));
         self.tasks.spawn(async move {
-            let ends = (container, flow.asked);
-            if let Err(error) = exchange(&tun, ends, destination, receiver).await {
+            if let Err(error) = exchange(&tun, &ends, receiver, &buffer).await {
                 tracing::debug!(%error, %destination, "a container's exchange ended");
             }
+            number
         });
     }
 
     /// Forgets exchanges that have ended.
     pub(super) fn tidy(&mut self) {
-        while self.tasks.try_join_next().is_some() {}
-        self.open
-            .retain(|_, exchange| !exchange.outgoing.is_closed());
+        while let Some(ended) = self.tasks.try_join_next() {
+            // One that was replaced or gave way is not known any more.
+            let flow = ended.ok().and_then(|number| self.ages.remove(&number));
+            if let Some(flow) = flow {
+                self.open.remove(&flow);
+            }
+        }
     }
 
     /// Nothing says when an exchange is over, so that the oldest gives way.
     fn make_room(&mut self) {
-        if self.open.len() >= self.most {
-            self.tidy();
+        if self.open.len() < self.most {
+            return;
         }
-        if self.open.len() >= self.most {
-            let oldest = self.open.iter().min_by_key(|(_, exchange)| exchange.number);
-            if let Some(flow) = oldest.map(|(flow, _)| *flow) {
-                self.open.remove(&flow);
-            }
+        self.tidy();
+        if self.open.len() >= self.most
+            && let Some((_, flow)) = self.ages.pop_first()
+        {
+            self.open.remove(&flow);
         }
+    }
+
+    /// The datagram as it waits, where there is room for it.
+    fn waiting(&self, packet: &Packet<'_>) -> Option<Waiting> {
+        let payload = packet.datagram();
+        let bytes = u32::try_from(payload.len() + OVERHEAD).ok()?;
+        let room = Arc::clone(&self.room).try_acquire_many_owned(bytes).ok()?;
+        Some(Waiting {
+            payload: payload.to_vec(),
+            _room: room,
+        })
     }
 }
 
 async fn exchange(
     tun: &Tun,
-    (container, asked): (SocketAddrV4, SocketAddrV4),
-    destination: SocketAddr,
-    mut outgoing: mpsc::Receiver<Vec<u8>>,
+    ends: &Ends,
+    mut outgoing: mpsc::Receiver<Waiting>,
+    buffer: &Mutex<Vec<u8>>,
 ) -> io::Result<()> {
-    let socket = connect(destination).await?;
-    let quiet = if destination.port() == DNS_PORT {
+    let socket = connect(ends.destination).await?;
+    let quiet = if ends.destination.port() == DNS_PORT {
         QUIET_LOOK_UP
     } else {
         QUIET
     };
-    let mut buffer = vec![0; usize::from(MTU)];
     let mut step = async || -> io::Result<bool> {
         tokio::select! {
-            payload = outgoing.recv() => match payload {
-                Some(payload) => socket.send(&payload).await.map(|_| true),
+            datagram = outgoing.recv() => match datagram {
+                Some(datagram) => socket.send(&datagram.payload).await.map(|_| true),
                 None => Ok(false),
             },
-            received = socket.recv(&mut buffer) => {
-                let length = received?;
-                if let Some(packet) = datagram(asked, container, &buffer[..length], MTU) {
-                    tun.send(&packet);
-                }
-                Ok(true)
+            ready = socket.readable() => {
+                ready?;
+                receive(tun, ends, &socket, buffer).map(|()| true)
             }
         }
     };
@@ -139,6 +190,20 @@ async fn exchange(
         if !stepped? {
             break;
         }
+    }
+    Ok(())
+}
+
+/// Takes what has arrived to the container.
+fn receive(tun: &Tun, ends: &Ends, socket: &UdpSocket, buffer: &Mutex<Vec<u8>>) -> io::Result<()> {
+    let mut buffer = buffer.lock().unwrap_or_else(PoisonError::into_inner);
+    let length = match socket.try_recv(&mut buffer) {
+        Ok(length) => length,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if let Some(packet) = datagram(ends.asked, ends.container, &buffer[..length], MTU) {
+        tun.send(&packet);
     }
     Ok(())
 }

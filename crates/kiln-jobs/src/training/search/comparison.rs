@@ -1,0 +1,287 @@
+//! What an operator and a value ask of a property.
+
+use std::cmp::Ordering;
+
+use kiln_model::Timestamp;
+use kiln_model::api::Operator;
+use serde_json::Value;
+
+use super::InvalidSearch;
+use super::catalogue::Kind;
+use super::property::{Property, PropertyKind};
+
+/// What is asked of the values of a property.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Test {
+    /// That there is one.
+    Exists,
+    /// That there is none.
+    Absent,
+    /// That one of them compares so.
+    Is(Comparison),
+    /// That none of them does.
+    IsNot(Comparison),
+}
+
+/// How one value compares.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Comparison {
+    /// It is this text.
+    Text(String),
+    /// It is one of these texts.
+    OneOf(Vec<String>),
+    /// It is a text with this within.
+    Contains(String),
+    /// It is this.
+    Boolean(bool),
+    /// It stands so to a number.
+    Number(Relation, f64),
+    /// It stands so to a number, both in single precision.
+    Float(Relation, f32),
+    /// It stands so to an instant.
+    Time(Relation, Instant),
+    /// It is a text that stands so to a number, as a number.
+    Numeral(Relation, Numeral),
+}
+
+/// How a value stands to the one that a filter gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relation {
+    /// The same.
+    Equal,
+    /// More.
+    Greater,
+    /// As much or more.
+    GreaterOrEqual,
+    /// Less.
+    Less,
+    /// As much or less.
+    LessOrEqual,
+}
+
+/// An instant as exactly as it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Instant {
+    /// When it begins, in epoch milliseconds.
+    pub millis: i64,
+    /// How long it is: a second, or a millisecond for one with a fraction.
+    pub length: i64,
+}
+
+/// A number as a person wrote it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Numeral {
+    text: String,
+    value: f64,
+    whole: bool,
+}
+
+impl Relation {
+    fn holds(self, ordering: Option<Ordering>) -> bool {
+        let Some(ordering) = ordering else {
+            return false;
+        };
+        match self {
+            Self::Equal => ordering.is_eq(),
+            Self::Greater => ordering.is_gt(),
+            Self::GreaterOrEqual => ordering.is_ge(),
+            Self::Less => ordering.is_lt(),
+            Self::LessOrEqual => ordering.is_le(),
+        }
+    }
+}
+
+impl Test {
+    /// What an operator and a value ask of a property. Without an operator, a value is to
+    /// be equal, and no value is to be there.
+    pub fn of(
+        property: &Property,
+        operator: Option<Operator>,
+        value: Option<&str>,
+    ) -> Result<Self, InvalidSearch> {
+        let operator = operator.unwrap_or(match value {
+            Some(_) => Operator::Equals,
+            None => Operator::Exists,
+        });
+        let presence = match operator {
+            Operator::Exists => Some(Self::Exists),
+            Operator::NotExists => Some(Self::Absent),
+            _ => None,
+        };
+        match (presence, value) {
+            (Some(test), None) => Ok(test),
+            (None, Some(value)) => Self::comparing(property, operator, value),
+            (Some(_), Some(_)) => Err(InvalidSearch::NeedlessValue(
+                operator.to_string(),
+                property.name.clone(),
+            )),
+            (None, None) => Err(InvalidSearch::MissingValue(
+                operator.to_string(),
+                property.name.clone(),
+            )),
+        }
+    }
+
+    fn comparing(
+        property: &Property,
+        operator: Operator,
+        value: &str,
+    ) -> Result<Self, InvalidSearch> {
+        let unsupported = || InvalidSearch::Operator(operator.to_string(), property.name.clone());
+        let comparison = match (operator, is_text(property.kind)) {
+            (Operator::Contains, true) => Comparison::Contains(value.to_owned()),
+            (Operator::In, true) => {
+                Comparison::OneOf(value.split(',').map(str::to_owned).collect())
+            }
+            _ => {
+                let relation = relation(operator).ok_or_else(unsupported)?;
+                Comparison::relating(property, relation, value)?.ok_or_else(unsupported)?
+            }
+        };
+        Ok(match operator {
+            Operator::NotEquals => Self::IsNot(comparison),
+            _ => Self::Is(comparison),
+        })
+    }
+
+    /// Whether the values of a property are as asked.
+    pub fn holds(&self, values: &[&Value]) -> bool {
+        let any = |comparison: &Comparison| values.iter().any(|value| comparison.holds(value));
+        match self {
+            Self::Exists => !values.is_empty(),
+            Self::Absent => values.is_empty(),
+            Self::Is(comparison) => any(comparison),
+            Self::IsNot(comparison) => !any(comparison),
+        }
+    }
+}
+
+fn is_text(kind: PropertyKind) -> bool {
+    matches!(
+        kind,
+        PropertyKind::Of(Kind::Text) | PropertyKind::HyperParameter
+    )
+}
+
+/// The relation that an operator stands for; that of its opposite for `NotEquals`.
+fn relation(operator: Operator) -> Option<Relation> {
+    Some(match operator {
+        Operator::Equals | Operator::NotEquals => Relation::Equal,
+        Operator::GreaterThan => Relation::Greater,
+        Operator::GreaterThanOrEqualTo => Relation::GreaterOrEqual,
+        Operator::LessThan => Relation::Less,
+        Operator::LessThanOrEqualTo => Relation::LessOrEqual,
+        Operator::Contains | Operator::Exists | Operator::NotExists | Operator::In => return None,
+    })
+}
+
+impl Comparison {
+    /// Reads the value as the property's kind has it. `None` where values of that kind do
+    /// not stand to each other so.
+    fn relating(
+        property: &Property,
+        relation: Relation,
+        value: &str,
+    ) -> Result<Option<Self>, InvalidSearch> {
+        let not = |what| InvalidSearch::Value(value.to_owned(), property.name.clone(), what);
+        let equality = relation == Relation::Equal;
+        let PropertyKind::Of(kind) = property.kind else {
+            return match Numeral::read(value) {
+                Some(numeral) => Ok(Some(Self::Numeral(relation, numeral))),
+                None if equality => Ok(Some(Self::Text(value.to_owned()))),
+                None => Err(not("a number")),
+            };
+        };
+        Ok(match kind {
+            Kind::Text => equality.then(|| Self::Text(value.to_owned())),
+            Kind::Number => {
+                let number = number(value).ok_or_else(|| not("a number"))?;
+                Some(Self::Number(relation, number))
+            }
+            Kind::Float => {
+                let number = number(value).ok_or_else(|| not("a number"))?;
+                Some(Self::Float(relation, number as f32))
+            }
+            Kind::Time => {
+                let instant = Instant::read(value);
+                let instant = instant.ok_or_else(|| not("a time such as 2026-01-31T12:00:00"))?;
+                Some(Self::Time(relation, instant))
+            }
+            Kind::Boolean if equality => {
+                let value = value.to_ascii_lowercase().parse();
+                Some(Self::Boolean(value.map_err(|_| not("true or false"))?))
+            }
+            Kind::Boolean | Kind::Group | Kind::Map => None,
+        })
+    }
+
+    fn holds(&self, value: &Value) -> bool {
+        match self {
+            Self::Text(text) => value.as_str() == Some(text),
+            Self::OneOf(texts) => value
+                .as_str()
+                .is_some_and(|value| texts.iter().any(|text| text == value)),
+            Self::Contains(text) => value.as_str().is_some_and(|value| value.contains(text)),
+            Self::Boolean(asked) => value.as_bool() == Some(*asked),
+            Self::Number(relation, asked) => {
+                relation.holds(value.as_f64().and_then(|number| number.partial_cmp(asked)))
+            }
+            Self::Float(relation, asked) => relation.holds(
+                value
+                    .as_f64()
+                    .and_then(|number| (number as f32).partial_cmp(asked)),
+            ),
+            Self::Time(relation, asked) => {
+                relation.holds(value.as_f64().map(|seconds| asked.compare(seconds)))
+            }
+            Self::Numeral(relation, asked) => value
+                .as_str()
+                .is_some_and(|value| asked.compares(*relation, value)),
+        }
+    }
+}
+
+/// A decimal number; words for what is none do not count.
+fn number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+impl Instant {
+    /// ISO 8601, in UTC where it does not say otherwise.
+    fn read(text: &str) -> Option<Self> {
+        let read = text.parse::<Timestamp>();
+        let read = read.or_else(|_| format!("{text}Z").parse::<Timestamp>());
+        let length = if text.contains('.') { 1 } else { 1000 };
+        Some(Self {
+            millis: read.ok()?.millis(),
+            length,
+        })
+    }
+
+    /// How a time in seconds stands to it; a time within is the same.
+    fn compare(self, seconds: f64) -> Ordering {
+        let millis = (seconds * 1000.0).round() as i64;
+        let begun = millis.div_euclid(self.length);
+        begun.cmp(&self.millis.div_euclid(self.length))
+    }
+}
+
+impl Numeral {
+    fn read(text: &str) -> Option<Self> {
+        Some(Self {
+            text: text.to_owned(),
+            value: number(text)?,
+            whole: text.parse::<i64>().is_ok(),
+        })
+    }
+
+    /// How a hyperparameter's value stands to it. As the cloud has it, decimals count as
+    /// whole numbers where they are compared with one.
+    fn compares(&self, relation: Relation, value: &str) -> bool {
+        let Some(number) = number(value) else {
+            return relation == Relation::Equal && value == self.text;
+        };
+        let number = if self.whole { number.trunc() } else { number };
+        relation.holds(number.partial_cmp(&self.value))
+    }
+}
