@@ -27,6 +27,10 @@ pub struct JobSession {
     /// had keys of their own: so what was placed then is known by its keys still.
     #[serde(default, skip_serializing_if = "Party::is_work")]
     pub party: Party,
+    /// The position of the rule of the job that the instance evaluates, if it is no
+    /// host of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<usize>,
 }
 
 /// Who holds an instance's keys.
@@ -166,6 +170,7 @@ mod tests {
             job: text(job),
             instance: text("i"),
             party: Party::Work,
+            rule: None,
         }
     }
 

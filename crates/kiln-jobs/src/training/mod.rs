@@ -5,6 +5,7 @@ mod config_files;
 mod consequence;
 mod describe;
 mod dispatch;
+mod event;
 mod hosts;
 mod instances;
 mod list;

@@ -195,7 +195,10 @@ fn a_first_host_that_fails_and_waits_for_the_others_makes_them_stop() {
     assert_eq!(state.step(end, at(9002), &PLAIN), Action::Finish);
     assert_eq!(state.failure_reason.as_deref(), Some("x"));
     let mut over = state.clone();
-    assert_eq!(over.step(failing("late"), at(9003), &PLAIN), Action::Nothing);
+    assert_eq!(
+        over.step(failing("late"), at(9003), &PLAIN),
+        Action::Nothing
+    );
     assert_eq!(over, state);
 }
 
@@ -219,7 +222,11 @@ fn the_last_value_of_a_metric_stays() {
 fn a_job_of_two_hosts_ends_with_the_second() {
     let both = |stage| [Event::Stage(0, stage), Event::Stage(1, stage)];
     let mut events = vec![placed(2)];
-    events.extend([Stage::Downloading, Stage::Training].into_iter().flat_map(both));
+    events.extend(
+        [Stage::Downloading, Stage::Training]
+            .into_iter()
+            .flat_map(both),
+    );
     events.push(Event::Stage(1, Stage::Uploading));
     events.push(host_ended(1, Outcome::Completed));
     let state = live(&events);
@@ -256,7 +263,11 @@ fn only_failures_of_the_platform_are_retried_and_only_so_often() {
     let algorithm = Outcome::Failed("AlgorithmError: , exit code: 1".to_owned());
     let cases = [
         (vec![internal(), Outcome::Completed], "Completed", 2),
-        (vec![internal(), internal(), Outcome::Completed], "Completed", 3),
+        (
+            vec![internal(), internal(), Outcome::Completed],
+            "Completed",
+            3,
+        ),
         (vec![internal(), internal(), internal()], "Failed", 3),
         (vec![internal(), algorithm.clone()], "Failed", 2),
         (vec![algorithm], "Failed", 1),
@@ -270,7 +281,10 @@ fn only_failures_of_the_platform_are_retried_and_only_so_often() {
 
 #[test]
 fn a_retry_says_so_and_waits_in_the_queue() {
-    let state = live_under(&PATIENT, &[until_training(), vec![ended(internal())]].concat());
+    let state = live_under(
+        &PATIENT,
+        &[until_training(), vec![ended(internal())]].concat(),
+    );
     assert!(state.is_waiting() && !state.is_terminal());
     assert_eq!(
         statuses(&state)[2..],
@@ -287,7 +301,10 @@ fn a_job_whose_time_is_used_up_is_not_tried_again() {
         runtime: 3000,
         ..PATIENT
     };
-    let state = live_under(&short, &[until_training(), vec![ended(internal())]].concat());
+    let state = live_under(
+        &short,
+        &[until_training(), vec![ended(internal())]].concat(),
+    );
     assert_eq!(state.secondary(), SecondaryStatus::MaxRuntimeExceeded);
     assert_eq!(state.status, TrainingJobStatus::Stopped);
 }
@@ -301,7 +318,11 @@ fn an_interrupted_job_begins_anew() {
     .concat();
     let state = live_under(&PATIENT, &interrupted);
     assert!(state.is_waiting());
-    let completed = [interrupted.clone(), until_training(), vec![ended(Outcome::Completed)]];
+    let completed = [
+        interrupted.clone(),
+        until_training(),
+        vec![ended(Outcome::Completed)],
+    ];
     let state = live_under(&PATIENT, &completed.concat());
     let attempt = ["Pending", "Downloading", "Training"];
     let expected = [
@@ -372,7 +393,10 @@ fn limits_on_waiting_stop_a_job() {
 
 #[test]
 fn a_job_too_large_for_the_machine_fails_where_it_stands() {
-    let state = live(&[Event::Waiting, Event::Refused("CapacityError: x".to_owned())]);
+    let state = live(&[
+        Event::Waiting,
+        Event::Refused("CapacityError: x".to_owned()),
+    ]);
     assert_eq!(state.status, TrainingJobStatus::Failed);
     assert_eq!(state.failure_reason.as_deref(), Some("CapacityError: x"));
     assert_eq!(state.started, None);
