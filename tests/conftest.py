@@ -14,16 +14,18 @@ _buckets = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--torch", action="store_true", help="also run what needs PyTorch")
+    parser.addoption("--sdks", action="store_true", help="also run the SageMaker Python SDKs")
     parser.addoption("--thousand", action="store_true", help="run all of the thousand short jobs")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--torch"):
-        return
-    skip = pytest.mark.skip(reason="needs PyTorch; run with --torch")
-    for item in items:
-        if "torch" in item.keywords:
-            item.add_marker(skip)
+    for mark, what in (("torch", "PyTorch"), ("sdks", "the SageMaker Python SDKs")):
+        if config.getoption(f"--{mark}"):
+            continue
+        skip = pytest.mark.skip(reason=f"needs {what}; run with --{mark}")
+        for item in items:
+            if item.get_closest_marker(mark):
+                item.add_marker(skip)
 
 
 @pytest.fixture(autouse=True)

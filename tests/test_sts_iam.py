@@ -43,3 +43,30 @@ def test_an_operation_that_is_not_served_is_an_error_by_name(server, service, ca
     with pytest.raises(ClientError) as refused:
         call(server.client(service))
     assert refused.value.response["Error"]["Code"] == "InvalidAction"
+
+
+def test_nothing_is_denied_to_a_role_that_is_asked_about(server):
+    simulation = server.client("iam").get_paginator("simulate_principal_policy")
+    actions = ["s3:PutObject", "ecr:GetAuthorizationToken", "logs:<any>"]
+    resources = ["arn:aws:s3:::bucket/*", "arn:aws:s3:::other/*"]
+    pages = list(
+        simulation.paginate(
+            PolicySourceArn=ROLE,
+            ActionNames=actions,
+            ResourceArns=resources,
+            PaginationConfig={"PageSize": 4},
+        )
+    )
+    results = [result for page in pages for result in page["EvaluationResults"]]
+    assert [len(page["EvaluationResults"]) for page in pages] == [4, 2]
+    assert {result["EvalDecision"] for result in results} == {"allowed"}
+    pairs = [(result["EvalActionName"], result["EvalResourceName"]) for result in results]
+    assert pairs == [(action, resource) for action in actions for resource in resources]
+
+
+def test_only_a_role_can_be_asked_about(server):
+    with pytest.raises(ClientError) as refused:
+        server.client("iam").simulate_principal_policy(
+            PolicySourceArn="arn:aws:iam::123456789012:root", ActionNames=["s3:PutObject"]
+        )
+    assert refused.value.response["Error"]["Code"] == "InvalidInput"
