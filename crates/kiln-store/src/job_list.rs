@@ -1,9 +1,20 @@
 //! Pages of jobs: narrowed, in order, from one place to the next.
+//!
+//! A page is found in one of two ways. Where one of the conditions is met by few jobs, those
+//! are looked at and sorted. Where none is, many jobs meet each of them, so the index of the
+//! order is walked until the page is full. Every index of an order has all columns that
+//! conditions ask about, so that jobs which are passed over are not read.
+
+mod start;
+mod statement;
 
 use rusqlite::Connection;
+use rusqlite::types::Value;
 
-use crate::StoreError;
 use crate::jobs::JobIndex;
+use crate::{StoreError, Tag};
+
+use self::statement::{Part, page_statement};
 
 /// The usual order has an index that answers the other conditions too: a row is
 /// a page or more, and those that a search passes over are not read. To find the
@@ -14,15 +25,45 @@ CREATE INDEX jobs_by_creation ON jobs (kind, created, id, status, modified, name
 CREATE INDEX jobs_by_status_and_creation ON jobs (kind, status, created, id);
 ";
 
+/// The same for all orders, and tags by their value. The order that searches have if they do
+/// not say has the ARN too, by which tags are found.
+pub(crate) const ORDERS: &str = "
+DROP INDEX jobs_by_status;
+CREATE INDEX jobs_by_status ON jobs (kind, status, id, created, modified, name);
+DROP INDEX jobs_by_status_and_creation;
+CREATE INDEX jobs_by_status_and_creation ON jobs (kind, status, created, id, modified, name);
+CREATE INDEX jobs_by_name ON jobs (kind, name, id, status, created, modified);
+CREATE INDEX jobs_by_modification ON jobs (kind, modified, id, status, created, name, arn);
+CREATE INDEX tags_by_value ON tags (key, value, arn);
+";
+
+/// The names by every three characters in a row, which finds a part of a name without
+/// looking at all of them.
+pub(crate) const NAMES: &str = "
+CREATE VIRTUAL TABLE job_names USING fts5(
+  name, content='', contentless_delete=1, detail=none, tokenize='trigram');
+INSERT INTO job_names (rowid, name) SELECT id, name FROM jobs;
+CREATE TRIGGER jobs_name_new AFTER INSERT ON jobs BEGIN
+  INSERT INTO job_names (rowid, name) VALUES (new.id, new.name);
+END;
+CREATE TRIGGER jobs_name_gone AFTER DELETE ON jobs BEGIN
+  DELETE FROM job_names WHERE rowid = old.id;
+END;
+";
+
 /// How a list is narrowed, ordered and paged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListQuery {
+    /// Only the job of this name.
+    pub name: Option<String>,
     /// Only names that contain this, in any case.
     pub name_contains: Option<String>,
     /// Only this main status.
     pub status: Option<String>,
     /// Only jobs with a warm pool in this status.
     pub warm_pool: Option<String>,
+    /// Only jobs that have each of these tags.
+    pub tags: Vec<Tag>,
     /// Created at or after, epoch milliseconds.
     pub created_after: Option<i64>,
     /// Created at or before.
@@ -47,20 +88,12 @@ pub enum SortKey {
     /// Creation time, then age.
     #[default]
     Created,
+    /// The time of the last change, then age.
+    Modified,
     /// Name, then age.
     Name,
     /// Status, then age.
     Status,
-}
-
-impl SortKey {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Name => "name",
-            Self::Status => "status",
-        }
-    }
 }
 
 /// A place in an ordered list: the sort column's value and the row behind it.
@@ -88,169 +121,143 @@ pub struct JobSummary {
     pub place: Place,
 }
 
+/// What a search looks at of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobDocument {
+    /// Where a following page starts.
+    pub place: Place,
+    /// The description, as it was last rendered.
+    pub description: String,
+    /// The tags, in the order they were first given; none if they were not asked for.
+    pub tags: Vec<Tag>,
+}
+
 /// One page of the jobs of a kind.
 pub(crate) fn list(
     connection: &Connection,
     kind: &str,
     query: &ListQuery,
 ) -> Result<Vec<JobSummary>, StoreError> {
-    let (sql, values) = list_sql(kind, query);
+    page(connection, kind, query, Part::Summary, summary)
+}
+
+/// One page of the jobs of a kind, with their descriptions, and with their tags if these
+/// are asked for.
+pub(crate) fn documents(
+    connection: &Connection,
+    kind: &str,
+    query: &ListQuery,
+    tagged: bool,
+) -> Result<Vec<JobDocument>, StoreError> {
+    let part = match tagged {
+        true => Part::TaggedDocument,
+        false => Part::Document,
+    };
+    page(connection, kind, query, part, document)
+}
+
+/// How many jobs a list has on all pages together, counted to its limit.
+pub(crate) fn count(
+    connection: &Connection,
+    kind: &str,
+    query: &ListQuery,
+) -> Result<u32, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let few = start::few(&snapshot, kind, query)?;
+    // The threes of a name are met by more names than have it; any other condition, where
+    // it is alone and not met by few, is met by many, and nothing is left to count.
+    let alone = statement::conditions(query).len() == 1 && query.name_contains.is_none();
+    if few.is_none() && alone && query.limit <= start::FEW {
+        return Ok(query.limit);
+    }
+    let (sql, values) = statement::count_statement(kind, query, few.as_deref());
+    let mut statement = snapshot.prepare_cached(&sql)?;
+    Ok(statement.query_row(rusqlite::params_from_iter(values), |row| row.get(0))?)
+}
+
+/// The descriptions and tags of some jobs, by row; those that are gone are left out.
+pub(crate) fn documents_at(
+    connection: &Connection,
+    kind: &str,
+    rows: &[i64],
+) -> Result<Vec<JobDocument>, StoreError> {
+    let (sql, sort) = (statement::row_statement(), SortKey::Created);
     let mut statement = connection.prepare_cached(&sql)?;
+    let mut found = Vec::with_capacity(rows.len());
+    for id in rows {
+        let mut rows = statement.query(rusqlite::params![kind, id])?;
+        if let Some(row) = rows.next()? {
+            found.push(document(row, place(row, sort)?)?);
+        }
+    }
+    Ok(found)
+}
+
+fn page<T>(
+    connection: &Connection,
+    kind: &str,
+    query: &ListQuery,
+    part: Part,
+    read: impl Fn(&rusqlite::Row<'_>, Place) -> Result<T, rusqlite::Error>,
+) -> Result<Vec<T>, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let few = start::few(&snapshot, kind, query)?;
+    let (sql, values) = page_statement(kind, query, part, few.as_deref());
+    let mut statement = snapshot.prepare_cached(&sql)?;
     let rows = statement.query_map(rusqlite::params_from_iter(values), |row| {
-        summary(row, query.sort)
+        read(row, place(row, query.sort)?)
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// What `summary` reads, in its order.
-const SUMMARY: &str = "id, name, arn, status, secondary, created, modified, ended, \
-    (SELECT document FROM warm_pools WHERE warm_pools.kind = jobs.kind AND job = name)";
-
-fn summary(row: &rusqlite::Row<'_>, sort: SortKey) -> Result<JobSummary, rusqlite::Error> {
-    let name: String = row.get(1)?;
-    let index = JobIndex {
-        status: row.get(3)?,
-        secondary: row.get(4)?,
-        created: row.get(5)?,
-        modified: row.get(6)?,
-        ended: row.get(7)?,
-    };
+/// The columns that every part begins with say where it stands.
+fn place(row: &rusqlite::Row<'_>, sort: SortKey) -> Result<Place, rusqlite::Error> {
     let value = match sort {
-        SortKey::Created => index.created.into(),
-        SortKey::Name => name.as_str().into(),
-        SortKey::Status => index.status.as_str().into(),
+        SortKey::Created => row.get::<_, i64>("created")?.into(),
+        SortKey::Modified => row.get::<_, i64>("modified")?.into(),
+        SortKey::Name => row.get::<_, String>("name")?.into(),
+        SortKey::Status => row.get::<_, String>("status")?.into(),
     };
-    let row_number = row.get(0)?;
+    let row = row.get("id")?;
+    Ok(Place { value, row })
+}
+
+fn summary(row: &rusqlite::Row<'_>, place: Place) -> Result<JobSummary, rusqlite::Error> {
     Ok(JobSummary {
-        name,
-        arn: row.get(2)?,
-        index,
-        warm_pool: row.get(8)?,
-        place: Place {
-            value,
-            row: row_number,
+        name: row.get("name")?,
+        arn: row.get("arn")?,
+        index: JobIndex {
+            status: row.get("status")?,
+            secondary: row.get("secondary")?,
+            created: row.get("created")?,
+            modified: row.get("modified")?,
+            ended: row.get("ended")?,
         },
+        warm_pool: row.get("warm_pool")?,
+        place,
     })
 }
 
-/// Builds the statement of a list: only the conditions that are asked for, so
-/// that SQLite walks the index of the sort key and stops at the limit.
-fn list_sql(kind: &str, query: &ListQuery) -> (String, Vec<rusqlite::types::Value>) {
-    use rusqlite::types::Value;
-    let mut sql = format!("SELECT {SUMMARY} FROM jobs WHERE kind = ?");
-    let mut values = vec![Value::from(kind.to_owned())];
-    let mut condition = |text: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            sql.push_str(" AND ");
-            sql.push_str(text);
-            values.push(value);
-        }
+fn document(row: &rusqlite::Row<'_>, place: Place) -> Result<JobDocument, rusqlite::Error> {
+    let tags: Option<String> = row.get("tags")?;
+    let tags = tags.map(|tags| serde_json::from_str(&tags));
+    let damaged = |error| {
+        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
     };
-    let time = |time: Option<i64>| time.map(Value::from);
-    let contained = query.name_contains.as_ref().map(|text| text.to_lowercase());
-    condition("instr(lower(name), ?) > 0", contained.map(Value::from));
-    condition("status = ?", query.status.clone().map(Value::from));
-    condition(
-        "(kind, name) IN (SELECT kind, job FROM warm_pools WHERE status = ?)",
-        query.warm_pool.clone().map(Value::from),
-    );
-    condition("created >= ?", time(query.created_after));
-    condition("created <= ?", time(query.created_before));
-    condition("modified >= ?", time(query.modified_after));
-    condition("modified <= ?", time(query.modified_before));
-    let (column, order, beyond) = match query.descending {
-        true => (query.sort.column(), "DESC", '<'),
-        false => (query.sort.column(), "ASC", '>'),
-    };
-    if let Some(place) = &query.after {
-        sql.push_str(&format!(" AND ({column}, id) {beyond} (?, ?)"));
-        values.push(match &place.value {
-            serde_json::Value::Number(number) => Value::from(number.as_i64().unwrap_or_default()),
-            other => Value::from(other.as_str().unwrap_or_default().to_owned()),
-        });
-        values.push(Value::from(place.row));
+    Ok(JobDocument {
+        place,
+        description: row.get("description")?,
+        tags: tags.transpose().map_err(damaged)?.unwrap_or_default(),
+    })
+}
+
+/// A place's value, as SQLite compares it.
+fn sql_value(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Number(number) => Value::from(number.as_i64().unwrap_or_default()),
+        other => Value::from(other.as_str().unwrap_or_default().to_owned()),
     }
-    sql.push_str(&format!(" ORDER BY {column} {order}, id {order} LIMIT ?"));
-    values.push(Value::from(query.limit));
-    (sql, values)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::Database;
-    use rusqlite::StatementStatus;
-
-    fn database(directory: &std::path::Path) -> Database {
-        let schema = [crate::jobs::SCHEMA, crate::warm_pools::SCHEMA, INDEXES];
-        Database::open(&directory.join("t.db"), &schema).unwrap()
-    }
-
-    /// How SQLite goes about a list.
-    fn plan(connection: &Connection, query: &ListQuery) -> Result<String, StoreError> {
-        let (sql, values) = list_sql("training-job", query);
-        let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}"))?;
-        let steps = explain.query_map(rusqlite::params_from_iter(values), |row| row.get(3))?;
-        Ok(steps.collect::<Result<Vec<String>, _>>()?.join("; "))
-    }
-
-    #[test]
-    fn every_list_walks_an_index_and_sorts_nothing() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = database(directory.path());
-        let by = |sort, status: Option<&str>| ListQuery {
-            sort,
-            status: status.map(str::to_owned),
-            limit: 10,
-            ..ListQuery::default()
-        };
-        let searched = ListQuery {
-            name_contains: Some("a".to_owned()),
-            modified_after: Some(1),
-            ..by(SortKey::Created, None)
-        };
-        for (query, index) in [
-            (by(SortKey::Created, None), "jobs_by_creation (kind=?)"),
-            (searched, "jobs_by_creation (kind=?)"),
-            (
-                by(SortKey::Created, Some("Failed")),
-                "jobs_by_status_and_creation (kind=? AND status=?)",
-            ),
-            (by(SortKey::Status, None), "jobs_by_status"),
-            (by(SortKey::Name, None), "sqlite_autoindex_jobs_2 (kind=?)"),
-        ] {
-            let plan = database.read(|connection| plan(connection, &query));
-            let plan = plan.unwrap();
-            assert!(plan.contains(index), "{query:?}: {plan}");
-            assert!(!plan.contains("TEMP B-TREE"), "{query:?}: {plan}");
-        }
-    }
-
-    fn times_planned_again(connection: &Connection, query: &ListQuery) -> Result<i32, StoreError> {
-        let (sql, _) = list_sql("training-job", query);
-        for _ in 0..3 {
-            list(connection, "training-job", query)?;
-        }
-        let statement = connection.prepare_cached(&sql)?;
-        Ok(statement.get_status(StatementStatus::RePrepare))
-    }
-
-    #[test]
-    fn a_list_that_is_asked_for_again_is_not_planned_again() {
-        let directory = tempfile::tempdir().unwrap();
-        let database = database(directory.path());
-        let plain = ListQuery {
-            limit: 10,
-            ..ListQuery::default()
-        };
-        let failed = ListQuery {
-            status: Some("Failed".to_owned()),
-            descending: true,
-            ..plain.clone()
-        };
-        for query in [plain, failed] {
-            let times = database.read(|connection| times_planned_again(connection, &query));
-            assert_eq!(times.unwrap(), 0, "{query:?}");
-        }
-    }
-}
+mod tests;

@@ -77,7 +77,7 @@ pub struct NewJob {
 /// The jobs in one SQLite file.
 #[derive(Debug, Clone)]
 pub struct JobStore {
-    database: Database,
+    pub(crate) database: Database,
 }
 
 /// The documents come last, the one that is read most first among them: SQLite

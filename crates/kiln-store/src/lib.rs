@@ -10,6 +10,7 @@ mod jobs;
 pub mod key_file;
 mod logs;
 pub mod objects;
+mod search;
 mod tags;
 mod warm_pools;
 
@@ -18,7 +19,7 @@ use std::path::Path;
 pub use announcements::{Announcement, AnnouncementStore, NewAnnouncement};
 pub use database::Database;
 pub use instances::{Instance, InstanceStore};
-pub use job_list::{JobSummary, ListQuery, Place, SortKey};
+pub use job_list::{JobDocument, JobSummary, ListQuery, Place, SortKey};
 pub use jobs::{JobChange, JobIndex, JobStore, NewJob, StoredJob};
 pub use logs::{
     Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Sources, Window,
@@ -36,6 +37,8 @@ const JOB_MIGRATIONS: &[&str] = &[
     announcements::SCHEMA,
     warm_pools::SCHEMA,
     job_list::INDEXES,
+    job_list::ORDERS,
+    job_list::NAMES,
 ];
 
 /// What a control plane remembers, under one data directory. Logs have a file

@@ -148,7 +148,10 @@ fn resource_config(seat: &Seat<'_>) -> Value {
     };
     let mut groups: Vec<Value> = Vec::new();
     for host in seat.hosts {
-        if !groups.iter().any(|group| group["instance_group_name"] == *host.group) {
+        if !groups
+            .iter()
+            .any(|group| group["instance_group_name"] == *host.group)
+        {
             groups.push(json!({
                 "hosts": names(Some(&host.group)),
                 "instance_group_name": host.group,

@@ -93,7 +93,10 @@ impl TrainingJobs {
             return Ok(Launch::Settled);
         }
         let hosts = hosts::hosts(job.request.resource_config.as_ref());
-        let types: Vec<_> = hosts.iter().map(|host| host.instance_type.as_str()).collect();
+        let types: Vec<_> = hosts
+            .iter()
+            .map(|host| host.instance_type.as_str())
+            .collect();
         let fit = match self.shared.engine.fit(&types) {
             Ok(fit) => fit,
             Err(refusal) => {
@@ -140,7 +143,10 @@ impl TrainingJobs {
         let name = &job.request.training_job_name;
         let at = now();
         // Attempts that begin in the same second have logs of their own all the same.
-        let epoch = at.millis().div_euclid(1000).max(job.state.stream_second + 1);
+        let epoch = at
+            .millis()
+            .div_euclid(1000)
+            .max(job.state.stream_second + 1);
         let instance = |(host, (id, claim)): (&HostSpec, &(String, Claim))| {
             Ok(Instance {
                 id: id.clone(),

@@ -138,7 +138,9 @@ mod tests {
             assert_eq!(position(&rule_name(at)), None);
             assert_eq!(Role::of(&rule_name(at)), Some(Role::Rule(at)));
         }
-        for odd in ["algo-0", "algo-", "algo", "x-1", "algo-x", "rule-0", "rule-"] {
+        for odd in [
+            "algo-0", "algo-", "algo", "x-1", "algo-x", "rule-0", "rule-",
+        ] {
             assert_eq!(position(odd), None, "{odd}");
             assert_eq!(Role::of(odd), None, "{odd}");
         }

@@ -205,10 +205,30 @@ mod tests {
             (Access::Read, "debug", "x/job/debug-output/events/0", true),
             (Access::Write, "debug", "x/job/debug-output/events/0", false),
             (Access::Read, "code", "rule.py", true),
-            (Access::Write, "outputs", "models/job/rule-output/A/report", true),
-            (Access::Read, "outputs", "models/job/rule-output/A/report", true),
-            (Access::Write, "outputs", "models/job/rule-output/B/report", false),
-            (Access::Read, "outputs", "models/job/output/model.tar.gz", false),
+            (
+                Access::Write,
+                "outputs",
+                "models/job/rule-output/A/report",
+                true,
+            ),
+            (
+                Access::Read,
+                "outputs",
+                "models/job/rule-output/A/report",
+                true,
+            ),
+            (
+                Access::Write,
+                "outputs",
+                "models/job/rule-output/B/report",
+                false,
+            ),
+            (
+                Access::Read,
+                "outputs",
+                "models/job/output/model.tar.gz",
+                false,
+            ),
             (Access::Read, "state", "here/checkpoint", false),
         ];
         for (access, bucket, key, expected) in cases {

@@ -30,7 +30,11 @@ impl Terms {
             .as_ref()
             .map_or(0, |strategy| strategy.maximum_retry_attempts);
         Self {
-            runtime: millis(stopping.max_runtime_in_seconds.unwrap_or(DEFAULT_MAX_RUNTIME)),
+            runtime: millis(
+                stopping
+                    .max_runtime_in_seconds
+                    .unwrap_or(DEFAULT_MAX_RUNTIME),
+            ),
             wait: stopping.max_wait_time_in_seconds.map(millis),
             pending: stopping.max_pending_time_in_seconds.map(millis),
             retries: retries.max(0).unsigned_abs(),

@@ -233,16 +233,25 @@ impl Plane {
 
     /// What describe says of the job's pool; lists must say the same.
     pub(super) fn pool(&self, name: &str) -> Option<WarmPoolStatus> {
+        loop {
+            let pool = self.described_pool(name);
+            let status = pool.as_ref().map(|pool| pool.status);
+            let filter = json!({"WarmPoolStatusEquals": status, "NameContains": name});
+            let listed = self.jobs.list(&serde_json::from_value(filter).unwrap());
+            let listed = listed.unwrap().training_job_summaries;
+            // It may have changed between the two looks.
+            if pool == self.described_pool(name) {
+                assert_eq!(listed.len(), 1, "{name}: {status:?}");
+                assert_eq!(listed[0].warm_pool_status, pool);
+                return pool;
+            }
+        }
+    }
+
+    fn described_pool(&self, name: &str) -> Option<WarmPoolStatus> {
         let described: Value = serde_json::from_str(&self.jobs.describe(name).unwrap()).unwrap();
         let pool = described.get("WarmPoolStatus").cloned();
-        let pool: Option<WarmPoolStatus> = pool.map(|pool| serde_json::from_value(pool).unwrap());
-        let status = pool.as_ref().map(|pool| pool.status);
-        let filter = json!({"WarmPoolStatusEquals": status, "NameContains": name});
-        let listed = self.jobs.list(&serde_json::from_value(filter).unwrap());
-        let listed = listed.unwrap().training_job_summaries;
-        assert_eq!(listed.len(), 1, "{name}: {status:?}");
-        assert_eq!(listed[0].warm_pool_status, pool);
-        pool
+        pool.map(|pool| serde_json::from_value(pool).unwrap())
     }
 
     pub(super) fn status(&self, name: &str) -> Option<Status> {

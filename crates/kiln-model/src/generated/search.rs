@@ -30,6 +30,36 @@ impl Filter {
     }
 }
 
+/// The shape `GetSearchSuggestionsRequest` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetSearchSuggestionsRequest {
+    /// `Resource`.
+    pub resource: ResourceType,
+    /// `SuggestionQuery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suggestion_query: Option<SuggestionQuery>,
+}
+
+impl GetSearchSuggestionsRequest {
+    /// One with the required members set and no others.
+    pub fn new(resource: ResourceType) -> Self {
+        Self {
+            resource,
+            suggestion_query: None,
+        }
+    }
+}
+
+/// The shape `GetSearchSuggestionsResponse` of the API.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetSearchSuggestionsResponse {
+    /// `PropertyNameSuggestions`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub property_name_suggestions: Option<Vec<PropertyNameSuggestion>>,
+}
+
 /// The shape `NestedFilters` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -38,6 +68,23 @@ pub struct NestedFilters {
     pub nested_property_name: String,
     /// `Filters`.
     pub filters: Vec<Filter>,
+}
+
+/// The shape `PropertyNameQuery` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PropertyNameQuery {
+    /// `PropertyNameHint`.
+    pub property_name_hint: String,
+}
+
+/// The shape `PropertyNameSuggestion` of the API.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct PropertyNameSuggestion {
+    /// `PropertyName`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub property_name: Option<String>,
 }
 
 /// The shape `SearchExpression` of the API.
@@ -101,6 +148,15 @@ impl SearchRequest {
             visibility_conditions: None,
         }
     }
+}
+
+/// The shape `SuggestionQuery` of the API.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct SuggestionQuery {
+    /// `PropertyNameQuery`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub property_name_query: Option<PropertyNameQuery>,
 }
 
 /// The shape `VisibilityConditions` of the API.

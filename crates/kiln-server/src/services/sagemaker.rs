@@ -6,8 +6,9 @@ use kiln_jobs::JobError;
 use kiln_jobs::training::check_tag_keys;
 use kiln_model::api::{
     AddTagsInput, AddTagsOutput, CreateTrainingJobRequest, CreateTrainingJobResponse,
-    DeleteTagsInput, DeleteTrainingJobRequest, DescribeTrainingJobRequest, ListTagsInput,
-    ListTagsOutput, ListTrainingJobsRequest, StopTrainingJobRequest, Tag, UpdateTrainingJobRequest,
+    DeleteTagsInput, DeleteTrainingJobRequest, DescribeTrainingJobRequest,
+    GetSearchSuggestionsRequest, ListTagsInput, ListTagsOutput, ListTrainingJobsRequest,
+    SearchRequest, StopTrainingJobRequest, Tag, UpdateTrainingJobRequest,
     UpdateTrainingJobResponse,
 };
 use kiln_model::{InvalidRequest, operation, validate};
@@ -20,7 +21,7 @@ use crate::door::require_owner;
 use crate::reply::{Fault, Reply, json};
 
 /// Operations that are checked, and then wait for their jobs to be built.
-const NOT_YET: [&str; 11] = [
+const NOT_YET: [&str; 10] = [
     "CreateCompilationJob",
     "CreateOptimizationJob",
     "DeleteCompilationJob",
@@ -29,19 +30,20 @@ const NOT_YET: [&str; 11] = [
     "DescribeOptimizationJob",
     "ListCompilationJobs",
     "ListOptimizationJobs",
-    "Search",
     "StopCompilationJob",
     "StopOptimizationJob",
 ];
 /// Operations that work.
-const SERVED: [&str; 9] = [
+const SERVED: [&str; 11] = [
     "AddTags",
     "CreateTrainingJob",
     "DeleteTags",
     "DeleteTrainingJob",
     "DescribeTrainingJob",
+    "GetSearchSuggestions",
     "ListTags",
     "ListTrainingJobs",
+    "Search",
     "StopTrainingJob",
     "UpdateTrainingJob",
 ];
@@ -73,6 +75,14 @@ pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply
         "ListTrainingJobs" => {
             let request: ListTrainingJobsRequest = read(input)?;
             write(&jobs.list(&request)?)
+        }
+        "Search" => {
+            let request: SearchRequest = read(input)?;
+            Ok(json(jobs.search(request).await?))
+        }
+        "GetSearchSuggestions" => {
+            let request: GetSearchSuggestionsRequest = read(input)?;
+            write(&jobs.suggest(&request)?)
         }
         "StopTrainingJob" => {
             let request: StopTrainingJobRequest = read(input)?;

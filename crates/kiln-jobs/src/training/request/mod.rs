@@ -18,8 +18,8 @@ use resources::{the_resources, the_stopping_condition};
 
 pub use channels::{Input, Place, inputs, locations, mode};
 pub use outputs::{
-    CHECKPOINTS, PROFILE, PROFILER, PROFILING_INTERVAL, Synchronised, TENSORBOARD, TENSORS, below_job, output, places,
-    profile_path, profiling_interval, synchronised,
+    CHECKPOINTS, PROFILE, PROFILER, PROFILING_INTERVAL, Synchronised, TENSORBOARD, TENSORS,
+    below_job, output, places, profile_path, profiling_interval, synchronised,
 };
 pub use rules::{Rule, RuleKind, records, rules, the_rules};
 
@@ -289,10 +289,19 @@ mod tests {
         let cases = [
             (spot(60, 0), None),
             (spot(59, 0), Some("Invalid MaxWaitTimeInSeconds")),
-            (spot(60, 9), Some("KeepAlivePeriodInSeconds is not supported")),
+            (
+                spot(60, 9),
+                Some("KeepAlivePeriodInSeconds is not supported"),
+            ),
             (on(groups(json!([group("a", 1), group("b", 31)]))), None),
-            (on(groups(json!([group("a", 1), group("b", 32)]))), Some("at most 32")),
-            (on(groups(json!([group("a", 1), group("a", 1)]))), Some("must be unique")),
+            (
+                on(groups(json!([group("a", 1), group("b", 32)]))),
+                Some("at most 32"),
+            ),
+            (
+                on(groups(json!([group("a", 1), group("a", 1)]))),
+                Some("must be unique"),
+            ),
             (on(groups(json!([group("a", 0)]))), Some("at least 1")),
             (on(groups(json!([]))), Some("at least one instance group")),
         ];

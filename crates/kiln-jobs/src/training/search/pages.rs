@@ -17,7 +17,8 @@ use crate::JobError;
 
 /// Records that are held at a time.
 const BATCH: u32 = 250;
-/// When a page is full, so many further jobs are looked at to count those that match.
+/// Matches are counted so far by the store. Where records must be looked at, so many more
+/// are when a page is full.
 const COUNTED: u32 = 1000;
 
 /// How far the pages before have come.
@@ -80,11 +81,11 @@ impl TrainingJobs {
         let hits = match &search.before {
             Some(before) => before.hits,
             None => {
-                let limit = COUNTED + 1;
+                let limit = COUNTED;
                 let counted = jobs.count(KIND, &ListQuery { limit, ..query })?;
                 Hits {
-                    count: u64::from(counted.min(COUNTED)),
-                    exact: counted <= COUNTED,
+                    count: counted.into(),
+                    exact: counted < COUNTED,
                 }
             }
         };
