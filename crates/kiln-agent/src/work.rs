@@ -243,7 +243,8 @@ impl Work<'_> {
         let killed_at = Instant::now() + grace;
         if matches!(cut, Outcome::Stopped | Outcome::MaxRuntimeExceeded) {
             let stopping = Report::Stage(Stage::Stopping);
-            self.spool.append([stopping]).map_err(spooling)?;
+            let appended = self.spool.append([stopping]);
+            appended.map_err(RuntimeError::io("writing down a report"))?;
         }
         // However this goes, it may end all the same, and is killed if not.
         match timeout_at(killed_at, running.signal(SIGTERM)).await {
@@ -302,13 +303,6 @@ pub(crate) async fn clear(directory: &Path, id: &str) {
         .is_err()
     {
         tracing::warn!("a container may be left");
-    }
-}
-
-fn spooling(source: std::io::Error) -> RuntimeError {
-    RuntimeError::Io {
-        doing: "writing down a report".to_owned(),
-        source,
     }
 }
 

@@ -193,6 +193,8 @@ impl DataError {
             ErrorKind::NotFound
             | ErrorKind::NotADirectory
             | ErrorKind::AlreadyExists
+            | ErrorKind::InvalidFilename
+            | ErrorKind::FileTooLarge
             | ErrorKind::PermissionDenied => Self::Obstructed { doing, source },
             _ => Self::Io { doing, source },
         }

@@ -285,6 +285,12 @@ fn open_file(directory: &OwnedFd, name: &CStr) -> io::Result<Option<(File, FileS
     Ok((kind(&stat) == Some(Kind::File)).then(|| (File::from(file), stat)))
 }
 
+/// What is wrong with a file of so many bytes, most of which are holes.
+pub(crate) fn too_large(size: u64) -> io::Error {
+    let why = format!("it claims to have {size} bytes, more than there is room for");
+    io::Error::new(io::ErrorKind::FileTooLarge, why)
+}
+
 fn level_or_empty(
     sides: Vec<(usize, OwnedFd)>,
     path: &Path,

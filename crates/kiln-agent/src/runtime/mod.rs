@@ -263,6 +263,14 @@ pub enum RuntimeError {
     },
 }
 
+impl RuntimeError {
+    /// What failed while something was being done.
+    pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+}
+
 /// Something that runs containers.
 #[async_trait]
 pub trait Runtime: Send + Sync {

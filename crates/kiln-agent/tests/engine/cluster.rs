@@ -141,6 +141,18 @@ async fn a_host_that_ends_early_takes_nothing_from_the_others() {
 }
 
 #[tokio::test]
+async fn a_network_that_nobody_waits_for_any_more_is_removed() {
+    let Some(rig) = Rig::new().await else { return };
+    let containers = [rig.shell("true"), rig.shell("true")];
+    let cluster = cluster(&containers);
+    let opening = open(&rig, &cluster, 0, NetworkPolicy::Isolated);
+    let dropped = tokio::time::timeout(std::time::Duration::from_millis(1), opening).await;
+    assert!(dropped.is_err());
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(networks(&rig, &cluster), "");
+}
+
+#[tokio::test]
 async fn what_a_crash_leaves_is_swept() {
     let Some(rig) = Rig::new().await else { return };
     let containers = [rig.shell("true"), rig.shell("true")];
@@ -154,7 +166,13 @@ async fn what_a_crash_leaves_is_swept() {
         "",
         "it is another data directory's"
     );
+    // This test's instances lie beside the directory in which it runs.
     let here = std::env::current_dir().unwrap();
-    rig.runtime.sweep(&here, &[]).await.unwrap();
+    let instance = |id: &str| here.parent().unwrap().join(id);
+    let other = instance("i-of-another-cluster");
+    rig.runtime.sweep(&other, &[]).await.unwrap();
+    assert_ne!(networks(&rig, &cluster), "", "it may be about to be used");
+    let own = instance(&containers[1].id);
+    rig.runtime.sweep(&own, &[]).await.unwrap();
     assert_eq!(networks(&rig, &cluster), "");
 }

@@ -202,3 +202,41 @@ fn datagrams_and_name_look_ups_go_out_and_come_back() {
         assert_eq!(forbidden.kind(), ErrorKind::HostUnreachable);
     });
 }
+
+#[test]
+fn exchanges_that_nobody_ends_do_not_keep_out_new_ones() {
+    as_host(async || {
+        let elsewhere = UdpSocket::bind((ELSEWHERE, 0)).unwrap();
+        let address = elsewhere.local_addr().unwrap();
+        thread::spawn(move || {
+            let mut buffer = [0; 100];
+            loop {
+                let (length, from) = elsewhere.recv_from(&mut buffer).unwrap();
+                if &buffer[..length] == b"answer" {
+                    elsewhere.send_to(b"yes", from).unwrap();
+                }
+            }
+        });
+        let network = open_to_all().await;
+        let answer = inside(&network, move || {
+            let connected = || {
+                let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
+                socket.connect(address).unwrap();
+                socket
+            };
+            for _ in 0..5000 {
+                connected().send(b"silence").unwrap();
+            }
+            let socket = connected();
+            let patience = Duration::from_secs(1);
+            socket.set_read_timeout(Some(patience)).unwrap();
+            let mut buffer = [0; 100];
+            (0..5).find_map(|_| {
+                socket.send(b"answer").unwrap();
+                let length = socket.recv(&mut buffer).ok()?;
+                Some(buffer[..length].to_vec())
+            })
+        });
+        assert_eq!(answer.await.unwrap(), b"yes");
+    });
+}

@@ -13,7 +13,7 @@ use nix::sys::stat::FileStat;
 use tar::{EntryType, Header};
 
 use super::gzip::Gzip;
-use crate::tree::{Entry, Kind, Unreadable, Walk};
+use crate::tree::{Entry, Kind, Unreadable, Walk, too_large};
 
 /// What a tar is cut into.
 const RECORD: u64 = 512;
@@ -21,14 +21,14 @@ const RECORD: u64 = 512;
 const SHORT: usize = 100;
 
 /// Writes the members of several directories as one tree's, and the end of
-/// the archive.
-pub(super) fn write<W: Write>(roots: &[&Path], to: &mut Gzip<W>) -> io::Result<()> {
+/// the archive. A file that says to be larger than `largest` is an error.
+pub(super) fn write<W: Write>(roots: &[&Path], largest: u64, to: &mut Gzip<W>) -> io::Result<()> {
     for entry in Walk::new(roots)? {
         let entry = entry.map_err(named)?;
         let written = match entry.kind {
             Kind::Directory => write_directory(&entry, to),
             Kind::Link => write_link(&entry, to),
-            Kind::File => write_file(&entry, to),
+            Kind::File => write_file(&entry, largest, to),
         };
         written.map_err(|error| match error.kind() {
             // The reader of the archive has gone: no fault of this member.
@@ -68,11 +68,14 @@ fn write_link(entry: &Entry, to: &mut impl Write) -> io::Result<()> {
     write_header(header, entry.path.as_os_str().as_bytes(), to)
 }
 
-fn write_file<W: Write>(entry: &Entry, to: &mut Gzip<W>) -> io::Result<()> {
+fn write_file<W: Write>(entry: &Entry, largest: u64, to: &mut Gzip<W>) -> io::Result<()> {
     let Some((mut file, stat)) = entry.open()? else {
         return Ok(());
     };
     let size = stat.st_size.unsigned_abs();
+    if size > largest {
+        return Err(too_large(size));
+    }
     let mut header = header(&stat, EntryType::Regular);
     header.set_size(size);
     write_header(header, entry.path.as_os_str().as_bytes(), to)?;

@@ -20,6 +20,7 @@ use tokio::task::JoinHandle;
 
 use self::gzip::Gzip;
 use self::parts::Parts;
+use crate::objects::LARGEST_OBJECT;
 use crate::upload::{Part, Room, store_parts};
 use crate::{DataError, Objects};
 
@@ -36,13 +37,14 @@ const ROOM: u32 = 32;
 /// size in bytes. A directory that does not exist is empty.
 ///
 /// # Errors
-/// When a directory cannot be read or the store refuses.
+/// When a directory cannot be read, a file in it says to be larger than the client
+/// stores, or the store refuses.
 pub async fn upload<P: AsRef<Path>>(
     objects: &Objects,
     directories: &[P],
     (bucket, key): (&str, &str),
 ) -> Result<u64, DataError> {
-    let mut made = Made::begin(crate::tree::owned(directories));
+    let mut made = Made::begin(crate::tree::owned(directories), objects.largest_file());
     let Some(first) = made.next().await? else {
         return Err(DataError::io("archiving")(io::ErrorKind::WriteZero.into()));
     };
@@ -71,7 +73,7 @@ struct Made {
 }
 
 impl Made {
-    fn begin(directories: Vec<PathBuf>) -> Self {
+    fn begin(directories: Vec<PathBuf>, largest: u64) -> Self {
         let names: Vec<String> = directories
             .iter()
             .map(|directory| directory.display().to_string())
@@ -79,7 +81,7 @@ impl Made {
         let (made, parts) = mpsc::channel(1);
         let writer = tokio::task::spawn_blocking(move || {
             let roots: Vec<&Path> = directories.iter().map(PathBuf::as_path).collect();
-            write_merged(&roots, Parts::new(made))?.finish()
+            write_merged(&roots, largest, Parts::new(made))?.finish()
         });
         Self {
             parts,
@@ -114,16 +116,13 @@ impl Made {
 /// # Errors
 /// When the directory cannot be read or the writer fails.
 pub fn write_archive<W: Write>(root: &Path, to: W) -> io::Result<W> {
-    write_merged(&[root], to)
+    write_merged(&[root], LARGEST_OBJECT, to)
 }
 
 /// Writes the archive of several directories, merged, and gives the writer back.
-///
-/// # Errors
-/// When a directory cannot be read or the writer fails.
-pub fn write_merged<W: Write>(roots: &[&Path], to: W) -> io::Result<W> {
+fn write_merged<W: Write>(roots: &[&Path], largest: u64, to: W) -> io::Result<W> {
     let mut gzip = Gzip::new(to, LEVEL)?;
-    members::write(roots, &mut gzip)?;
+    members::write(roots, largest, &mut gzip)?;
     gzip.finish()
 }
 

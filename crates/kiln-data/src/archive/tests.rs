@@ -40,6 +40,19 @@ fn archive(root: &Path) -> Vec<u8> {
 }
 
 #[test]
+fn a_file_that_says_to_be_huge_is_not_archived() {
+    let directory = tempfile::tempdir().unwrap();
+    let sparse = fs::File::create(directory.path().join("sparse")).unwrap();
+    for (size, is_written) in [(1000, true), (1001, false), (1 << 43, false)] {
+        sparse.set_len(size).unwrap();
+        let written = write_merged(&[directory.path()], 1000, Vec::new());
+        let refused = written.err().map(|error| error.kind());
+        let expected = (!is_written).then_some(io::ErrorKind::FileTooLarge);
+        assert_eq!(refused, expected, "{size}");
+    }
+}
+
+#[test]
 fn an_archive_has_the_cloud_s_form() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path();
@@ -100,7 +113,7 @@ fn trees_merge_and_the_first_of_equal_names_wins() {
         fs::write(path, body).unwrap();
     }
     let absent = directory.path().join("3");
-    let merged = write_merged(&[&one, &absent, &two], Vec::new()).unwrap();
+    let merged = write_merged(&[&one, &absent, &two], LARGEST_OBJECT, Vec::new()).unwrap();
     let files: Vec<_> = members(&merged)
         .into_iter()
         .map(|(name, (_, _, body, _))| {

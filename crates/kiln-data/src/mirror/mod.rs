@@ -151,12 +151,18 @@ impl Mirror {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let Some((scan, failed)) = self.scan().await? else {
-                tracing::warn!(local = ?self.store.local, "a directory is gone at the end");
-                return Ok(());
+            let failures = match self.scan().await {
+                Ok(Some((scan, failed))) => {
+                    let mut failures = self.round(&scan, Haste::Last).await;
+                    failures.extend(failed);
+                    failures
+                }
+                Ok(None) => {
+                    tracing::warn!(local = ?self.store.local, "a directory is gone at the end");
+                    return Ok(());
+                }
+                Err(error) => vec![error],
             };
-            let mut failures = self.round(&scan, Haste::Last).await;
-            failures.extend(failed);
             match failures.into_iter().next() {
                 None => return Ok(()),
                 Some(error) if rounds == LAST_ROUNDS => return Err(error),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::multipart::{Part, Room, store_parts};
+use crate::tree::too_large;
 use crate::{DataError, Objects};
 
 /// Bytes of a part, and the most that one request stores.
@@ -32,13 +33,18 @@ impl Uploader {
         }
     }
 
-    /// Stores the first `size` bytes of a file.
+    /// Stores the first `size` bytes of a file, unless that is more than a file
+    /// may have.
     pub async fn store(
         &self,
         file: File,
         size: u64,
         (bucket, key): (&str, &str),
     ) -> Result<(), DataError> {
+        if size > self.objects.largest_file() {
+            let doing = format!("storing object s3://{bucket}/{key}");
+            return Err(DataError::in_the_works(doing)(too_large(size)));
+        }
         let file = Arc::new(file);
         let stored = if size <= PART {
             self.store_whole(&file, size, (bucket, key)).await

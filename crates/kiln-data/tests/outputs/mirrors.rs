@@ -251,6 +251,26 @@ async fn a_link_in_the_directory_s_place_leads_nowhere() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_last_look_that_fails_is_taken_again() {
+    let world = World::new().await;
+    let (base, away) = (
+        world.local.path().join("ml"),
+        world.local.path().join("away"),
+    );
+    world.write("ml/out/a", "a");
+    let local = Local::new(&base, Path::new("out"));
+    let mut mirror = Mirror::new(world.store.client.clone(), local, BUCKET, "ckpt", ALL);
+    fs::rename(&base, &away).unwrap();
+    let coming_back = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        fs::rename(&away, &base).unwrap();
+    };
+    let (flushed, ()) = tokio::join!(mirror.flush(), coming_back);
+    flushed.unwrap();
+    assert_eq!(world.store.keys().await, ["ckpt/a"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_old_checkpoint_goes_while_the_new_one_is_refused() {
     let world = World::new().await;
     let mut mirror = world.mirror(ALL);

@@ -78,23 +78,26 @@ impl Store {
     /// Every object, by key.
     pub async fn objects(&self) -> BTreeMap<String, Vec<u8>> {
         let mut objects = BTreeMap::new();
+        for key in self.keys().await {
+            let body = self.client.get(BUCKET, &key).await.unwrap();
+            objects.insert(key, body.bytes().await.unwrap().to_vec());
+        }
+        objects
+    }
+
+    /// The keys alone, which may be asked for while objects come and go.
+    pub async fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
         let mut token = None;
         loop {
             let listed = self.client.list_page(BUCKET, "", token.as_deref()).await;
             let (page, next) = listed.unwrap();
-            for object in page {
-                let body = self.client.get(BUCKET, &object.key).await.unwrap();
-                objects.insert(object.key, body.bytes().await.unwrap().to_vec());
-            }
+            keys.extend(page.into_iter().map(|object| object.key));
             token = next;
             if token.is_none() {
-                return objects;
+                return keys;
             }
         }
-    }
-
-    pub async fn keys(&self) -> Vec<String> {
-        self.objects().await.into_keys().collect()
     }
 
     /// How many bodies lie on disk, of objects and of parts.

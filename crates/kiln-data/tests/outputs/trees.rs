@@ -81,6 +81,25 @@ async fn what_cannot_be_stored_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_says_to_be_huge_is_the_job_s_fault() {
+    let store = Store::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let sparse = fs::File::create(directory.path().join("sparse")).unwrap();
+    let client = store.client.clone().with_largest_file(1 << 20);
+    for (size, is_stored) in [(1 << 20, true), ((1 << 20) + 1, false), (15 << 40, false)] {
+        sparse.set_len(size).unwrap();
+        let stored = store_tree(&client, directory.path()).await;
+        match stored {
+            Ok(_) => assert!(is_stored, "{size}"),
+            Err(error) => {
+                assert!(!is_stored && error.is_the_request_s(), "{size}: {error}");
+                assert!(error.to_string().contains("model/sparse"), "{error}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trees_merge_and_the_first_of_equal_names_wins() {
     let store = Store::start().await;
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

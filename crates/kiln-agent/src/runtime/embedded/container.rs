@@ -49,12 +49,13 @@ impl EmbeddedContainer {
     ) -> Result<Self, RuntimeError> {
         let scratch = &spec.container.scratch;
         spec.write(&scratch.join(SPEC_FILE))
-            .map_err(io_error("writing the shim's specification"))?;
-        let (ours, theirs) = StdUnixStream::pair().map_err(io_error("making the shim's socket"))?;
+            .map_err(RuntimeError::io("writing the shim's specification"))?;
+        let (ours, theirs) =
+            StdUnixStream::pair().map_err(RuntimeError::io("making the shim's socket"))?;
         let shim = spawn(program, arguments, spec, theirs.into(), output)
-            .map_err(io_error("spawning the shim"))?;
+            .map_err(RuntimeError::io("spawning the shim"))?;
         let (reports, wishes) = connect(ours)
-            .map_err(io_error("connecting to the shim"))?
+            .map_err(RuntimeError::io("connecting to the shim"))?
             .into_split();
         let mut container = Self {
             id: spec.container.id.clone(),
@@ -91,9 +92,11 @@ impl EmbeddedContainer {
             .reports
             .next_line()
             .await
-            .map_err(io_error("listening to the shim"))?;
+            .map_err(RuntimeError::io("listening to the shim"))?;
         match line {
-            Some(line) => Report::from_line(&line).map_err(io_error("understanding the shim")),
+            Some(line) => {
+                Report::from_line(&line).map_err(RuntimeError::io("understanding the shim"))
+            }
             None => {
                 self.clear_groups().await?;
                 Err(RuntimeError::Machine(
@@ -130,22 +133,21 @@ impl Running for EmbeddedContainer {
         if self.ended.is_some() {
             return Ok(());
         }
-        let signal = Signal::try_from(signal).map_err(|error| RuntimeError::Io {
-            doing: format!("sending signal {signal}"),
-            source: error.into(),
-        })?;
+        let signal = Signal::try_from(signal)
+            .map_err(io::Error::from)
+            .map_err(RuntimeError::io(format!("sending signal {signal}")))?;
         let byte = [signal as u8];
         loop {
             self.wishes
                 .writable()
                 .await
-                .map_err(io_error("speaking to the shim"))?;
+                .map_err(RuntimeError::io("speaking to the shim"))?;
             match self.wishes.try_write(&byte) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The container ended before the signal could reach it.
                 Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
-                Err(error) => return Err(io_error("speaking to the shim")(error)),
+                Err(error) => return Err(RuntimeError::io("speaking to the shim")(error)),
             }
         }
     }
@@ -166,7 +168,7 @@ impl Running for EmbeddedContainer {
         drop((wishes, reports));
         let ended = tokio::time::timeout(SHIM_GONE_WITHIN, shim.wait()).await;
         let ended = ended.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-        ended.map_err(io_error("waiting for the shim"))?;
+        ended.map_err(RuntimeError::io("waiting for the shim"))?;
         clear(&id, &scratch).await
     }
 }
@@ -253,12 +255,5 @@ async fn blocking(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(io::Error::other(error)))
-        .map_err(io_error(doing))
-}
-
-pub(super) fn io_error(doing: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {
-    move |source| RuntimeError::Io {
-        doing: doing.to_owned(),
-        source,
-    }
+        .map_err(RuntimeError::io(doing))
 }

@@ -28,8 +28,8 @@ use crate::cluster::Cluster;
 use crate::runtime::{
     Container, ControlAddress, Network, NetworkPolicy, Running, Runtime, RuntimeError,
 };
+use container::EmbeddedContainer;
 pub use container::clear;
-use container::{EmbeddedContainer, io_error};
 use executable::ProtectedExecutable;
 use network::NetworkNamespace;
 pub use probe::{Severity, Weakness, probe};
@@ -53,7 +53,7 @@ impl EmbeddedRuntime {
     pub fn new(program: &Path, arguments: &[&str]) -> Result<Self, RuntimeError> {
         Ok(Self {
             program: ProtectedExecutable::of(program)
-                .map_err(io_error("protecting the shim's program"))?,
+                .map_err(RuntimeError::io("protecting the shim's program"))?,
             arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
             tolerance: Tolerance::default(),
         })

@@ -53,10 +53,8 @@ impl ClusterNetwork {
         cluster: &Cluster,
     ) -> Result<Self, RuntimeError> {
         let name = name(cluster);
-        let labels = labels(cluster).map_err(|source| RuntimeError::Io {
-            doing: "looking for the directory of the instances".to_owned(),
-            source,
-        })?;
+        let looking = RuntimeError::io("looking for the directory of the instances");
+        let labels = labels(cluster).map_err(looking)?;
         let request = |subnet| request((&name, &labels), subnet, policy, flavour);
         let subnet = ensure(docker, &name, request).await?;
         let own = subnet.host(cluster.own).ok_or_else(|| {

@@ -295,19 +295,15 @@ impl Runtime for EngineRuntime {
         let wiring = network.held.downcast_ref::<Wiring>().ok_or_else(|| {
             RuntimeError::Machine("its network belongs to another runtime".to_owned())
         })?;
-        let output = pipe::Sender::from_owned_fd(output).map_err(|source| RuntimeError::Io {
-            doing: "preparing the pipe for the container's output".to_owned(),
-            source,
-        })?;
+        let preparing = RuntimeError::io("preparing the pipe for the container's output");
+        let output = pipe::Sender::from_owned_fd(output).map_err(preparing)?;
         let Root::Engine(image) = &container.image.root else {
             return Err(RuntimeError::Image(
                 "it is not an image of the container engine".to_owned(),
             ));
         };
-        let container = named(container).map_err(|source| RuntimeError::Io {
-            doing: "looking for a shared file system".to_owned(),
-            source,
-        })?;
+        let looking = RuntimeError::io("looking for a shared file system");
+        let container = named(container).map_err(looking)?;
         let wanted = NewContainer {
             name: container.id.clone(),
             image: image.clone(),

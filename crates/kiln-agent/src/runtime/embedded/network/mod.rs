@@ -101,7 +101,7 @@ pub async fn open(
     let mailbox = membership.map(|membership| Mailbox::bind(cluster, membership));
     let mailbox = mailbox
         .transpose()
-        .map_err(io_error("binding the socket for what peers send"))?;
+        .map_err(RuntimeError::io("binding the socket for what peers send"))?;
     let parts = namespace::make(wanted).await?;
     serve(parts, wanted, control, cluster, mailbox)
 }
@@ -163,14 +163,14 @@ fn serve_device(
     mailbox: Option<Mailbox>,
     tasks: &mut JoinSet<()>,
 ) -> Result<(), RuntimeError> {
-    let tun = tun::Tun::serve(parts.device).map_err(io_error("serving the TUN device"))?;
+    let tun = tun::Tun::serve(parts.device).map_err(RuntimeError::io("serving the TUN device"))?;
     let tun = Arc::new(tun);
     let returning = parts.returning.map(adopt).transpose()?;
     let outside = returning.map(|returning| Outside::new(Arc::clone(&tun), own, returning));
     let mut peers = None;
     if let Some(mailbox) = mailbox {
         let ways = Peers::new(cluster, mailbox.membership(), tasks);
-        peers = Some(ways.map_err(io_error("opening the ways to peers"))?);
+        peers = Some(ways.map_err(RuntimeError::io("opening the ways to peers"))?);
         let tun = Arc::clone(&tun);
         tasks.spawn(async move { mailbox.serve(&tun).await });
     }
@@ -200,12 +200,5 @@ fn adopt(listener: std::net::TcpListener) -> Result<tokio::net::TcpListener, Run
     let adopted = listener
         .set_nonblocking(true)
         .and_then(|()| tokio::net::TcpListener::from_std(listener));
-    adopted.map_err(io_error("listening in the container's network"))
-}
-
-fn io_error(doing: &'static str) -> impl FnOnce(std::io::Error) -> RuntimeError {
-    move |source| RuntimeError::Io {
-        doing: doing.to_owned(),
-        source,
-    }
+    adopted.map_err(RuntimeError::io("listening in the container's network"))
 }

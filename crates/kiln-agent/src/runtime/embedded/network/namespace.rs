@@ -40,7 +40,9 @@ pub(super) async fn make(wanted: Wanted) -> Result<Parts, RuntimeError> {
             // When nobody waits any more, the namespace goes away with its parts.
             let _ = sender.send(make_here(wanted));
         })
-        .map_err(doing("starting a thread for the container's network"))?;
+        .map_err(RuntimeError::io(
+            "starting a thread for the container's network",
+        ))?;
     receiver.await.map_err(|_| {
         RuntimeError::Machine("the thread that made its network panicked".to_owned())
     })?
@@ -49,14 +51,14 @@ pub(super) async fn make(wanted: Wanted) -> Result<Parts, RuntimeError> {
 fn make_here(wanted: Wanted) -> Result<Parts, RuntimeError> {
     unshare(CloneFlags::CLONE_NEWNET)
         .map_err(io::Error::from)
-        .map_err(doing("making a network namespace"))?;
+        .map_err(RuntimeError::io("making a network namespace"))?;
     let namespace = File::open("/proc/thread-self/ns/net")
-        .map_err(doing("opening the network namespace"))?
+        .map_err(RuntimeError::io("opening the network namespace"))?
         .into();
-    let links = Links::here().map_err(doing("configuring the network namespace"))?;
+    let links = Links::here().map_err(RuntimeError::io("configuring the network namespace"))?;
     links
         .up("lo")
-        .map_err(doing("bringing the loopback interface up"))?;
+        .map_err(RuntimeError::io("bringing the loopback interface up"))?;
     let endpoint = wanted.endpoint.then(|| endpoint(&links)).transpose()?;
     let device = wanted.device.map(|wanted| device(&links, wanted));
     Ok(Parts {
@@ -69,17 +71,19 @@ fn make_here(wanted: Wanted) -> Result<Parts, RuntimeError> {
 fn endpoint(links: &Links) -> Result<TcpListener, RuntimeError> {
     links
         .set_address("lo:0", (ENDPOINT, 32))
-        .map_err(doing("adding the server's address"))?;
+        .map_err(RuntimeError::io("adding the server's address"))?;
     listen(ENDPOINT, ENDPOINT_PORT)
 }
 
 fn device(links: &Links, wanted: WantedDevice) -> Result<DeviceParts, RuntimeError> {
-    let device = tun::open().map_err(doing("opening /dev/net/tun"))?;
+    let device = tun::open().map_err(RuntimeError::io("opening /dev/net/tun"))?;
     link::make_tun(&device, INTERFACE)
         .and_then(|()| links.set_mtu(INTERFACE, tun::MTU))
         .and_then(|()| links.set_address(INTERFACE, (wanted.address, wanted.prefix)))
         .and_then(|()| links.up(INTERFACE))
-        .map_err(doing("configuring the container's network device"))?;
+        .map_err(RuntimeError::io(
+            "configuring the container's network device",
+        ))?;
     // The device carries IPv4 only. Where this cannot be set, IPv6 is still no way
     // out, but the device shows an address of its kind.
     let _ = fs::write(
@@ -93,7 +97,9 @@ fn device(links: &Links, wanted: WantedDevice) -> Result<DeviceParts, RuntimeErr
 fn outside(links: &Links) -> Result<TcpListener, RuntimeError> {
     links
         .route_all_through(INTERFACE)
-        .map_err(doing("routing the outside world through the device"))?;
+        .map_err(RuntimeError::io(
+            "routing the outside world through the device",
+        ))?;
     // Away from the container's own address, where all ports are its own.
     listen(ENDPOINT, 0)
 }
@@ -105,12 +111,5 @@ fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener, RuntimeError> {
         socket::listen(&listener, Backlog::MAXALLOWABLE)?;
         Ok(listener)
     });
-    listening.map_err(doing("listening in the container's network"))
-}
-
-fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> RuntimeError {
-    move |source| RuntimeError::Io {
-        doing: doing.to_owned(),
-        source,
-    }
+    listening.map_err(RuntimeError::io("listening in the container's network"))
 }
