@@ -23,14 +23,18 @@ WHOLE = "ml.m5.24xlarge"
 
 def pool(jobs, name: str) -> dict:
     """The job's WarmPoolStatus, of which its list entry must say the same."""
-    described = jobs.describe(name).get("WarmPoolStatus", {})
-    if described:
+    while True:
+        described = jobs.describe(name).get("WarmPoolStatus", {})
+        if not described:
+            return described
         listed = jobs.sagemaker.list_training_jobs(
             NameContains=name, WarmPoolStatusEquals=described["Status"]
         )
-        entries = {s["TrainingJobName"]: s for s in listed["TrainingJobSummaries"]}
-        assert entries[name]["WarmPoolStatus"] == described
-    return described
+        # It may have changed between the two looks.
+        if jobs.describe(name).get("WarmPoolStatus") == described:
+            entries = {s["TrainingJobName"]: s for s in listed["TrainingJobSummaries"]}
+            assert entries[name]["WarmPoolStatus"] == described
+            return described
 
 
 def wait_for_pool(jobs, name: str, status: str, within: float = 30) -> dict:
