@@ -62,7 +62,7 @@ async fn an_archive_that_is_refused_half_way_leaves_nothing() {
     let error = uploaded.unwrap_err();
     assert!(matches!(error, DataError::Refused { .. }), "{error}");
     assert!(store.objects().await.is_empty());
-    assert_eq!(store.bodies(), 0);
+    store.empties().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,12 +79,6 @@ async fn an_archive_that_nobody_waits_for_any_more_leaves_nothing() {
     }
     upload.abort();
     assert!(upload.await.unwrap_err().is_cancelled());
-    for _ in 0..400 {
-        if store.bodies() == 0 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
-    }
-    assert_eq!(store.bodies(), 0);
+    store.empties().await;
     assert!(store.objects().await.is_empty());
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
 use kiln_data::{Credentials, Objects, Transport};
@@ -9,6 +10,8 @@ use kiln_s3::{Access, AccessKey, Authority, KeyRefusal, ObjectStore, Site};
 use tokio::net::TcpListener;
 
 pub const BUCKET: &str = "bucket";
+/// How long a busy machine may take to clear up.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Answers whether a request may go on, from its action and key.
 type Gate = Box<dyn FnMut(&str, &str) -> bool + Send>;
@@ -105,5 +108,14 @@ impl Store {
         let fans = std::fs::read_dir(self.directory.path().join("objects")).unwrap();
         fans.map(|fan| std::fs::read_dir(fan.unwrap().path()).unwrap().count())
             .sum()
+    }
+    /// Waits until no body lies on disk. Parts that were on their way when their
+    /// upload was forgotten go when the server sees that nobody sends them.
+    pub async fn empties(&self) {
+        let begun = Instant::now();
+        while self.bodies() > 0 {
+            assert!(begun.elapsed() < PATIENCE, "{} bodies stay", self.bodies());
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
     }
 }
