@@ -62,7 +62,7 @@ async fn an_archive_that_is_refused_half_way_leaves_nothing() {
     let error = uploaded.unwrap_err();
     assert!(matches!(error, DataError::Refused { .. }), "{error}");
     assert!(store.objects().await.is_empty());
-    store.empties().await;
+    store.keeps(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,6 +79,6 @@ async fn an_archive_that_nobody_waits_for_any_more_leaves_nothing() {
     }
     upload.abort();
     assert!(upload.await.unwrap_err().is_cancelled());
-    store.empties().await;
+    store.keeps(0).await;
     assert!(store.objects().await.is_empty());
 }

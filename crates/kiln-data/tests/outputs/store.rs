@@ -109,11 +109,12 @@ impl Store {
         fans.map(|fan| std::fs::read_dir(fan.unwrap().path()).unwrap().count())
             .sum()
     }
-    /// Waits until no body lies on disk. Parts that were on their way when their
-    /// upload was forgotten go when the server sees that nobody sends them.
-    pub async fn empties(&self) {
+    /// Waits until so many bodies lie on disk. Parts that were on
+    /// their way when their upload was forgotten go when the server sees that
+    /// nobody sends them.
+    pub async fn keeps(&self, bodies: usize) {
         let begun = Instant::now();
-        while self.bodies() > 0 {
+        while self.bodies() != bodies {
             assert!(begun.elapsed() < PATIENCE, "{} bodies stay", self.bodies());
             tokio::time::sleep(Duration::from_millis(25)).await;
         }

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 
 use tokio::net::UnixDatagram;
 
@@ -11,10 +10,10 @@ use super::super::tun::{MTU, Tun};
 use super::{Membership, socket_of};
 use crate::cluster::Cluster;
 
-/// A bound socket, which goes with this.
+/// A bound socket. Its name stays until the instance's directory goes: by then
+/// it may be the name of another, which was bound in its place.
 pub(in super::super) struct Mailbox {
     socket: UnixDatagram,
-    path: PathBuf,
     membership: Membership,
 }
 
@@ -29,11 +28,7 @@ impl Mailbox {
             _ => {}
         }
         let socket = UnixDatagram::bind(&path)?;
-        Ok(Self {
-            socket,
-            path,
-            membership,
-        })
+        Ok(Self { socket, membership })
     }
 
     /// The place of the host that it belongs to.
@@ -58,12 +53,5 @@ impl Mailbox {
                 }
             }
         }
-    }
-}
-
-impl Drop for Mailbox {
-    fn drop(&mut self) {
-        // With the directory gone already, it is gone too.
-        let _ = fs::remove_file(&self.path);
     }
 }
