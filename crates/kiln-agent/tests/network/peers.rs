@@ -313,7 +313,7 @@ fn a_peer_that_is_gone_holds_up_nobody() {
 }
 
 #[test]
-fn a_socket_is_there_for_peers_only_and_goes_with_the_network() {
+fn a_socket_is_there_for_peers_only() {
     on_host(|| {
         let instances = Instances::new();
         let sockets = || {
@@ -321,12 +321,10 @@ fn a_socket_is_there_for_peers_only_and_goes_with_the_network() {
                 .map(|instance| instances.path().join(instance).join("net.sock"));
             found.map(|socket| socket.exists())
         };
-        let agents = instances.open("job", 2, NetworkPolicy::Isolated);
+        let _agents = instances.open("job", 2, NetworkPolicy::Isolated);
         let alone = instances.open("alone", 1, NetworkPolicy::Open);
         assert_eq!(alone[0].address(), Ipv4Addr::new(10, 201, 53, 6));
         assert_eq!(sockets(), [true, true, false]);
-        drop(agents);
-        assert_eq!(sockets(), [false; 3]);
     });
 }
 
