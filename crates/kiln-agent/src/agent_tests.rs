@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
 use crate::plan::sample::plan;
 use crate::report::{Ending, Numbered, Outcome};
 use crate::runtime::ControlAddress;
+use crate::test_server::{self, Answer, Request};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -38,42 +37,22 @@ impl Control {
     }
 
     async fn listen(&self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let control = self.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(control.clone().answer(BufReader::new(stream)));
-            }
-        });
-        address
+        test_server::serve(move |request| control.answer(&request)).await
     }
 
-    async fn answer(self, mut stream: BufReader<TcpStream>) {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_until(b'\n', &mut head).await.unwrap_or(0) == 0 {
-                return;
-            }
+    fn answer(&self, request: &Request) -> Answer {
+        let (status, body) = self.handle(request);
+        Answer {
+            status,
+            headers: format!("{SERVER_HEADER}: ours\r\n"),
+            body,
+            // Orders are held back for a moment, as if they were waited for.
+            after: Duration::from_millis(20),
         }
-        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
-        stream.read_exact(&mut body).await.unwrap();
-        let (status, body) = self.handle(&head, &body);
-        // Orders are held back for a moment, as if they were waited for.
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let answer = format!(
-            "HTTP/1.1 {status} x\r\n{SERVER_HEADER}: ours\r\nContent-Length: {}\r\n\
-             Connection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let _ = stream.get_mut().write_all(answer.as_bytes()).await;
     }
 
-    fn handle(&self, head: &str, body: &[u8]) -> (u16, String) {
+    fn handle(&self, request: &Request) -> (u16, String) {
         let mut known = self.0.lock().unwrap();
         let Some(orders) = known.orders else {
             return (404, String::new());
@@ -81,10 +60,10 @@ impl Control {
         if known.refuses {
             return (400, String::new());
         }
-        if head.starts_with("get") {
+        if request.method == "GET" {
             return (200, serde_json::to_string(&orders).unwrap());
         }
-        let reports: Vec<Numbered> = serde_json::from_slice(body).unwrap();
+        let reports: Vec<Numbered> = serde_json::from_slice(&request.body).unwrap();
         let last = reports.last().unwrap().n;
         for report in reports {
             if let Report::Ended(ending) = report.report {

@@ -28,6 +28,8 @@ pub mod runtime;
 mod settlement;
 pub mod spool;
 pub mod ssh;
+#[cfg(test)]
+mod test_server;
 mod volume;
 mod work;
 

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use kiln_data::{Credentials, Transport};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
+use crate::test_server::{self, Answer, Request};
 
 /// A store that holds these keys of one bucket; each object's body is its tag.
 #[derive(Clone, Default)]
@@ -15,39 +14,23 @@ struct Store(Arc<Mutex<Vec<(String, &'static str)>>>);
 
 impl Store {
     async fn listen(&self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let store = self.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(store.clone().answer(BufReader::new(stream)));
-            }
-        });
-        address
+        test_server::serve(move |request| store.answer(&request)).await
     }
 
-    async fn answer(self, mut stream: BufReader<TcpStream>) {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_until(b'\n', &mut head).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let head = String::from_utf8(head).unwrap();
-        let target = head.split(' ').nth(1).unwrap();
-        let body = if target.contains("list-type") {
+    fn answer(&self, request: &Request) -> Answer {
+        let body = if request.query.contains("list-type") {
             self.listing()
         } else {
-            let path = target.split('?').next().unwrap();
             let all = self.0.lock().unwrap();
-            let found = all.iter().find(|(key, _)| path == format!("/b/{key}"));
+            let path = &request.path;
+            let found = all.iter().find(|(key, _)| *path == format!("/b/{key}"));
             found.map_or("", |(_, tag)| tag).to_owned()
         };
-        let answer = format!(
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let _ = stream.get_mut().write_all(answer.as_bytes()).await;
+        Answer {
+            body,
+            ..Answer::default()
+        }
     }
 
     fn listing(&self) -> String {

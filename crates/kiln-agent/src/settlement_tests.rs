@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kiln_data::{Credentials, Transport};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
 use crate::plan::sample::plan;
 use crate::plan::{Kept, SynchronisedPlan};
+use crate::test_server::{self, Answer, Request};
 
 const RECORD: &str = "/b/job/debug-output/record=z";
 const END: &str = "/b/job/debug-output/training_job_end.ts=";
@@ -26,35 +25,17 @@ struct Store(Arc<Mutex<BTreeMap<String, Vec<u8>>>>);
 
 impl Store {
     async fn listen(&self) -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
         let store = self.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(store.clone().answer(BufReader::new(stream)));
-            }
-        });
-        address
+        test_server::serve(move |request| store.take(request)).await
     }
 
-    async fn answer(self, mut stream: BufReader<TcpStream>) {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read_until(b'\n', &mut head).await.unwrap_or(0) == 0 {
-                return;
-            }
+    fn take(&self, request: Request) -> Answer {
+        let mut stored = self.0.lock().unwrap();
+        stored.insert(request.path, request.body);
+        Answer {
+            headers: "ETag: \"x\"\r\n".to_owned(),
+            ..Answer::default()
         }
-        let head = String::from_utf8(head).unwrap().to_ascii_lowercase();
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.map_or(0, |length| length.trim().parse().unwrap())];
-        stream.read_exact(&mut body).await.unwrap();
-        let path = head.split([' ', '?']).nth(1).unwrap().to_owned();
-        self.0.lock().unwrap().insert(path, body);
-        let answer =
-            "HTTP/1.1 200 OK\r\nETag: \"x\"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-        let _ = stream.get_mut().write_all(answer.as_bytes()).await;
     }
 
     fn stored(&self) -> Vec<String> {
