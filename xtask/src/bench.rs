@@ -18,6 +18,10 @@ pub struct Options {
     /// Measure nothing but latency, throughput, data or idle
     #[arg(long, value_name = "SECTION")]
     only: Option<String>,
+    /// Move nothing but this, or these with commas between them, and measure no other
+    /// section
+    #[arg(long, value_name = "MOVE", conflicts_with = "only")]
+    measure: Option<String>,
 }
 
 /// A static shell for the jobs, as Debian's package installs it.
@@ -57,6 +61,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     if let Some(section) = &options.only {
         bench.args(["--only", section]);
+    }
+    if let Some(moves) = &options.measure {
+        bench.args(["--measure", moves]);
     }
     if std::env::var_os("KILN_CACHE_DIR").is_none() {
         // The tests' framework environments serve here as well.

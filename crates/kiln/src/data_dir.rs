@@ -24,11 +24,13 @@ pub fn default() -> PathBuf {
 
 /// Where framework environments are kept: `$KILN_CACHE_DIR`, else
 /// `$XDG_CACHE_HOME/kiln`, else `~/.cache/kiln`. Deleting it costs time only.
-pub fn cache() -> PathBuf {
-    std::env::var_os("KILN_CACHE_DIR").map_or_else(
-        || home_directory("XDG_CACHE_HOME", ".cache").join("kiln"),
-        PathBuf::from,
-    )
+/// The path is absolute, as programs find it whose working directory is another.
+pub fn cache() -> std::io::Result<PathBuf> {
+    let named = std::env::var_os("KILN_CACHE_DIR").filter(|value| !value.is_empty());
+    match named {
+        Some(named) => std::path::absolute(named),
+        None => Ok(home_directory("XDG_CACHE_HOME", ".cache").join("kiln")),
+    }
 }
 
 fn home_directory(variable: &str, below_home: &str) -> PathBuf {

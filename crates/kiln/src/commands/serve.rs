@@ -65,7 +65,7 @@ impl Serve {
         let data_dir = self.directory.data_dir;
         let setup = Setup {
             data_dir: data_dir.clone(),
-            cache_dir: data_dir::cache(),
+            cache_dir: data_dir::cache()?,
             listen: self.listen,
             identity: Identity {
                 region: self.region,

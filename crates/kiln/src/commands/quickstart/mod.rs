@@ -52,7 +52,7 @@ impl Quickstart {
         prepare_environment()?;
         let setup = Setup {
             data_dir: self.data_dir.clone(),
-            cache_dir: data_dir::cache(),
+            cache_dir: data_dir::cache()?,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             identity: Identity {
                 region: REGION.parse()?,
@@ -94,7 +94,7 @@ fn prepare_environment() -> Result<(), Failure> {
         created = true;
         println!("  {}", progress.line);
     };
-    Environments::open(&data_dir::cache()).prepare(&wanted, &mut say)?;
+    Environments::open(&data_dir::cache()?).prepare(&wanted, &mut say)?;
     let how = if created { "created" } else { "ready" };
     let seconds = begun.elapsed().as_secs_f64();
     println!(
