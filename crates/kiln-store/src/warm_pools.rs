@@ -90,21 +90,6 @@ impl WarmPoolStore {
         })
     }
 
-    /// The keys of all pools of a kind that can be had.
-    ///
-    /// # Errors
-    /// The database's failure.
-    pub fn keys(&self, kind: &str, now: i64) -> Result<Vec<String>, StoreError> {
-        self.database.read(|connection| {
-            let mut query = connection.prepare_cached(
-                "SELECT DISTINCT key FROM warm_pools
-                 WHERE kind = ?1 AND key IS NOT NULL AND until > ?2",
-            )?;
-            let rows = query.query_map(params![kind, now], |row| row.get(0))?;
-            Ok(rows.collect::<Result<_, _>>()?)
-        })
-    }
-
     /// Writes down, all in one transaction, that a pool goes from the job that
     /// left it to another, and the instances that this one gets with it. `give`
     /// answers what becomes of the one, and `take` of the other; if either

@@ -100,7 +100,7 @@ pub(crate) fn build(
             entrypoint: algorithm.container_entrypoint.clone(),
             arguments: algorithm.container_arguments.clone(),
         },
-        environment: environment(job, arn, settings, cluster.name(), &claim.gpus),
+        environment: environment(job, arn, settings, cluster.name()),
         config: config_files(
             job,
             arn,
@@ -225,18 +225,11 @@ fn environment(
     arn: &Arn,
     settings: &Settings,
     host: &str,
-    gpus: &[u32],
 ) -> BTreeMap<String, String> {
-    let numbers: Vec<_> = gpus.iter().map(u32::to_string).collect();
-    let visible = match numbers.as_slice() {
-        [] => "void".to_owned(),
-        numbers => numbers.join(","),
-    };
     let ours = [
         ("AWS_EXECUTION_ENV", "AWS_ECS_EC2".to_owned()),
         ("AWS_REGION", settings.identity.region.to_string()),
         ("HOSTNAME", host.to_owned()),
-        ("NVIDIA_VISIBLE_DEVICES", visible),
         ("TRAINING_JOB_ARN", arn.to_string()),
         ("TRAINING_JOB_NAME", job.training_job_name.clone()),
     ];

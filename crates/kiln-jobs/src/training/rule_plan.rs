@@ -159,7 +159,6 @@ fn environment(placement: &RulePlacement<'_>) -> BTreeMap<String, String> {
     let ours = [
         ("AWS_REGION", settings.identity.region.to_string()),
         ("HOSTNAME", HOST.to_owned()),
-        ("NVIDIA_VISIBLE_DEVICES", "void".to_owned()),
         ("TRAINING_JOB_ARN", arn.to_string()),
         ("TRAINING_JOB_NAME", job.training_job_name.clone()),
     ];
