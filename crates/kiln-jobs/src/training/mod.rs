@@ -27,6 +27,8 @@ mod state;
 mod state_change;
 mod tags;
 mod terms;
+#[cfg(test)]
+mod test_machine;
 mod timekeeping;
 mod update;
 mod warm_pool;

@@ -1,117 +1,22 @@
 //! A control plane on a machine with room for one host, whose jobs are placed
 //! and ended by hand.
 
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
 
-use async_trait::async_trait;
-use kiln_agent::plan::{FastFile, InstancePlan};
 use kiln_agent::report::{Ending, Outcome};
-use kiln_agent::runtime::embedded::Tolerance;
-use kiln_agent::runtime::{ControlAddress, Limits};
-use kiln_engine::{Engine, EngineError, Fit, Leftovers, NoCapacity, Presence};
 use kiln_model::api::{WarmPoolResourceStatus as Status, WarmPoolStatus};
 use kiln_store::Store;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::training::test_machine::{Machine, SHARE, control_plane};
 use crate::training::{Event, TrainingJobs};
-use crate::{Buckets, BucketsError, Identity, SessionKeys, Settings};
-
-const SHARE: Share = Share {
-    limits: Limits {
-        memory_bytes: 1,
-        cpus: 1.0,
-        processes: 1,
-        shm_bytes: 1,
-    },
-    gpus: 0,
-};
-
-/// A machine with room for one.
-#[derive(Default)]
-pub(super) struct Small {
-    pub(super) room: Mutex<HashSet<String>>,
-}
-
-#[async_trait]
-impl Engine for Small {
-    fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity> {
-        Ok(Fit {
-            shares: vec![SHARE; types.len()],
-            remark: None,
-        })
-    }
-
-    fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
-        let mut room = self.room.lock().unwrap();
-        if room.len() + instances.len() > 1 {
-            return None;
-        }
-        room.extend(instances.iter().map(|(name, _)| name.clone()));
-        Some(vec![claim(); instances.len()])
-    }
-
-    fn fits_without(&self, _: &[(String, Share)], _: &[String]) -> bool {
-        false
-    }
-
-    fn adopt(&self, instance: &str, _: &Claim) {
-        self.room.lock().unwrap().insert(instance.to_owned());
-    }
-
-    fn release(&self, instance: &str) {
-        self.room.lock().unwrap().remove(instance);
-    }
-
-    async fn place(&self, _: &InstancePlan) -> Result<(), EngineError> {
-        Ok(())
-    }
-
-    fn presence(&self, _: &str) -> Presence {
-        Presence::Absent
-    }
-
-    async fn departed(&self, _: &str) {}
-
-    fn leftovers(&self, _: &str, _: u64) -> Result<Leftovers, EngineError> {
-        Ok(Leftovers::none())
-    }
-
-    fn strays(&self, _: &HashSet<String>) -> Result<Vec<String>, EngineError> {
-        Ok(Vec::new())
-    }
-
-    async fn clear(&self, _: &str) -> Result<(), EngineError> {
-        Ok(())
-    }
-}
-
-struct Full;
-
-#[async_trait]
-impl Buckets for Full {
-    async fn exists(&self, _: &str) -> Result<bool, BucketsError> {
-        Ok(true)
-    }
-
-    async fn any_object(&self, _: &str, _: &str) -> Result<bool, BucketsError> {
-        Ok(true)
-    }
-}
-
-fn claim() -> Claim {
-    Claim {
-        limits: SHARE.limits,
-        gpus: Vec::new(),
-    }
-}
 
 /// The control plane.
 pub(super) struct Plane {
     pub(super) directory: tempfile::TempDir,
     pub(super) store: Store,
-    pub(super) engine: Arc<Small>,
+    pub(super) engine: Arc<Machine>,
     pub(super) jobs: TrainingJobs,
 }
 
@@ -123,32 +28,10 @@ impl Plane {
     }
 
     fn over(directory: tempfile::TempDir, store: Store) -> Self {
-        let settings = Settings {
-            identity: Identity {
-                region: "us-east-1".parse().unwrap(),
-                account: "123456789012".parse().unwrap(),
-            },
-            control: ControlAddress::File(PathBuf::new()),
-            data_dir: directory.path().to_owned(),
-            cache_dir: PathBuf::new(),
-            images: Vec::new(),
-            engine_socket: None,
-            tolerance: Tolerance::default(),
-            announced: false,
-            preempt_spot: false,
-            file_systems: Vec::new(),
-            fast_file: FastFile::default(),
-            external_store: None,
-        };
-        let engine = Arc::<Small>::default();
-        let keys = SessionKeys::new(b"secret");
-        let jobs = TrainingJobs::new(
-            settings,
-            store.clone(),
-            engine.clone(),
-            Arc::new(Full),
-            keys,
-        );
+        let engine = Machine::with_room_for(1);
+        // Jobs are placed by hand, and no agent stands behind them.
+        engine.break_down();
+        let jobs = control_plane(&store, directory.path(), &engine);
         Self {
             directory,
             store,
@@ -261,15 +144,4 @@ impl Plane {
     pub(super) fn is_free(&self) -> bool {
         self.engine.room.lock().unwrap().is_empty()
     }
-}
-
-/// Waits until something holds, for ten seconds at most.
-pub(super) async fn until(mut holds: impl FnMut() -> bool) {
-    for _ in 0..1000 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it never held");
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use kiln_agent::report::Outcome;
 use kiln_model::api::WarmPoolResourceStatus as Status;
 
-use super::rig::{Plane, until};
+use super::rig::Plane;
+use crate::training::test_machine::until;
 
 fn failed(reason: &str) -> Outcome {
     Outcome::Failed(reason.to_owned())

@@ -1,0 +1,177 @@
+//! A control plane for tests, on a machine that only counts its room.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use kiln_agent::plan::{FastFile, InstancePlan};
+use kiln_agent::runtime::embedded::Tolerance;
+use kiln_agent::runtime::{ControlAddress, Limits};
+use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
+use kiln_store::Store;
+
+use super::TrainingJobs;
+use crate::{Buckets, BucketsError, Identity, SessionKeys, Settings};
+
+/// What every host of the machine gets.
+pub(super) const SHARE: Share = Share {
+    limits: Limits {
+        memory_bytes: 1,
+        cpus: 1.0,
+        processes: 1,
+        shm_bytes: 1,
+    },
+    gpus: 0,
+};
+/// How long anything here may take on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A machine whose agents live for ever, or cannot be started.
+pub(super) struct Machine {
+    most: usize,
+    agents_live: AtomicBool,
+    /// The instances that have room.
+    pub(super) room: Mutex<HashSet<String>>,
+    /// The plans of the agents that were started.
+    pub(super) placed: Mutex<Vec<InstancePlan>>,
+}
+
+impl Machine {
+    /// A machine with room for so many hosts.
+    pub(super) fn with_room_for(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            agents_live: AtomicBool::new(true),
+            room: Mutex::default(),
+            placed: Mutex::default(),
+        })
+    }
+
+    /// From now on no agent can be started, and those that were are gone.
+    pub(super) fn break_down(&self) {
+        self.agents_live.store(false, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Engine for Machine {
+    fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity> {
+        Ok(Fit {
+            shares: vec![SHARE; types.len()],
+            remark: None,
+        })
+    }
+
+    fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
+        let mut room = self.room.lock().unwrap();
+        if self.most.saturating_sub(room.len()) < instances.len() {
+            return None;
+        }
+        room.extend(instances.iter().map(|(name, _)| name.clone()));
+        let claim = Claim {
+            limits: SHARE.limits,
+            gpus: Vec::new(),
+        };
+        Some(vec![claim; instances.len()])
+    }
+
+    fn fits_without(&self, _: &[(String, Share)], _: &[String]) -> bool {
+        false
+    }
+
+    fn adopt(&self, instance: &str, _: &Claim) {
+        self.room.lock().unwrap().insert(instance.to_owned());
+    }
+
+    fn release(&self, instance: &str) {
+        self.room.lock().unwrap().remove(instance);
+    }
+
+    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError> {
+        if !self.agents_live.load(Ordering::SeqCst) {
+            return Err(EngineError::Io {
+                doing: "starting the agent",
+                source: std::io::ErrorKind::StorageFull.into(),
+            });
+        }
+        self.placed.lock().unwrap().push(plan.clone());
+        Ok(())
+    }
+
+    fn presence(&self, _: &str) -> Presence {
+        Presence::Absent
+    }
+
+    async fn departed(&self, _: &str) {
+        if self.agents_live.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    fn leftovers(&self, _: &str, _: u64) -> Result<Leftovers, EngineError> {
+        Ok(Leftovers::none())
+    }
+
+    fn strays(&self, _: &HashSet<String>) -> Result<Vec<String>, EngineError> {
+        Ok(Vec::new())
+    }
+
+    async fn clear(&self, _: &str) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
+
+/// Buckets that hold whatever is looked for.
+struct Full;
+
+#[async_trait]
+impl Buckets for Full {
+    async fn exists(&self, _: &str) -> Result<bool, BucketsError> {
+        Ok(true)
+    }
+
+    async fn any_object(&self, _: &str, _: &str) -> Result<bool, BucketsError> {
+        Ok(true)
+    }
+}
+
+/// The jobs of a control plane that begins with this store.
+pub(super) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine>) -> TrainingJobs {
+    let settings = Settings {
+        identity: Identity {
+            region: "us-east-1".parse().unwrap(),
+            account: "123456789012".parse().unwrap(),
+        },
+        control: ControlAddress::File(PathBuf::new()),
+        data_dir: data_dir.to_owned(),
+        cache_dir: PathBuf::new(),
+        images: Vec::new(),
+        engine_socket: None,
+        tolerance: Tolerance::default(),
+        announced: false,
+        preempt_spot: false,
+        file_systems: Vec::new(),
+        fast_file: FastFile::default(),
+        external_store: None,
+    };
+    let keys = SessionKeys::new(b"secret");
+    TrainingJobs::new(
+        settings,
+        store.clone(),
+        engine.clone(),
+        Arc::new(Full),
+        keys,
+    )
+}
+
+/// Waits until something holds.
+pub(super) async fn until(mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(begun.elapsed() < PATIENCE, "it never held");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
