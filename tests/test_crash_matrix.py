@@ -285,7 +285,7 @@ def has_a_whole_model_or_none(jobs: Jobs, job: dict) -> None:
 
 def nothing_holds_up_the_next(jobs: Jobs) -> None:
     """Asserts that another job finds room and runs."""
-    job = completed(jobs.run("echo next", within=30))
+    job = completed(jobs.run("echo next", within=60))
     assert jobs.lines(job["TrainingJobName"]) == ["next"]
 
 
@@ -295,7 +295,7 @@ def unchanged(job: dict) -> dict:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.02)

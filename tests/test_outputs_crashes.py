@@ -23,7 +23,7 @@ def uploading(own_jobs):
     plan = proxy.plan(is_part, Fault("hold", after=1 << 20), times=1000)
     name = own_jobs.create(SCRIPT)
     own_jobs.wait_for_phase(name, "Uploading")
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not plan.happened:
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -42,7 +42,7 @@ def test_a_killed_agent_leaves_nothing_and_the_job_has_failed(uploading):
     assert agents
     for agent in agents:
         os.kill(agent, signal.SIGKILL)
-    job = jobs.wait(name, within=40)
+    job = jobs.wait(name, within=60)
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"].startswith("InternalServerError")
     assert not [key for key in objects(jobs) if key.endswith("model.tar.gz")]

@@ -130,7 +130,7 @@ def log_of(jobs: Jobs, job: dict, name: str) -> list[str]:
 
 def wait_for_rule_line(jobs: Jobs, name: str, of: str, text: str) -> None:
     """Waits until a rule has written a line."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while True:
         try:
             if any(text in line for line in log_of(jobs, jobs.describe(name), of)):
@@ -359,7 +359,7 @@ def test_the_rules_of_a_deleted_job_end(jobs):
     wait_for_rule_line(jobs, name, "Endless", "watching")
     assert statuses(jobs.describe(name))["Endless"]["RuleEvaluationStatus"] == "InProgress"
     jobs.sagemaker.delete_training_job(TrainingJobName=name)
-    until = time.monotonic() + 30
+    until = time.monotonic() + 60
     while rule_instances(jobs):
         assert time.monotonic() < until
         time.sleep(0.2)

@@ -255,9 +255,9 @@ def test_a_link_in_place_of_a_directory_that_is_synchronised_leads_nowhere(jobs,
 
 def test_a_failure_file_that_is_a_pipe_or_a_directory_holds_nothing_up(jobs):
     for make in ("mkfifo", "mkdir"):
-        job = jobs.run(f"{make} /opt/ml/output/failure; exit 1", within=20)
+        job = jobs.run(f"{make} /opt/ml/output/failure; exit 1", within=60)
         assert job["FailureReason"] == "AlgorithmError: , exit code: 1"
-    job = completed(jobs.run("mkfifo /opt/ml/model/pipe; echo 1 > /opt/ml/model/w", within=20))
+    job = completed(jobs.run("mkfifo /opt/ml/model/pipe; echo 1 > /opt/ml/model/w", within=60))
     assert jobs.model(job) == {"w": b"1\n"}
 
 
@@ -304,7 +304,7 @@ def cgroups() -> set[str]:
     return {path for path, _, _ in os.walk("/sys/fs/cgroup")}
 
 
-def settle(holds, within: float = 5) -> None:
+def settle(holds, within: float = 60) -> None:
     """Waits until `holds()`."""
     until = time.monotonic() + within
     while not holds():

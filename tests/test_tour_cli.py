@@ -191,7 +191,7 @@ def test_stop_and_delete(tour, server):
     job = tour.wait(name, "Stopped")
     assert job["SecondaryStatusTransitions"][-1]["StatusMessage"] == "Training job stopped"
     tour.sagemaker("delete-training-job", "--training-job-name", name)
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         gone = server.aws(
             "sagemaker", "describe-training-job", "--training-job-name", name, check=False

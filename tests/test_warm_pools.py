@@ -37,7 +37,7 @@ def pool(jobs, name: str) -> dict:
             return described
 
 
-def wait_for_pool(jobs, name: str, status: str, within: float = 30) -> dict:
+def wait_for_pool(jobs, name: str, status: str, within: float = 60) -> dict:
     """Polls until the job's pool is in this status."""
     until = time.monotonic() + within
     while pool(jobs, name).get("Status") != status:
@@ -67,7 +67,7 @@ def directories(jobs) -> list[str]:
     return [path.name for path in parent.iterdir()] if parent.exists() else []
 
 
-def wait_for_no_directory(jobs, within: float = 10) -> None:
+def wait_for_no_directory(jobs, within: float = 60) -> None:
     """Waits until no pool has a directory."""
     until = time.monotonic() + within
     while directories(jobs):

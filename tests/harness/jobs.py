@@ -102,7 +102,7 @@ class Jobs:
         self.sagemaker.create_training_job(**request)
         return request["TrainingJobName"]
 
-    def run(self, script: str, name: str | None = None, within: float = 60, **more) -> dict:
+    def run(self, script: str, name: str | None = None, within: float = 120, **more) -> dict:
         """Creates the job, follows it to its end and returns its description."""
         return self.wait(self.create(script, name, **more), within)
 
@@ -112,7 +112,7 @@ class Jobs:
         """DescribeTrainingJob."""
         return self.sagemaker.describe_training_job(TrainingJobName=name)
 
-    def wait_until(self, name: str, holds, within: float = 60) -> dict:
+    def wait_until(self, name: str, holds, within: float = 120) -> dict:
         """Polls until `holds(description)`; says what the job was doing if never."""
         until = time.monotonic() + within
         while True:
@@ -127,11 +127,11 @@ class Jobs:
                 )
             time.sleep(POLL)
 
-    def wait(self, name: str, within: float = 60) -> dict:
+    def wait(self, name: str, within: float = 120) -> dict:
         """Waits for a terminal status."""
         return self.wait_until(name, lambda job: job["TrainingJobStatus"] in ENDED, within)
 
-    def wait_for_phase(self, name: str, *phases: str, within: float = 60) -> dict:
+    def wait_for_phase(self, name: str, *phases: str, within: float = 120) -> dict:
         """Waits for one of these secondary statuses; an ended job is an error."""
         job = self.wait_until(
             name,
@@ -144,7 +144,7 @@ class Jobs:
         )
         return job
 
-    def wait_for_line(self, name: str, text: str, within: float = 30) -> None:
+    def wait_for_line(self, name: str, text: str, within: float = 120) -> None:
         """Waits until the job's log holds a line with the text."""
         until = time.monotonic() + within
         while not any(text in line for line in self.lines(name)):

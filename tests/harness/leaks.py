@@ -15,7 +15,7 @@ from pathlib import Path
 from harness import processes
 
 # An agent reports the end of its job first, and clears up then.
-PATIENCE = 15.0
+PATIENCE = 60.0
 POLL = 0.05
 CGROUPS = Path("/sys/fs/cgroup")
 

@@ -23,7 +23,7 @@ from botocore.config import Config
 from harness import leaks, processes
 
 READY_LINE = re.compile(r"^kiln is ready at (http://127\.0\.0\.1:(\d+)) \(data in (.+)\)$")
-READY_WITHIN = 30.0
+READY_WITHIN = 60.0
 ENDED = ("Completed", "Failed", "Stopped")
 
 
@@ -111,7 +111,7 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, signum: int = signal.SIGTERM, within: float = 15) -> int:
+    def terminate(self, signum: int = signal.SIGTERM, within: float = 60) -> int:
         """Asks the server to stop and returns its exit status."""
         self.process.send_signal(signum)
         return self.process.wait(timeout=within)
