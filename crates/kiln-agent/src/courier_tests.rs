@@ -57,7 +57,7 @@ async fn delivered(
     let last = spool.watch();
     let courier = courier(answering(answers).await);
     let delivery = courier.deliver_all(directory.path(), last);
-    tokio::time::timeout(Duration::from_secs(20), delivery)
+    tokio::time::timeout(Duration::from_mins(1), delivery)
         .await
         .unwrap()
 }

@@ -58,7 +58,7 @@ async fn output_is_seen_while_the_container_runs() {
     let Some(rig) = Rig::new().await else { return };
     let script = "echo first; sleep 60; echo never";
     let mut launched = rig.launch_alone(&rig.shell(script)).await.unwrap();
-    let soon = Duration::from_secs(10);
+    let soon = Duration::from_secs(40);
     tokio::time::timeout(soon, launched.read_until("first\n"))
         .await
         .unwrap();

@@ -104,7 +104,7 @@ impl Agent {
 
     pub fn connect(&self, listener: &TcpListener, host: &Self) -> TcpStream {
         let to = (host.address(), listener.local_addr().unwrap().port());
-        self.run(move || TcpStream::connect_timeout(&to.into(), Duration::from_secs(10)).unwrap())
+        self.run(move || TcpStream::connect_timeout(&to.into(), Duration::from_mins(1)).unwrap())
             .join()
             .unwrap()
     }

@@ -99,7 +99,7 @@ fn pattern(length: usize, seed: u64) -> Vec<u8> {
 
 fn refused_by(address: impl std::net::ToSocketAddrs) -> ErrorKind {
     let address = address.to_socket_addrs().unwrap().next().unwrap();
-    TcpStream::connect_timeout(&address, Duration::from_secs(5))
+    TcpStream::connect_timeout(&address, Duration::from_mins(1))
         .unwrap_err()
         .kind()
 }

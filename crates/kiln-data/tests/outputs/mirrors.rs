@@ -63,7 +63,7 @@ async fn run_until(mirror: &mut Mirror, is_so: impl AsyncFn() -> bool) {
     tokio::select! {
         never = mirror.run() => match never {},
         () = watch => {}
-        () = tokio::time::sleep(Duration::from_secs(30)) => panic!("it never was"),
+        () = tokio::time::sleep(Duration::from_mins(2)) => panic!("it never was"),
     }
 }
 

@@ -171,7 +171,7 @@ impl Server {
 
     /// Waits for the deletions that answers do not wait for.
     pub async fn settled(&self, expected: usize) -> usize {
-        for _ in 0..200 {
+        for _ in 0..6000 {
             if self.bodies().len() == expected {
                 break;
             }
