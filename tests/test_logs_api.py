@@ -192,3 +192,195 @@ def test_what_does_not_exist_is_said_so(logs, stream, group, name, text):
         logs.get_log_events(logGroupName=group, logStreamName=name)
     assert missing.value.response["Error"]["Code"] == "ResourceNotFoundException"
     assert missing.value.response["Error"]["Message"] == text
+
+
+SAID = [
+    "[INFO] began",
+    "[ERROR 401] UNAUTHORIZED request",
+    "[WARN] retrying request",
+    '{"level": "info", "step": 1, "loss": 0.75, "tags": ["a", "b"], "best": null}',
+    '{"level": "error", "step": 2, "loss": 1.5e-3, "user": {"id": 7}, "ok": true}',
+    '10.0.0.1 frank [10/Oct/2000:13:25:15 -0700] "GET /index.html" 404 1534',
+    '10.0.0.2 - [10/Oct/2000:13:25:16 -0700] "GET /train.csv" 200 9',
+]
+
+
+@pytest.fixture(scope="module")
+def said(jobs) -> str:
+    """The name of a job that says a little of everything."""
+    script = "cat <<'EOF'\n" + "\n".join(SAID) + "\nEOF\n"
+    return completed(jobs.run(script, name=fresh_name("Said")))["TrainingJobName"]
+
+
+@pytest.mark.parametrize(
+    "pattern, found",
+    [
+        ("", [0, 1, 2, 3, 4, 5, 6]),
+        ("request", [1, 2]),
+        ('"ERROR 401" request', [1]),
+        ("?INFO ?WARN", [0, 2]),
+        ("request -WARN", [1]),
+        ("%AUTHORIZED%", [1]),
+        (r"%^10\.0\.0\.[12] %", [5, 6]),
+        ("{ $.level = error }", [4]),
+        ("{ $.loss > 0.5 }", [3]),
+        ("{ $.step >= 1 && ($.user.id = 7 || $.tags[1] = c) }", [4]),
+        ("{ $.tags[*] = b }", [3]),
+        ("{ $.best IS NULL }", [3]),
+        ("{ $.ok IS TRUE }", [4]),
+        ("{ $.level = * && $.user NOT EXISTS }", [3]),
+        ("[ip, user, time, request, status, bytes]", [5, 6]),
+        ("[ip, user, time, request = *.html, status = 4*, bytes > 1000]", [5]),
+        ("[..., status = 200 || status = 201, bytes]", [6]),
+        ("[level, ...]", [0, 1, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_patterns_select_lines(logs, said, pattern, found):
+    page = logs.filter_log_events(
+        logGroupName=GROUP, logStreamNamePrefix=said + "/", filterPattern=pattern
+    )
+    assert messages(page) == [SAID[i] for i in found]
+
+
+@pytest.mark.parametrize("pattern", ['"open', "{ $.a }", "[a, b", "%(a|b)%", "x" * 1025])
+def test_a_pattern_that_cannot_be_read_is_refused(logs, said, pattern):
+    with pytest.raises(ClientError) as refused:
+        logs.filter_log_events(logGroupName=GROUP, filterPattern=pattern)
+    error = refused.value.response["Error"]
+    assert error["Code"] == "InvalidParameterException"
+    assert error["Message"].startswith("Invalid filter pattern")
+
+
+@pytest.fixture
+def group(logs):
+    """A log group of the test's own, with one stream."""
+    name = f"/mine/{fresh_name('group')}"
+    logs.create_log_group(logGroupName=name, tags={"team": "vision"})
+    logs.create_log_stream(logGroupName=name, logStreamName="s")
+    yield name
+    try:
+        logs.delete_log_group(logGroupName=name)
+    except logs.exceptions.ResourceNotFoundException:
+        pass
+
+
+def test_users_write_streams_of_their_own(logs, group):
+    where = {"logGroupName": group, "logStreamName": "s"}
+    empty = logs.describe_log_streams(logGroupName=group)["logStreams"][0]
+    assert empty["logStreamName"] == "s" and "firstEventTimestamp" not in empty
+    now = int(time.time() * 1000)
+    texts = ["one\ttab", "größe", "x" * 300_000]
+    events = [{"timestamp": now + i, "message": text} for i, text in enumerate(texts)]
+    logs.put_log_events(**where, logEvents=events)
+    assert messages(logs.get_log_events(**where, startFromHead=True)) == texts
+    earlier = [{"timestamp": now - 1000, "message": "earlier"}]
+    logs.put_log_events(**where, logEvents=earlier)
+    assert messages(logs.get_log_events(**where, startFromHead=True)) == [
+        "earlier",
+        *texts,
+    ]
+    held = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"][0]["storedBytes"]
+    assert held == sum(len(text.encode()) for text in ["earlier", *texts])
+
+    answer = logs.put_log_events(
+        **where,
+        logEvents=[{"timestamp": now + i * 3_600_000, "message": "m"} for i in (0, 3)],
+    )
+    assert answer["rejectedLogEventsInfo"] == {"tooNewLogEventStartIndex": 1}
+
+
+def test_what_is_deleted_is_gone_and_its_name_is_free(logs, group):
+    where = {"logGroupName": group, "logStreamName": "s"}
+    logs.put_log_events(
+        **where, logEvents=[{"timestamp": int(time.time() * 1000), "message": "old"}]
+    )
+    logs.delete_log_stream(**where)
+    assert logs.describe_log_streams(logGroupName=group)["logStreams"] == []
+    with pytest.raises(logs.exceptions.ResourceNotFoundException):
+        logs.get_log_events(**where)
+    logs.create_log_stream(**where)
+    assert logs.get_log_events(**where)["events"] == []
+    logs.delete_log_group(logGroupName=group)
+    assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+
+
+def test_groups_are_listed_in_pages_and_have_tags_and_a_retention(logs):
+    stem = f"/mine/{fresh_name('listed')}"
+    names = [f"{stem}/{letter}" for letter in "abcde"]
+    for name in names:
+        logs.create_log_group(logGroupName=name)
+    pages = logs.get_paginator("describe_log_groups").paginate(
+        logGroupNamePrefix=stem, PaginationConfig={"PageSize": 2}
+    )
+    groups = [group for page in pages for group in page["logGroups"]]
+    assert [group["logGroupName"] for group in groups] == names
+    part = logs.describe_log_groups(logGroupNamePattern=f"{stem[3:]}/c")["logGroups"]
+    assert [group["logGroupName"] for group in part] == [names[2]]
+
+    arn = groups[0]["logGroupArn"]
+    logs.tag_resource(resourceArn=arn, tags={"a": "1", "b": "2"})
+    logs.untag_resource(resourceArn=arn, tagKeys=["a"])
+    assert logs.list_tags_for_resource(resourceArn=arn)["tags"] == {"b": "2"}
+    logs.put_retention_policy(logGroupName=names[0], retentionInDays=14)
+    kept = logs.describe_log_groups(logGroupNamePrefix=names[0])["logGroups"][0]
+    assert kept["retentionInDays"] == 14
+    for name in names:
+        logs.delete_log_group(logGroupName=name)
+
+
+@pytest.mark.parametrize(
+    "operation, more, code, text",
+    [
+        (
+            "create_log_group",
+            {},
+            "ResourceAlreadyExistsException",
+            "group already exists",
+        ),
+        (
+            "create_log_stream",
+            {"logStreamName": "s"},
+            "ResourceAlreadyExistsException",
+            "stream already exists",
+        ),
+        (
+            "create_log_stream",
+            {"logStreamName": "a:b"},
+            "InvalidParameterException",
+            "regular expression pattern: [^:*]*",
+        ),
+        (
+            "put_retention_policy",
+            {"retentionInDays": 2},
+            "InvalidParameterException",
+            "Value '2' at 'retentionInDays'",
+        ),
+        (
+            "put_log_events",
+            {
+                "logStreamName": "s",
+                "logEvents": [{"timestamp": at, "message": "m"} for at in (2, 1)],
+            },
+            "InvalidParameterException",
+            "chronological order",
+        ),
+        (
+            "put_metric_filter",
+            {
+                "filterName": "f",
+                "filterPattern": "",
+                "metricTransformations": [
+                    {"metricName": "m", "metricNamespace": "n", "metricValue": "1"}
+                ],
+            },
+            "UnknownOperationException",
+            "The operation 'PutMetricFilter' is not one that Kiln serves.",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_refused(logs, group, operation, more, code, text):
+    with pytest.raises(ClientError) as refused:
+        getattr(logs, operation)(logGroupName=group, **more)
+    error = refused.value.response["Error"]
+    assert error["Code"] == code
+    assert text in error["Message"]

@@ -41,6 +41,29 @@ estimator.fit(inputs, job_name=sys.argv[1])
 print("model:", estimator.model_data)
 """
 
+ANALYTICS_PROGRAM = """
+import sys
+from sagemaker.analytics import TrainingJobAnalytics
+from sagemaker.estimator import Estimator
+
+estimator = Estimator(
+    "busybox",
+    "MyRole",
+    1,
+    "ml.m5.large",
+    container_entry_point=["/bin/sh", "-c"],
+    container_arguments=["echo loss=0.25; echo loss=0.75 accuracy=0.75"],
+    metric_definitions=[
+        {"Name": "train:loss", "Regex": "loss=([0-9.]+)"},
+        {"Name": "train:accuracy", "Regex": "accuracy=([0-9.]+)"},
+    ],
+)
+estimator.fit(logs=False, job_name=sys.argv[1])
+frame = TrainingJobAnalytics(sys.argv[1]).dataframe()
+for name, mean in frame.groupby("metric_name")["value"].mean().items():
+    print(f"{name}: {mean}")
+"""
+
 SOURCES = {
     "source/fit.py": """
 import argparse, joblib, os, numpy
@@ -204,6 +227,11 @@ def test_an_estimator_trains_on_several_channels_and_shows_the_log(sdk, jobs):
     assert jobs.model(job)["hyperparameters.json"] == b'{"flag":"True","name":"x","rate":"0.1"}'
     tags = jobs.sagemaker.list_tags(ResourceArn=job["TrainingJobArn"])["Tags"]
     assert tags == [{"Key": "team", "Value": "blue"}]
+
+
+def test_analytics_show_the_metrics_of_a_job(sdk):
+    printed = sdk.run(ANALYTICS_PROGRAM, fresh_name("analytics"))
+    assert "train:loss: 0.5" in printed and "train:accuracy: 0.75" in printed, printed
 
 
 def test_scikit_learn_runs_a_directory_with_what_lies_beside_it(sdk, jobs):

@@ -5,8 +5,16 @@
 //! is cut. Control characters are written as `#` and three octal digits, as the
 //! cloud's log agent does: metric definitions in the field match `#011` for a
 //! tab.
+//!
+//! A program that writes line by line would have each of its lines read, spooled
+//! and delivered for itself, on a processor that the program wants. So what
+//! follows soon is taken together, and the pipe is large enough for the program
+//! to go on writing meanwhile.
+
+use std::time::{Duration, Instant};
 
 use fancy_regex::Regex;
+use nix::fcntl::{FcntlArg, fcntl};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 
@@ -17,8 +25,14 @@ use crate::spool::Spool;
 
 /// The log API's limit on one event, less its 26 bytes of overhead.
 pub const LONGEST_LINE: usize = 256 * 1024 - 26;
-/// Read size; a pipe holds 64 KiB by default and a megabyte at most.
+/// Read size.
 const CHUNK: usize = 256 * 1024;
+/// What the pipe holds, if the system grants it: the most for an ordinary user.
+const PIPE: i32 = 1 << 20;
+/// Output that comes sooner than this after the last is left to gather as long.
+const GATHERING: Duration = Duration::from_millis(4);
+/// After a read of so much the next is due at once.
+const PLENTY: usize = 64 * 1024;
 
 /// A metric definition, ready to match.
 #[derive(Debug)]
@@ -61,13 +75,18 @@ pub async fn capture(
     matchers: &[Matcher],
     spool: &Spool,
 ) -> Result<(), AgentError> {
+    // A smaller pipe will do.
+    let _ = fcntl(&output, FcntlArg::F_SETPIPE_SZ(PIPE));
     let mut lines = Lines::default();
     let mut chunk = vec![0; CHUNK];
+    let mut taken: Option<Instant> = None;
     loop {
         let read = output
             .read(&mut chunk)
             .await
             .map_err(AgentError::io("reading the output"))?;
+        let soon = taken.is_some_and(|taken| taken.elapsed() < GATHERING);
+        taken = Some(Instant::now());
         let whole = if read == 0 {
             lines.finish()
         } else {
@@ -83,15 +102,26 @@ pub async fn capture(
         if read == 0 {
             return Ok(());
         }
+        if soon && read < PLENTY {
+            output = gather(output)
+                .await
+                .map_err(AgentError::io("waiting for output"))?;
+        }
     }
+}
+
+/// Lets output gather in the pipe. Nobody watches the pipe meanwhile, since every
+/// line would wake who does.
+async fn gather(output: pipe::Receiver) -> std::io::Result<pipe::Receiver> {
+    let unwatched = output.into_nonblocking_fd()?;
+    tokio::time::sleep(GATHERING).await;
+    pipe::Receiver::from_owned_fd(unwatched)
 }
 
 /// Cuts a stream of bytes into lines.
 #[derive(Debug, Default)]
 struct Lines {
     partial: Vec<u8>,
-    /// Whether the line's beginning was cut off already, being too long.
-    cut: bool,
 }
 
 impl Lines {
@@ -99,15 +129,10 @@ impl Lines {
         let mut whole = Vec::new();
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.partial.extend_from_slice(piece);
-            if self.partial.last() == Some(&b'\n') {
-                self.partial.pop();
-                if !(self.cut && self.partial.is_empty()) {
-                    self.flush(&mut whole);
-                }
-                self.cut = false;
-            } else if self.partial.len() >= LONGEST_LINE {
-                self.flush(&mut whole);
-                self.cut = true;
+            if self.partial.pop_if(|byte| *byte == b'\n').is_some() {
+                self.end(&mut whole);
+            } else {
+                self.cut(&mut whole);
             }
         }
         whole
@@ -116,27 +141,61 @@ impl Lines {
     fn finish(&mut self) -> Vec<String> {
         let mut whole = Vec::new();
         if !self.partial.is_empty() {
-            self.flush(&mut whole);
+            self.end(&mut whole);
         }
         whole
     }
 
-    fn flush(&mut self, whole: &mut Vec<String>) {
-        let line = std::mem::take(&mut self.partial);
-        let mut rest = escape(&String::from_utf8_lossy(&line));
-        // Escaping makes lines longer, so the limit is applied to its result.
-        while rest.len() > LONGEST_LINE {
-            let tail = rest.split_off(rest.floor_char_boundary(LONGEST_LINE));
-            whole.push(std::mem::replace(&mut rest, tail));
+    /// Ends a line. A carriage return before that is a part of its end.
+    fn end(&mut self, whole: &mut Vec<String>) {
+        self.partial.pop_if(|byte| *byte == b'\r');
+        self.cut(whole);
+        write_down(std::mem::take(&mut self.partial), whole);
+    }
+
+    /// Writes down what is too long for one event, however it arrived, and leaves
+    /// the rest, which is something.
+    fn cut(&mut self, whole: &mut Vec<String>) {
+        // A carriage return may be a part of the line's end.
+        while self.partial.len() > LONGEST_LINE + 1 {
+            let rest = self.partial.split_off(boundary(&self.partial));
+            write_down(std::mem::replace(&mut self.partial, rest), whole);
         }
-        whole.push(rest);
     }
 }
 
+/// Where an event must end at the latest, and does not end within a character.
+fn boundary(bytes: &[u8]) -> usize {
+    let is_first = |byte: u8| !(0x80..0xc0).contains(&byte);
+    let near = LONGEST_LINE - 3..=LONGEST_LINE;
+    near.rev()
+        .find(|at| is_first(bytes[*at]))
+        .unwrap_or(LONGEST_LINE)
+}
+
+/// Writes bytes down as an event, or as several: what is written otherwise than it
+/// came may become longer.
+fn write_down(bytes: Vec<u8>, whole: &mut Vec<String>) {
+    let mut rest = escape(into_text(bytes));
+    while rest.len() > LONGEST_LINE {
+        let tail = rest.split_off(rest.floor_char_boundary(LONGEST_LINE));
+        whole.push(std::mem::replace(&mut rest, tail));
+    }
+    whole.push(rest);
+}
+
+/// The bytes as text; what is no UTF-8 is replaced.
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 /// Writes control characters as `#` and three octal digits.
-fn escape(line: &str) -> String {
+fn escape(line: String) -> String {
     use std::fmt::Write;
-    let line = line.strip_suffix('\r').unwrap_or(line);
+    if !line.bytes().any(|byte| byte.is_ascii_control()) {
+        return line;
+    }
     let mut escaped = String::with_capacity(line.len());
     for character in line.chars() {
         if character.is_ascii_control() {
@@ -178,13 +237,34 @@ mod tests {
     }
 
     #[test]
-    fn a_line_too_long_for_one_event_becomes_several() {
-        let long = vec![b'x'; LONGEST_LINE + 10];
-        let cut = lines(&[&long, b"\nnext\n"]);
-        assert_eq!(
-            cut.iter().map(String::len).collect::<Vec<_>>(),
-            [LONGEST_LINE, 10, 4]
-        );
+    fn a_line_too_long_for_one_event_becomes_several_however_it_arrives() {
+        let cases: [(usize, &[u8], &[usize]); 6] = [
+            (LONGEST_LINE, b"\n", &[LONGEST_LINE]),
+            (LONGEST_LINE, b"\r\n", &[LONGEST_LINE]),
+            (LONGEST_LINE + 1, b"\r\n", &[LONGEST_LINE, 1]),
+            (LONGEST_LINE, b"", &[LONGEST_LINE]),
+            (LONGEST_LINE - 1, "ä\n".as_bytes(), &[LONGEST_LINE - 1, 2]),
+            (
+                2 * LONGEST_LINE + 1,
+                b"\n",
+                &[LONGEST_LINE, LONGEST_LINE, 1],
+            ),
+        ];
+        for (length, end, expected) in cases {
+            let line = [&vec![b'x'; length], end].concat();
+            for size in [1000, 65_536, CHUNK, line.len()] {
+                let chunks: Vec<&[u8]> = line.chunks(size).collect();
+                let cut: Vec<usize> = lines(&chunks).iter().map(String::len).collect();
+                assert_eq!(cut, expected, "{length} with {end:?} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn escaping_makes_no_event_too_long() {
+        let cut = lines(&[&vec![b'\t'; LONGEST_LINE]]);
+        assert!(cut.iter().all(|line| line.len() <= LONGEST_LINE));
+        assert_eq!(cut.concat(), "#011".repeat(LONGEST_LINE));
     }
 
     #[test]

@@ -22,8 +22,12 @@ use crate::runtime::ControlAddress;
 use crate::spool::SpoolReader;
 
 /// One delivery carries at most this many reports and about this many bytes.
-const BATCH: usize = 2000;
+const BATCH: usize = 10_000;
 const BATCH_BYTES: usize = 1 << 20;
+/// A delivery of more reports than this comes from work that says much. The next
+/// one is left to grow for a while, since each costs the other side the same.
+const MANY: usize = 100;
+const GROWING: Duration = Duration::from_millis(50);
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A delivery that takes longer than this is sent again.
@@ -132,6 +136,13 @@ impl Courier {
                 .any(|one| matches!(one.report, Report::Ended(_)))
             {
                 return Ok(());
+            }
+            if reader.release().is_err() {
+                // Then the spool is as long as all that was said.
+                tracing::debug!("the room of delivered reports cannot be given back");
+            }
+            if is_growing(&batch) {
+                tokio::time::sleep(GROWING).await;
             }
         }
     }
@@ -243,6 +254,12 @@ impl Courier {
         let named = response.headers().get(SERVER_HEADER);
         named.is_some_and(|server| server.as_bytes() == self.server.as_bytes())
     }
+}
+
+/// Whether more like this is on its way, and nothing has waited for it long.
+fn is_growing(batch: &[Numbered]) -> bool {
+    let only_lines = |one: &Numbered| matches!(one.report, Report::Log(_));
+    (MANY..BATCH / 2).contains(&batch.len()) && batch.iter().all(only_lines)
 }
 
 async fn read_json<T: DeserializeOwned>(response: reqwest::Response) -> Option<T> {

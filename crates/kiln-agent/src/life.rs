@@ -26,7 +26,7 @@ use crate::inputs::Inputs;
 use crate::opt_ml::{OptMl, WARM_POOL_CACHE};
 use crate::outputs::Synchronised;
 use crate::plan::{InstancePlan, SCRATCH};
-use crate::profile::Profiler;
+use crate::profile::{Gauge, Profiler};
 use crate::records::Records;
 use crate::report::{Ending, Orders, Outcome, Report, Stage};
 use crate::rule;
@@ -235,6 +235,7 @@ impl Life {
             grace: Duration::from_secs(self.plan.grace_seconds),
             file_systems: brought.inputs.file_systems(),
             profiler: Profiler::prepare(&self.plan, opt_ml, &self.orders),
+            gauge: Gauge::prepare(&self.plan, volume.filling(), &self.spool),
             unsettled: &self.unsettled,
         };
         let matchers = Matcher::prepare(&self.plan.metrics);

@@ -30,11 +30,55 @@ pub enum Report {
         /// The value, as the cloud keeps it: in single precision.
         value: f32,
     },
+    /// How hard its container used its machine within a minute.
+    Usage {
+        /// The start of the minute, epoch seconds.
+        minute: i64,
+        /// The metrics.
+        metrics: Vec<Measured>,
+    },
     /// Its work has failed, for this reason, and what that has left is not stored
     /// yet.
     Failing(String),
     /// It ended. Always the last report.
     Ended(Ending),
+}
+
+/// What was seen of one number within a minute.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The metric's name.
+    pub name: String,
+    /// How often it was looked at.
+    pub samples: u32,
+    /// The sum of what was seen.
+    pub total: f64,
+    /// The least that was seen.
+    pub lowest: f64,
+    /// The most that was seen.
+    pub highest: f64,
+}
+
+impl Measured {
+    /// What was seen at the first look.
+    #[must_use]
+    pub fn of(name: &str, value: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            samples: 1,
+            total: value,
+            lowest: value,
+            highest: value,
+        }
+    }
+
+    /// Takes in what was seen at one more look.
+    pub fn add(&mut self, value: f64) {
+        self.samples += 1;
+        self.total += value;
+        self.lowest = self.lowest.min(value);
+        self.highest = self.highest.max(value);
+    }
 }
 
 /// The stages of an instance's life, in order.

@@ -2,14 +2,17 @@
 //!
 //! Reports are appended as lines of JSON and delivered from the file, so a
 //! control plane that is away for an hour costs disk and no memory, and an
-//! agent that dies leaves behind what it had not delivered.
+//! agent that dies leaves behind what it had not delivered. What was delivered is
+//! given back to the disk while the file grows on, as a hole at its beginning.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::unistd::{Whence, lseek};
 use tokio::sync::watch;
 
 use crate::report::{Numbered, Report};
@@ -19,6 +22,10 @@ pub const SPOOL_FILE: &str = "reports.spool";
 
 /// No report is written as a longer line; what claims to be one is damage.
 const LONGEST_REPORT: u64 = 4 << 20;
+/// What a reader takes from the file at once.
+const READ: usize = 64 << 10;
+/// Room is given back in pieces of this size: whole blocks of any file system.
+const PIECE: u64 = 16 << 20;
 
 /// The writing end.
 #[derive(Debug)]
@@ -133,18 +140,48 @@ fn write_counted(file: &mut File, bytes: &[u8]) -> (usize, io::Result<()>) {
 /// The reading end.
 #[derive(Debug)]
 pub struct SpoolReader {
+    path: PathBuf,
     file: BufReader<File>,
     offset: u64,
+    /// Up to where room was given back.
+    released: u64,
 }
 
 impl SpoolReader {
-    /// Opens an instance's spool at its beginning.
+    /// Opens an instance's spool at the first report that it still holds.
     ///
     /// # Errors
-    /// When there is none.
+    /// When there is none, or it cannot be read.
     pub fn open(directory: &Path) -> io::Result<Self> {
-        let file = BufReader::new(File::open(directory.join(SPOOL_FILE))?);
-        Ok(Self { file, offset: 0 })
+        let path = directory.join(SPOOL_FILE);
+        let mut file = BufReader::with_capacity(READ, File::open(&path)?);
+        let offset = first_report(&mut file)?;
+        Ok(Self {
+            path,
+            file,
+            offset,
+            released: 0,
+        })
+    }
+
+    /// Gives the room of what was read back to the disk, a large piece at a time.
+    /// The rest stays where it is in the file.
+    ///
+    /// # Errors
+    /// When the file system cannot.
+    pub fn release(&mut self) -> io::Result<()> {
+        // Whoever opens the file anew skips the report that the hole ends in,
+        // or before: one that was read.
+        let read = self.offset.saturating_sub(1);
+        let end = read - read % PIECE;
+        if end <= self.released {
+            return Ok(());
+        }
+        let file = File::options().write(true).open(&self.path)?;
+        let hole = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        fallocate(file, hole, 0, end.cast_signed())?;
+        self.released = end;
+        Ok(())
     }
 
     /// Reads the next whole reports, up to a number and a size in bytes. A last
@@ -175,6 +212,21 @@ impl SpoolReader {
         }
         Ok(reports)
     }
+}
+
+/// Goes to the first report of a spool whose beginning may be a hole, which may
+/// end within a report, and answers where that is.
+fn first_report(file: &mut BufReader<File>) -> io::Result<u64> {
+    // There is no data in an empty file, nor does every file system know of holes.
+    let data = lseek(file.get_ref(), 0, Whence::SeekData).map_or(0, i64::cast_unsigned);
+    file.seek(SeekFrom::Start(data))?;
+    if data == 0 {
+        return Ok(0);
+    }
+    let mut rest_of_one = Vec::new();
+    let mut near = file.by_ref().take(LONGEST_REPORT);
+    near.read_until(b'\n', &mut rest_of_one)?;
+    Ok(data + rest_of_one.len() as u64)
 }
 
 /// The report in a line; `None` when the line is not whole.
@@ -237,6 +289,35 @@ mod tests {
         assert_eq!(reader.read(9, 1 << 20).unwrap().len(), 1);
         let error = reader.read(9, 1 << 20).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn what_was_delivered_takes_no_room_and_the_rest_is_still_found() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::create(directory.path()).unwrap();
+        let line = "x".repeat(100_000);
+        let count = 400;
+        spool
+            .append((0..count).map(|_| Report::Log(line.clone())))
+            .unwrap();
+        let mut reader = SpoolReader::open(directory.path()).unwrap();
+        let before = reader.read(count, usize::MAX >> 1).unwrap();
+        assert_eq!(before.len(), count);
+        if reader.release().is_err() {
+            // Not every file system knows of holes.
+            return;
+        }
+        spool.append([Report::Log("last".to_owned())]).unwrap();
+        assert_eq!(reader.read(9, READ).unwrap()[0].n, count as u64 + 1);
+
+        let held = File::open(directory.path().join(SPOOL_FILE)).unwrap();
+        let held = held.metadata().unwrap();
+        assert!(held.blocks() * 512 <= held.len() - 2 * PIECE + READ as u64);
+        let mut another = SpoolReader::open(directory.path()).unwrap();
+        let left = another.read(count, usize::MAX >> 1).unwrap();
+        assert!(left[0].n > 300 && left.len() as u64 == count as u64 + 2 - left[0].n);
+        assert_eq!(left.last().unwrap().report, Report::Log("last".to_owned()));
     }
 
     /// A directory on a disk of a few pages, which only this thread sees.

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::capture::{Matcher, capture};
 use crate::inputs::FileSystems;
-use crate::profile::Profiler;
+use crate::profile::{Gauge, Profiler};
 use crate::report::{Cut, Orders, Outcome, Report, Stage};
 use crate::runtime::{Container, Exit, Meter, Network, Running, Runtime, RuntimeError};
 use crate::spool::Spool;
@@ -77,6 +78,8 @@ pub(crate) struct Work<'a> {
     pub(crate) file_systems: FileSystems,
     /// Measures the work while it runs.
     pub(crate) profiler: Option<Profiler>,
+    /// The same, for the instance metrics.
+    pub(crate) gauge: Option<Gauge>,
     /// Set when something of the container may be left, or come to be only now.
     pub(crate) unsettled: &'a AtomicBool,
 }
@@ -199,8 +202,11 @@ impl Work<'_> {
         let meter = running.meter();
         let worked = tokio::select! {
             worked = self.end(running.as_mut()) => worked,
-            never = self.measure(meter) => match never {},
+            never = self.measure(meter.as_deref()) => match never {},
         };
+        if let (Some(gauge), Some(meter)) = (&self.gauge, &meter) {
+            gauge.conclude(meter.as_ref()).await;
+        }
         if let Err(error) = running.remove().await {
             tracing::warn!(%error, "something of a container that has ended is left");
             self.unsettled.store(true, Ordering::Relaxed);
@@ -221,10 +227,16 @@ impl Work<'_> {
     }
 
     /// Measures the work for as long as it is polled, where it can be measured.
-    async fn measure(&self, meter: Option<Box<dyn Meter>>) -> Infallible {
-        match (&self.profiler, meter) {
-            (Some(profiler), Some(meter)) => profiler.run(meter.as_ref()).await,
-            _ => std::future::pending().await,
+    async fn measure(&self, meter: Option<&dyn Meter>) -> Infallible {
+        let Some(meter) = meter else {
+            return std::future::pending().await;
+        };
+        let profiler = self.profiler.as_ref().map(|profiler| profiler.run(meter));
+        let gauge = self.gauge.as_ref().map(|gauge| gauge.run(meter));
+        tokio::select! {
+            Some(never) = OptionFuture::from(profiler) => never,
+            Some(never) = OptionFuture::from(gauge) => never,
+            else => std::future::pending().await,
         }
     }
 

@@ -215,6 +215,7 @@ async fn run_under(
         grace: Duration::from_secs(120),
         file_systems: FileSystems::default(),
         profiler: Profiler::prepare(&plan, &opt_ml, &orders),
+        gauge: None,
         unsettled: &AtomicBool::new(false),
     };
     let removed = Arc::new(AtomicBool::new(false));

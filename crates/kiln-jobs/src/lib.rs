@@ -3,9 +3,11 @@
 //! engine and a view of the buckets.
 
 mod keys;
+mod roles;
 pub mod training;
 
 pub use keys::{JobSession, Party, SessionKeys};
+pub use roles::{CreatedRole, policies};
 
 use std::path::PathBuf;
 

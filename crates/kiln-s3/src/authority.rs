@@ -36,6 +36,12 @@ pub trait Authority: Send + Sync + 'static {
 
     /// Whether the holder of the key may do this.
     fn allows(&self, access_key: &str, access: &Access<'_>) -> bool;
+
+    /// What to say to somebody who may not do this, if there is more to say than that.
+    fn refusal(&self, access_key: &str, access: &Access<'_>) -> Option<String> {
+        let _ = (access_key, access);
+        None
+    }
 }
 
 /// The secret parts of an access key.
@@ -197,9 +203,14 @@ impl<A: Authority> Gate<A> {
     }
 
     fn require(&self, caller: Option<&Credentials>, access: Access<'_>) -> S3Result<()> {
-        let allowed =
-            caller.is_some_and(|caller| self.authority.allows(&caller.access_key, &access));
-        if allowed { Ok(()) } else { Err(denied()) }
+        let key = &caller.ok_or_else(denied)?.access_key;
+        if self.authority.allows(key, &access) {
+            return Ok(());
+        }
+        let said = self.authority.refusal(key, &access);
+        Err(said.map_or_else(denied, |words| {
+            S3Error::with_message(S3ErrorCode::AccessDenied, words)
+        }))
     }
 
     fn require_list(

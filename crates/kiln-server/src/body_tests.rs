@@ -48,7 +48,7 @@ async fn a_body_is_read_up_to_its_bound() {
     assert_eq!(read(body, 5).await, Err(Unread::TooLarge));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_silent_client_is_not_waited_for() {
     let (pieces, body) = piecemeal();
     pieces.send(Bytes::from_static(b"some")).unwrap();
@@ -59,7 +59,7 @@ async fn a_silent_client_is_not_waited_for() {
     drop(pieces);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_slow_client_is_waited_for() {
     let (pieces, body) = piecemeal();
     let sending = async move {

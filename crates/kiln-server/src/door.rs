@@ -14,11 +14,13 @@ use kiln_jobs::training::TrainingJobs;
 use kiln_store::Store;
 use time::OffsetDateTime;
 
+use crate::authorization::{Language, authorize};
 use crate::body::{discard, read};
 use crate::keyring::{Keyring, Principal};
 use crate::objects::ObjectService;
+use crate::peer::{Peer, on_behalf_of};
 use crate::reply::{Fault, Protocol, Reply, fault, unread};
-use crate::services::{Call, Services, iam, logs, sagemaker, sts};
+use crate::services::{Call, Services, iam, logs, monitoring, sagemaker, sts, time_series};
 use crate::sigv4::{Refusal, Verifier, scope};
 use crate::{internal, operator, s3};
 
@@ -63,12 +65,13 @@ impl FrontDoor {
             verifier: Verifier::new(identity.region.to_string()),
             s3: objects.clone().behind(&keyring, &identity),
             objects,
-            keyring,
             services: Services {
                 identity,
                 jobs,
                 store,
+                keyring: keyring.clone(),
             },
+            keyring,
             // Hexadecimal digits are a header's value always.
             name: name.unwrap_or_else(|_| HeaderValue::from_static("")),
         }
@@ -77,7 +80,8 @@ impl FrontDoor {
     /// Answers a request. There is an answer to every one, and each says by whom
     /// it is given, so that agents do not take another server for this one.
     pub async fn answer(&self, request: Request<Incoming>) -> Reply {
-        let mut reply = self.route(request).await;
+        let peer = request.extensions().get::<Peer>().copied();
+        let mut reply = on_behalf_of(peer, self.route(request)).await;
         reply.headers_mut().insert(SERVER_HEADER, self.name.clone());
         reply
     }
@@ -127,11 +131,11 @@ impl FrontDoor {
     async fn reply(&self, service: Served, parts: &Parts, body: Incoming) -> Reply {
         self.serve(service, parts, body)
             .await
-            .unwrap_or_else(|error| fault(service.protocol(), &error))
+            .unwrap_or_else(|error| service.refuse(parts, &error))
     }
 
     async fn serve(&self, service: Served, parts: &Parts, body: Incoming) -> Result<Reply, Fault> {
-        let protocol = service.protocol();
+        let protocol = service.protocol(parts);
         let now = OffsetDateTime::now_utc();
         let admitted = match self.verifier.admit(parts, &self.keyring, now) {
             Ok(admitted) => admitted,
@@ -150,15 +154,20 @@ impl FrontDoor {
             parts,
             body: &body,
         };
+        if let Some((language, operation)) = service.demanded(&call)? {
+            authorize(&self.services, &call, language, &operation, protocol)?;
+        }
         self.call(service, &call).await
     }
 
     async fn call(&self, service: Served, call: &Call<'_>) -> Result<Reply, Fault> {
         match service {
             Served::SageMaker => sagemaker::answer(&self.services, call).await,
+            Served::TimeSeries => time_series::answer(&self.services, call).await,
             Served::Logs => logs::answer(&self.services, call).await,
-            Served::Sts => sts::answer(&self.services, call),
-            Served::Iam => iam::answer(&self.services, call),
+            Served::Monitoring => monitoring::answer(&self.services, call).await,
+            Served::Sts => sts::answer(&self.services, call).await,
+            Served::Iam => iam::answer(&self.services, call).await,
             Served::Operator => operator::answer(&self.services, call).await,
         }
     }
@@ -168,17 +177,49 @@ impl FrontDoor {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Served {
     SageMaker,
+    TimeSeries,
     Logs,
+    Monitoring,
     Sts,
     Iam,
     Operator,
 }
 
 impl Served {
-    fn protocol(self) -> Protocol {
+    fn protocol(self, parts: &Parts) -> Protocol {
         match self {
-            Self::SageMaker | Self::Logs | Self::Operator => Protocol::Json,
+            Self::SageMaker | Self::TimeSeries | Self::Logs | Self::Operator => Protocol::Json,
             Self::Sts | Self::Iam => Protocol::Query,
+            Self::Monitoring => monitoring::Wire::of(parts).kin(),
+        }
+    }
+
+    /// What a request wants done, for who is judged by policies. STS judges by
+    /// itself: it tells everybody who they are, and roles say who may assume them.
+    fn demanded(self, call: &Call<'_>) -> Result<Option<(Language, String)>, Fault> {
+        let path = call.parts.uri.path();
+        Ok(Some(match self {
+            Self::SageMaker => (Language::SageMaker, call.operation()?.to_owned()),
+            Self::TimeSeries => {
+                let operation = path.trim_start_matches('/').to_owned();
+                (Language::Other("sagemaker"), operation)
+            }
+            Self::Logs => (Language::Logs, call.operation()?.to_owned()),
+            Self::Monitoring => {
+                let operation = monitoring::operation(call)?;
+                (Language::Other("cloudwatch"), operation)
+            }
+            Self::Iam => (Language::Iam, call.parameter("Action").unwrap_or_default()),
+            Self::Operator => (Language::Other("kiln"), operator::ACTION.to_owned()),
+            Self::Sts => return Ok(None),
+        }))
+    }
+
+    /// The reply to a request that is refused.
+    fn refuse(self, parts: &Parts, error: &Fault) -> Reply {
+        match self {
+            Self::Monitoring => monitoring::refuse(parts, error),
+            _ => fault(self.protocol(parts), error),
         }
     }
 }
@@ -198,15 +239,20 @@ fn service_of(parts: &Parts) -> Service {
         .headers
         .get("x-amz-target")
         .and_then(|target| target.to_str().ok());
+    let path = parts.uri.path();
     let name = signed.unwrap_or_else(|| match target {
         Some(target) if target.starts_with("SageMaker.") => "sagemaker".to_owned(),
         Some(target) if target.starts_with("Logs_") => "logs".to_owned(),
+        Some(target) if target.starts_with(monitoring::TARGET) => "monitoring".to_owned(),
         Some(_) => "sagemaker".to_owned(),
+        None if path.starts_with(monitoring::CBOR_PREFIX) => "monitoring".to_owned(),
         None => "s3".to_owned(),
     });
     match name.as_str() {
         "s3" => Service::S3,
+        "sagemaker" if time_series::serves(path) => Service::Served(Served::TimeSeries),
         "sagemaker" => Service::Served(Served::SageMaker),
+        "monitoring" => Service::Served(Served::Monitoring),
         "logs" => Service::Served(Served::Logs),
         "sts" => Service::Served(Served::Sts),
         "iam" => Service::Served(Served::Iam),
@@ -243,7 +289,8 @@ fn refused(protocol: Protocol, refusal: &Refusal) -> Fault {
     }
 }
 
-/// Only the owner may call an API; jobs have their scope in S3 and no more.
+/// A job whose role is a name only may not call an API: it has its scope in S3 and
+/// no more. All others have been judged by their policies.
 pub(crate) fn require_owner(
     caller: &Principal,
     identity: &Identity,

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kiln_jobs::training::Access as JobAccess;
+use kiln_jobs::training::{Access as JobAccess, Scope};
 use kiln_jobs::{Buckets, BucketsError, Identity};
 use kiln_s3::{Access, AccessKey, Authority, KeyRefusal, ObjectStore, Site};
 use s3s::service::S3Service;
 
-use crate::keyring::Keyring;
+use crate::keyring::{Keyring, S3Holder};
 use crate::remote::RemoteStore;
 
 /// Where objects are.
@@ -84,19 +84,31 @@ impl Authority for KeyringAuthority {
     }
 
     fn allows(&self, access_key: &str, access: &Access<'_>) -> bool {
-        let Ok(scope) = self.0.s3_scope(access_key) else {
-            return false;
-        };
-        let Some(scope) = scope else { return true };
-        let (Some(bucket), Some(key)) = (access.bucket, access.key) else {
-            // Only buckets as such: a job may see that its own exist.
-            return access.action == "s3:ListBucket"
-                && access
-                    .bucket
-                    .is_some_and(|bucket| scope.names_bucket(bucket));
-        };
-        kind(access.action).is_some_and(|kind| scope.allows(kind, bucket, key))
+        match self.0.s3_holder(access_key) {
+            Err(_) => false,
+            Ok(S3Holder::Principal(caller)) => self.0.judge_in_s3(&caller, access).is_ok(),
+            Ok(S3Holder::Job(scope)) => covers(&scope, access),
+        }
     }
+
+    fn refusal(&self, access_key: &str, access: &Access<'_>) -> Option<String> {
+        match self.0.s3_holder(access_key) {
+            Ok(S3Holder::Principal(caller)) => self.0.judge_in_s3(&caller, access).err(),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the scope that follows from a job's request has this in it.
+fn covers(scope: &Scope, access: &Access<'_>) -> bool {
+    let (Some(bucket), Some(key)) = (access.bucket, access.key) else {
+        // Only buckets as such: a job may see that its own exist.
+        let named = access
+            .bucket
+            .is_some_and(|bucket| scope.names_bucket(bucket));
+        return access.action == "s3:ListBucket" && named;
+    };
+    kind(access.action).is_some_and(|kind| scope.allows(kind, bucket, key))
 }
 
 /// What an action in IAM's words means for a job; `None` for those that no job

@@ -13,6 +13,8 @@ use crate::services::{Call, Services};
 /// All of them are about training jobs.
 const PREFIX: &str = "/_kiln/training-jobs/";
 const INTERRUPT: &str = "interrupt";
+/// What the only one of them is called in policies.
+pub(crate) const ACTION: &str = "InterruptTrainingJob";
 
 /// Where a POST interrupts a training job on spot capacity.
 #[must_use]
@@ -29,11 +31,7 @@ pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply
     let path = call.parts.uri.path();
     match (&call.parts.method, target(path)) {
         (&Method::POST, Some((job, INTERRUPT))) => {
-            require_owner(
-                &call.caller,
-                &services.identity,
-                "kiln:InterruptTrainingJob",
-            )?;
+            require_owner(&call.caller, &services.identity, &format!("kiln:{ACTION}"))?;
             services.jobs.interrupt(job).await?;
             Ok(json(""))
         }

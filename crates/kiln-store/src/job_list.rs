@@ -193,6 +193,19 @@ pub(crate) fn documents_at(
     Ok(found)
 }
 
+/// The descriptions and tags of the jobs in a range of rows, by row.
+pub(crate) fn documents_between(
+    connection: &Connection,
+    kind: &str,
+    (first, last): (i64, i64),
+) -> Result<Vec<JobDocument>, StoreError> {
+    let mut statement = connection.prepare_cached(&statement::range_statement())?;
+    let documents = statement.query_map(rusqlite::params![kind, first, last], |row| {
+        document(row, place(row, SortKey::Created)?)
+    })?;
+    Ok(documents.collect::<Result<_, _>>()?)
+}
+
 fn page<T>(
     connection: &Connection,
     kind: &str,

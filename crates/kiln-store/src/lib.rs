@@ -9,8 +9,11 @@ mod job_list;
 mod jobs;
 pub mod key_file;
 mod logs;
+mod metrics;
 pub mod objects;
+pub mod principals;
 mod search;
+mod search_index;
 mod tags;
 mod warm_pools;
 
@@ -22,10 +25,15 @@ pub use instances::{Instance, InstanceStore};
 pub use job_list::{JobDocument, JobSummary, ListQuery, Place, SortKey};
 pub use jobs::{JobChange, JobIndex, JobStore, NewJob, StoredJob};
 pub use logs::{
-    Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Sources, Window,
+    Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Sources, Window, expiry,
+};
+pub use metrics::{
+    Delivery, Metric, MetricFilter, MetricStore, NewPoint, Periods, Point, Summary, TrialAxis,
+    TrialValue,
 };
 /// What a caller's own change returns when SQLite refuses it.
 pub use rusqlite::Error as SqliteError;
+pub use search_index::{BLOCK_BITS, SearchBlock, SearchIndex, SearchMark};
 pub use tags::{TAG_LIMIT, Tag, TagStore};
 pub use warm_pools::{Offer, WarmPoolEntry, WarmPoolStore};
 
@@ -39,11 +47,12 @@ const JOB_MIGRATIONS: &[&str] = &[
     job_list::INDEXES,
     job_list::ORDERS,
     job_list::NAMES,
+    search_index::MARKS,
 ];
 
-/// What a control plane remembers, under one data directory. Logs have a file
-/// and a writer of their own, so that a chatty job does not hold up the others'
-/// transitions.
+/// What a control plane remembers, under one data directory. Logs and metrics have
+/// a file and a writer of their own each, so that a chatty job does not hold up the
+/// others' transitions.
 #[derive(Debug, Clone)]
 pub struct Store {
     /// Jobs of every kind.
@@ -56,24 +65,36 @@ pub struct Store {
     pub announcements: AnnouncementStore,
     /// What jobs leave behind for jobs like them.
     pub warm_pools: WarmPoolStore,
+    /// What searches look into.
+    pub search: SearchIndex,
     /// Log groups, streams and events.
     pub logs: LogStore,
+    /// Metrics and the values of trial components.
+    pub metrics: MetricStore,
+    /// Users, roles, and their keys and policies.
+    pub principals: principals::PrincipalStore,
 }
 
 impl Store {
-    /// Opens or creates `jobs.db` and `logs.db` in the directory.
+    /// Opens or creates `jobs.db`, `search.db`, `logs.db`, `metrics.db` and `principals.db` in the
+    /// directory.
     ///
     /// # Errors
     /// See [`Database::open`].
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let database = Database::open(&directory.join("jobs.db"), JOB_MIGRATIONS)?;
+        let jobs = directory.join("jobs.db");
+        let database = Database::open(&jobs, JOB_MIGRATIONS)?;
+        let search = directory.join("search.db");
         Ok(Self {
             jobs: JobStore::new(database.clone()),
             tags: TagStore::new(database.clone()),
             instances: InstanceStore::new(database.clone()),
             announcements: AnnouncementStore::new(database.clone()),
-            warm_pools: WarmPoolStore::new(database),
+            warm_pools: WarmPoolStore::new(database.clone()),
+            search: SearchIndex::open(&search, &jobs, database)?,
             logs: LogStore::open(&directory.join("logs.db"))?,
+            metrics: MetricStore::open(&directory.join("metrics.db"))?,
+            principals: principals::PrincipalStore::open(&directory.join("principals.db"))?,
         })
     }
 }

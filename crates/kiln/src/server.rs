@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -17,7 +19,9 @@ use kiln_engine::{Fitting, LocalEngine, LocalSettings};
 use kiln_jobs::training::TrainingJobs;
 use kiln_jobs::{Identity, Settings};
 use kiln_s3::ObjectStore;
-use kiln_server::{AccessKey, FrontDoor, Keyring, Messenger, ObjectService, session_keys};
+use kiln_server::{
+    AccessKey, FrontDoor, Keyring, Messenger, ObjectService, Peer, keep_logs, session_keys,
+};
 use kiln_store::Store;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -108,7 +112,11 @@ impl Server {
             objects.buckets(),
             keys,
         );
-        let keyring = Keyring::new(root, jobs.clone());
+        let principals = store.principals.clone();
+        let identity = setup.identity.clone();
+        let keyring = Keyring::new(root, jobs.clone(), principals, identity);
+        // It ends with the process: what it does not come to is done the next time.
+        tokio::spawn(keep_logs(store.logs.clone()));
         let door = FrontDoor::new(setup.identity, keyring, jobs.clone(), store, objects);
         Ok(Self {
             door: Arc::new(door),
@@ -141,8 +149,8 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
                 () = &mut stop => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok((stream, address)) => (stream, Peer(address.ip())),
                 Err(error) => {
                     // Out of file descriptors, most likely: others must end first.
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -153,7 +161,8 @@ impl Server {
             // Small answers should not wait for more.
             let _ = stream.set_nodelay(true);
             let (door, asked) = (self.door.clone(), used.clone());
-            let service = service_fn(move |request| {
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
                 asked.notify_one();
                 let door = door.clone();
                 async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }

@@ -107,6 +107,20 @@ impl Gpus {
         all
     }
 
+    /// What was last said of all of them together, by the names that instance
+    /// metrics have: each counts for a hundred.
+    pub(super) fn load(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let latest = self.latest();
+        let sum =
+            |of: fn(&Load) -> Option<f64>| latest.values().filter_map(of).reduce(|a, b| a + b);
+        let all = [
+            ("GPUUtilization", sum(|load| load.busy)),
+            ("GPUMemoryUtilization", sum(|load| load.memory)),
+        ];
+        all.into_iter()
+            .filter_map(|(name, percent)| Some((name, percent?)))
+    }
+
     fn latest(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, Load>> {
         self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -161,6 +175,10 @@ mod tests {
                 metric("GPUMemoryUtilization", 25.0),
             ];
             assert_eq!(gpus.metrics(), expected);
+            gpus.hear(&format!("7, {}, 30, 40, 80", ids[0]));
+            let load: Vec<_> = gpus.load().collect();
+            let sums = [("GPUUtilization", 80.0), ("GPUMemoryUtilization", 75.0)];
+            assert_eq!(load, sums);
         }
     }
 }

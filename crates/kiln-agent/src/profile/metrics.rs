@@ -80,6 +80,34 @@ pub(super) fn metrics(before: &Reading, now: &Reading, limits: &Limits) -> Vec<M
     all
 }
 
+/// How hard a container uses its machine, in percent, by the names that instance
+/// metrics have: each processor counts for a hundred. `before` is there from the
+/// second reading on.
+pub(super) fn load(
+    before: Option<&Reading>,
+    now: &Reading,
+    limits: &Limits,
+) -> impl Iterator<Item = (&'static str, f64)> {
+    let busy = before.and_then(|before| {
+        let elapsed = now.at.duration_since(before.at).as_secs_f64();
+        // A container that has ended may be said to have used nothing at all.
+        let used = total(&now.usage)?.checked_sub(total(&before.usage)?)?;
+        (elapsed > 0.0).then(|| 100.0 * used.as_secs_f64() / elapsed)
+    });
+    let held = now.usage.memory_bytes;
+    let held = held.map(|bytes| 100.0 * bytes as f64 / limits.memory_bytes.max(1) as f64);
+    let all = [("CPUUtilization", busy), ("MemoryUtilization", held)];
+    all.into_iter()
+        .filter_map(|(name, percent)| Some((name, percent?)))
+}
+
+fn total(usage: &Usage) -> Option<Duration> {
+    Some(match usage.processors.as_ref()? {
+        ProcessorTime::Each(each) => each.iter().sum(),
+        ProcessorTime::Together(all) => *all,
+    })
+}
+
 fn of_processors(was: &ProcessorTime, is: &ProcessorTime, elapsed: f64, cpus: f64) -> Vec<Metric> {
     let percent = |was: &Duration, is: &Duration, of: f64| {
         100.0 * is.saturating_sub(*was).as_secs_f64() / (elapsed * of)
@@ -126,4 +154,56 @@ fn of_network(was: NetworkTraffic, is: NetworkTraffic, elapsed: f64) -> [Metric;
 
 fn rate(was: u64, is: u64, elapsed: f64) -> f64 {
     is.saturating_sub(was) as f64 / elapsed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_is_of_all_processors_together() {
+        let limits = Limits {
+            memory_bytes: 400,
+            cpus: 2.0,
+            processes: 1,
+            shm_bytes: 0,
+        };
+        let start = Instant::now();
+        let reading = |seconds: u64, processors: Option<ProcessorTime>| Reading {
+            at: start + Duration::from_secs(seconds),
+            usage: Usage {
+                processors,
+                memory_bytes: Some(100),
+                ..Usage::default()
+            },
+        };
+        let each = |all: &[u64]| {
+            let all = all.iter().map(|seconds| Duration::from_secs(*seconds));
+            Some(ProcessorTime::Each(all.collect()))
+        };
+        let together = |seconds| Some(ProcessorTime::Together(Duration::from_secs(seconds)));
+        let cases = [
+            (each(&[1, 1]), each(&[3, 2]), Some(150.0)),
+            (together(1), together(2), Some(50.0)),
+            (together(2), together(2), Some(0.0)),
+            (together(2), together(0), None),
+            (None, together(2), None),
+            (together(2), None, None),
+        ];
+        for (was, is, expected) in cases {
+            let (before, now) = (reading(0, was), reading(2, is));
+            let found: Vec<_> = load(Some(&before), &now, &limits).collect();
+            let busy = expected.map(|percent| ("CPUUtilization", percent));
+            let all: Vec<_> = busy
+                .into_iter()
+                .chain([("MemoryUtilization", 25.0)])
+                .collect();
+            assert_eq!(found, all);
+        }
+        let first = reading(0, together(1));
+        let found: Vec<_> = load(None, &first, &limits).collect();
+        assert_eq!(found, [("MemoryUtilization", 25.0)]);
+        let same: Vec<_> = load(Some(&first), &first, &limits).collect();
+        assert_eq!(same, [("MemoryUtilization", 25.0)]);
+    }
 }

@@ -1,5 +1,6 @@
 //! The profiler's system metrics: what a container uses, measured again and again
-//! while it runs, and written where the profiler's readers look for it.
+//! while it runs, and written where the profiler's readers look for it. Beside it,
+//! the instance metrics of every job; see [`gauge`].
 //!
 //! ```text
 //! meter ─┐
@@ -8,6 +9,7 @@
 //! ```
 
 mod files;
+mod gauge;
 mod gpus;
 mod metrics;
 
@@ -17,6 +19,8 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval};
+
+pub(crate) use self::gauge::Gauge;
 
 use self::files::RecordFiles;
 use self::gpus::Gpus;

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 pub(crate) use exceeded::Exceeded;
 use quota::Quota;
 use tree::Filled;
+pub(crate) use watching::Filling;
 use watching::{Ground, Watching};
 
 use crate::opt_ml;
@@ -94,6 +95,11 @@ impl Volume {
     /// Whether the disk was found to have too little left for others.
     pub(crate) fn used_up_disk(&self) -> bool {
         matches!(*self.seen.borrow(), Some(Exceeded::Disk { .. }))
+    }
+
+    /// Tells how much of the volume is filled, for as long as that is asked.
+    pub(crate) fn filling(&self) -> Filling {
+        Filling::new(&self.ground)
     }
 
     /// Whether the volume is full at this moment. What fails for it may be over

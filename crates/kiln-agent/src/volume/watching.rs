@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -27,6 +28,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 const PAUSE_WITH_QUOTA: Duration = Duration::from_secs(30);
 /// A walk that is waited for ends after this, with what it has found.
 const LONGEST: Duration = Duration::from_secs(5);
+/// Stands for bytes that no walk has counted yet.
+const NOT_FOUND: u64 = u64::MAX;
 
 /// What is watched.
 pub(super) struct Ground {
@@ -34,12 +37,15 @@ pub(super) struct Ground {
     limit: u64,
     quota: Option<Quota>,
     reserve: Reserve,
+    /// What the last walk has found, in bytes.
+    found: AtomicU64,
 }
 
 impl Ground {
     pub(super) fn new(filled: Filled, limit: u64, quota: Option<Quota>) -> io::Result<Self> {
         Ok(Self {
             reserve: Reserve::of_disk(&filled.instance)?,
+            found: AtomicU64::new(NOT_FOUND),
             filled,
             limit,
             quota,
@@ -65,6 +71,29 @@ impl Ground {
             limit: self.limit,
             usage,
         }
+    }
+}
+
+/// Tells how much of a volume is filled, as the walks find it.
+pub(crate) struct Filling(Arc<Ground>);
+
+impl Filling {
+    pub(super) fn new(ground: &Arc<Ground>) -> Self {
+        Self(ground.clone())
+    }
+
+    /// The filled part of the volume, in percent. Before the first walk has ended,
+    /// as much as is found in a moment.
+    pub(crate) fn percent(&self) -> Option<f64> {
+        let Ground { filled, limit, .. } = &*self.0;
+        if *limit == u64::MAX {
+            return None;
+        }
+        let found = match self.0.found.load(Ordering::Relaxed) {
+            NOT_FOUND => measure(filled, Instant::now() + SLICE).bytes(),
+            found => found,
+        };
+        Some(100.0 * found as f64 / (*limit).max(1) as f64)
     }
 }
 
@@ -136,6 +165,7 @@ impl Watching {
             return Some(ground.overflown(found));
         }
         self.suspected = too_much;
+        ground.found.store(found.bytes(), Ordering::Relaxed);
         self.walk = Walk::new(&ground.filled, ground.limit);
         self.due = match (&ground.quota, too_much) {
             (_, true) => now,
@@ -222,6 +252,26 @@ mod tests {
             waiting.look_at_disk(later),
             Some(Exceeded::Disk { .. })
         ));
+    }
+
+    #[test]
+    fn the_filled_part_is_known_before_and_after_the_first_walk() {
+        let all = tempfile::tempdir().unwrap();
+        let instance = crowded(all.path(), "i", 1 << 20);
+        let ground = |limit| {
+            let filled = Filled::new(&instance, None);
+            Arc::new(Ground::new(filled, limit, None).unwrap())
+        };
+        assert_eq!(Filling::new(&ground(u64::MAX)).percent(), None);
+        let ground = ground(4 << 20);
+        let filling = Filling::new(&ground);
+        let before = filling.percent().unwrap();
+        assert!((25.0..30.0).contains(&before), "{before}");
+        let mut watching = Watching::new(ground.clone());
+        while ground.found.load(Ordering::Relaxed) == NOT_FOUND {
+            assert_eq!(watching.look_at_files(Instant::now()), None);
+        }
+        assert_eq!(filling.percent(), Some(before));
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl TrainingJobs {
         self.find_open_jobs()?;
         watch_over(tokio::spawn(self.clone().dispatch()));
         watch_over(tokio::spawn(self.clone().keep_time()));
+        watch_over(tokio::spawn(self.clone().keep_indexed()));
         self.shared.wake.notify_one();
         Ok(())
     }
@@ -187,6 +188,7 @@ impl TrainingJobs {
         self.until_needless(id).await?;
         self.shared.engine.clear(id).await?;
         self.shared.store.logs.forget_instance(id).await?;
+        self.shared.store.metrics.forget_instance(id).await?;
         self.shared.store.instances.forget(id).await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ mod hosts;
 mod instances;
 mod list;
 mod locations;
+mod metrics;
 mod page_token;
 mod plan;
 mod queue;
@@ -53,9 +54,10 @@ use self::rules::WaitingRules;
 use self::state_change::{Heard, announcements};
 use self::terms::Terms;
 use self::timekeeping::Alarms;
-use crate::{Buckets, JobError, JobSession, SessionKeys, Settings};
+use crate::{Buckets, CreatedRole, JobError, JobSession, SessionKeys, Settings};
 
 pub use list::TrainingJobList;
+pub use metrics::trial_component;
 pub use reports::ReportError;
 pub use scope::{Access, Scope};
 pub use state::{Action, AlreadyEnded, Event, LastMetric, TrainingState};
@@ -304,10 +306,16 @@ impl TrainingJobs {
         if !instance.is_some_and(|instance| instance.job == holder.job && job.is_in(&instance)) {
             return Ok(None);
         }
-        Ok(match holder.rule {
+        let scope = match holder.rule {
             None => Some(Scope::of(&job.request, holder.party)),
             Some(rule) => Scope::of_rule(&job.request, rule, holder.party),
-        })
+        };
+        let (principals, identity) = (
+            &self.shared.store.principals,
+            &self.shared.settings.identity,
+        );
+        let role = CreatedRole::named_by(&job.request.role_arn, principals, identity)?;
+        Ok(scope.map(|scope| scope.under(role)))
     }
 
     /// The identifier that tells this control plane from all others, before and

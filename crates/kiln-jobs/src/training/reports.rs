@@ -1,19 +1,20 @@
 //! What agents report, taken in exactly once.
 //!
-//! Log lines become durable before anything else a delivery says, so that who
-//! sees a job's end can read its whole log. Both steps know which numbers they
-//! have taken in, so a delivery that was cut short between them is simply
-//! repeated.
+//! Log lines become durable before anything else a delivery says, and metrics
+//! before what it means for the job, so that who sees a job's end can read its
+//! whole log and all its metrics. Each step knows which numbers it has taken in,
+//! so a delivery that was cut short between two is simply repeated.
 
 use std::time::Duration;
 
 use kiln_agent::report::{Numbered, Orders, Receipt, Report};
-use kiln_store::{Instance, NewEvent, StoreError};
+use kiln_store::{Delivery, Instance, NewEvent, StoreError};
 
 use super::attempt::Attempt;
 use super::consequence::Consequence;
 use super::hosts::Role;
 use super::instances::session;
+use super::metrics::{gather, has_time_series, trial_component};
 use super::rules::RULE_LOG_GROUP;
 use super::scope::Access;
 use super::{Event, LOG_GROUP, TrainingJobs, instant, now, request, settle};
@@ -128,10 +129,14 @@ impl TrainingJobs {
         };
         let mut lines = Vec::new();
         let mut events = Vec::new();
+        let mut metrics = Delivery::default();
         for Numbered { n, at, report } in reports {
             match report {
                 Report::Log(message) => lines.push((n, NewEvent { at, message })),
                 report => {
+                    if let Role::Host(_) = role {
+                        gather(&mut metrics, &instance, (n, at), &report);
+                    }
                     let event = event(role, instance.attempt, report);
                     events.extend(event.map(|event| (n, at, event)));
                 }
@@ -144,6 +149,7 @@ impl TrainingJobs {
         let logs = &self.shared.store.logs;
         logs.deliver(id, group, &instance.log_stream, lines, now().millis())
             .await?;
+        self.take_in_metrics(&instance, last, metrics).await?;
         if events.is_empty() {
             return Ok(());
         }
@@ -154,6 +160,28 @@ impl TrainingJobs {
             Ok(())
         })
         .await
+    }
+
+    /// Keeps metrics; value by value too, where the job asks for that.
+    async fn take_in_metrics(
+        &self,
+        instance: &Instance,
+        last: u64,
+        mut metrics: Delivery,
+    ) -> Result<(), JobError> {
+        if metrics.points.is_empty() {
+            return Ok(());
+        }
+        let stored = self.shared.store.jobs.find(&instance.kind, &instance.job)?;
+        let job = stored.map(|stored| self.read(stored)).transpose()?;
+        if !job.is_some_and(|job| has_time_series(&job.request)) {
+            metrics.trial.clear();
+        }
+        metrics.component = trial_component(&instance.job);
+        let seconds = now().millis().div_euclid(1000);
+        let store = &self.shared.store.metrics;
+        store.deliver(&instance.id, last, metrics, seconds).await?;
+        Ok(())
     }
 
     /// Steps the instance's job through what happened; answers what follows.

@@ -1,13 +1,16 @@
 //! What a job's own keys open: its inputs to read, its outputs to write. The
 //! agent reads whatever the request names, and that is known only when it has
 //! read the manifests; so its keys read everything, and no container sees them.
+//!
+//! Where the job's role was created here, with policies of its own, these decide
+//! instead, for the agent and for the work alike, as in the cloud.
 
 use kiln_model::S3Uri;
 use kiln_model::api::CreateTrainingJobRequest;
 
 use super::describe::output_prefix;
 use super::request;
-use crate::Party;
+use crate::{CreatedRole, Party};
 
 /// Kinds of access to S3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,7 @@ pub struct Scope {
     /// Objects to read, and nothing that only begins like them.
     objects: Vec<S3Uri>,
     reads_all: bool,
+    role: Option<CreatedRole>,
 }
 
 impl Scope {
@@ -49,6 +53,7 @@ impl Scope {
             writable,
             objects: named(manifests).chain(source_archive(job)).collect(),
             reads_all: party == Party::Agent,
+            role: None,
         }
     }
 
@@ -68,12 +73,34 @@ impl Scope {
             writable,
             objects: rule.source().into_iter().collect(),
             reads_all: party == Party::Agent,
+            role: None,
         })
+    }
+
+    /// The same for a job whose role may have been created here.
+    #[must_use]
+    pub fn under(self, role: Option<CreatedRole>) -> Self {
+        Self { role, ..self }
+    }
+
+    /// The job's role, if it was created here. Then its policies decide about every
+    /// action, and not only about S3.
+    #[must_use]
+    pub fn role(&self) -> Option<&CreatedRole> {
+        self.role.as_ref()
     }
 
     /// Whether a key, or the keys under a prefix, may be touched.
     #[must_use]
     pub fn allows(&self, access: Access, bucket: &str, key: &str) -> bool {
+        match (&self.role, access) {
+            (Some(role), Access::Read) => role.reads(bucket, key),
+            (Some(role), Access::Write) => role.writes(bucket, key),
+            (None, access) => self.covers(access, bucket, key),
+        }
+    }
+
+    fn covers(&self, access: Access, bucket: &str, key: &str) -> bool {
         let places = match access {
             Access::Read => &self.readable,
             Access::Write => &self.writable,

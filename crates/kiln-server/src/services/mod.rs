@@ -2,15 +2,19 @@
 
 pub(crate) mod iam;
 pub(crate) mod logs;
+pub(crate) mod monitoring;
 pub(crate) mod sagemaker;
 pub(crate) mod sts;
+pub(crate) mod time_series;
 
 use http::request::Parts;
+use std::sync::Arc;
+
 use kiln_jobs::Identity;
 use kiln_jobs::training::TrainingJobs;
 use kiln_store::Store;
 
-use crate::keyring::Principal;
+use crate::keyring::{Keyring, Principal};
 use crate::reply::Fault;
 
 /// What services work on.
@@ -18,6 +22,7 @@ pub(crate) struct Services {
     pub(crate) identity: Identity,
     pub(crate) jobs: TrainingJobs,
     pub(crate) store: Store,
+    pub(crate) keyring: Arc<Keyring>,
 }
 
 /// One verified request.
@@ -29,7 +34,7 @@ pub(crate) struct Call<'a> {
 
 impl Call<'_> {
     /// The operation that `X-Amz-Target: <prefix>.<operation>` names.
-    fn operation(&self) -> Result<&str, Fault> {
+    pub(crate) fn operation(&self) -> Result<&str, Fault> {
         let target = self
             .parts
             .headers
@@ -47,7 +52,7 @@ impl Call<'_> {
     }
 
     /// The body as JSON; an empty one is an empty object.
-    fn json(&self) -> Result<serde_json::Value, Fault> {
+    pub(crate) fn json(&self) -> Result<serde_json::Value, Fault> {
         if self.body.is_empty() {
             return Ok(serde_json::json!({}));
         }
@@ -66,7 +71,7 @@ impl Call<'_> {
     }
 
     /// A parameter of the query protocol, from the body or the query string.
-    fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.parts.uri.query().unwrap_or_default().as_bytes();
         let pairs = form_urlencoded::parse(self.body).chain(form_urlencoded::parse(query));
         let mut pairs = pairs.into_iter();

@@ -157,6 +157,15 @@ pub(super) fn row_statement() -> String {
     format!("SELECT {columns} FROM jobs WHERE kind = ? AND id = ?")
 }
 
+/// The statement of the documents in a range of rows.
+pub(super) fn range_statement() -> String {
+    let columns = Part::TaggedDocument.columns();
+    format!(
+        "SELECT {columns} FROM jobs NOT INDEXED \
+         WHERE kind = ? AND jobs.id BETWEEN ? AND ? ORDER BY jobs.id"
+    )
+}
+
 /// The jobs that meet all conditions: where they are looked for, and the conditions.
 fn matching(kind: &str, query: &ListQuery, few: Option<&[i64]>) -> (String, Vec<Value>) {
     let mut values = Vec::new();

@@ -1,40 +1,45 @@
 //! What groups and streams there are.
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
-use super::{LogGroup, LogStore, LogStream};
+use super::{LogGroup, LogStore, LogStream, NO_EVENT};
 use crate::StoreError;
 
 impl LogStore {
-    /// Every group whose name starts with `prefix`, by name.
+    /// The groups whose names start with `prefix` and hold `part`, by name, beyond
+    /// the name `after`.
     ///
     /// # Errors
     /// The database's failure.
-    pub fn groups(&self, prefix: &str) -> Result<Vec<LogGroup>, StoreError> {
+    pub fn groups(
+        &self,
+        prefix: &str,
+        part: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<LogGroup>, StoreError> {
         self.database.read(|connection| {
             let mut query = connection.prepare_cached(
-                "SELECT name, created, bytes FROM groups
-                 WHERE name >= ?1 AND name < ?2 ORDER BY name",
+                "SELECT name, created, bytes, retention FROM groups
+                 WHERE name >= ?1 AND name < ?2 AND name > ?3 AND instr(name, ?4) > 0
+                 ORDER BY name LIMIT ?5",
             )?;
-            let rows = query.query_map([prefix, &end_of(prefix)], |row| {
-                Ok(LogGroup {
-                    name: row.get(0)?,
-                    created: row.get(1)?,
-                    stored_bytes: row.get(2)?,
-                })
-            })?;
+            let values = params![prefix, end_of(prefix), after, part, limit];
+            let rows = query.query_map(values, group)?;
             Ok(rows.collect::<Result<_, _>>()?)
         })
     }
 
-    /// Whether the group exists.
+    /// The group of this name, if there is one.
     ///
     /// # Errors
     /// The database's failure.
-    pub fn group_exists(&self, group: &str) -> Result<bool, StoreError> {
+    pub fn group(&self, name: &str) -> Result<Option<LogGroup>, StoreError> {
         self.database.read(|connection| {
-            let mut query = connection.prepare_cached("SELECT 1 FROM groups WHERE name = ?1")?;
-            Ok(query.exists([group])?)
+            let mut query = connection.prepare_cached(
+                "SELECT name, created, bytes, retention FROM groups WHERE name = ?1",
+            )?;
+            Ok(query.query_row([name], group).optional()?)
         })
     }
 
@@ -107,11 +112,20 @@ pub(super) fn end_of(prefix: &str) -> String {
     format!("{prefix}{}", char::MAX)
 }
 
+fn group(row: &rusqlite::Row<'_>) -> Result<LogGroup, rusqlite::Error> {
+    Ok(LogGroup {
+        name: row.get(0)?,
+        created: row.get(1)?,
+        stored_bytes: row.get(2)?,
+        retention: row.get(3)?,
+    })
+}
+
 fn stream(row: &rusqlite::Row<'_>) -> Result<LogStream, rusqlite::Error> {
     Ok(LogStream {
         name: row.get(0)?,
         created: row.get(1)?,
-        first_event: row.get(2)?,
+        first_event: Some(row.get(2)?).filter(|first| *first != NO_EVENT),
         last_event: row.get(3)?,
         last_ingestion: row.get(4)?,
     })

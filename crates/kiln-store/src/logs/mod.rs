@@ -5,9 +5,16 @@
 //! API's tokens name. The number of the last report that was appended is kept
 //! per instance in the same transaction as the events, so a delivery that is
 //! repeated adds nothing.
+//!
+//! Much is never deleted at once, since jobs' lines would wait for that: what a
+//! user deletes is out of sight at once, and swept away afterwards, as is what has
+//! expired.
 
+mod groups;
 mod listing;
 mod reading;
+mod sweep;
+mod tags;
 
 use std::path::Path;
 
@@ -16,9 +23,10 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use crate::{Database, StoreError};
 
 pub use reading::Sources;
+pub use sweep::expiry;
 
 /// Append-only; see [`Database::open`].
-const MIGRATIONS: &[&str] = &[STREAMS, GROUPS];
+const MIGRATIONS: &[&str] = &[STREAMS, GROUPS, RETENTION];
 
 const STREAMS: &str = "
 CREATE TABLE streams (
@@ -61,6 +69,27 @@ FROM streams g GROUP BY log_group;
 CREATE INDEX streams_by_start ON streams (log_group, first_event);
 CREATE INDEX streams_by_end ON streams (log_group, last_event, name);
 ";
+
+/// How long groups keep events, and what each stream holds, so that a deleted one
+/// need not be summed. A stream that is to be swept away is in the group without a
+/// name, with its number for a name; the indexes let nobody else see it.
+const RETENTION: &str = "
+ALTER TABLE groups ADD COLUMN retention INTEGER;
+ALTER TABLE streams ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE streams SET bytes =
+  (SELECT coalesce(sum(octet_length(message)), 0) FROM events WHERE stream = streams.id);
+CREATE TABLE group_tags (
+  log_group TEXT NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (log_group, key)
+) WITHOUT ROWID;
+";
+
+/// The group of streams that are to be swept away; no group is called so.
+const DELETED: &str = "";
+/// The first event of a stream without any: after all others.
+const NO_EVENT: i64 = i64::MAX;
 
 /// One log event on its way in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,11 +143,11 @@ pub struct LogStream {
     pub name: String,
     /// When it was created.
     pub created: i64,
-    /// The first event's timestamp.
-    pub first_event: i64,
-    /// The last event's timestamp.
+    /// The first event's timestamp; `None` for a stream that holds no event.
+    pub first_event: Option<i64>,
+    /// The last event's timestamp; 0 for a stream that never had one.
     pub last_event: i64,
-    /// When the last event was taken in.
+    /// When the last event was taken in; when the stream was created, if never.
     pub last_ingestion: i64,
 }
 
@@ -127,10 +156,12 @@ pub struct LogStream {
 pub struct LogGroup {
     /// The name.
     pub name: String,
-    /// When its first stream was created, epoch milliseconds.
+    /// When it was created, or its first stream was, epoch milliseconds.
     pub created: i64,
     /// Bytes of messages.
     pub stored_bytes: i64,
+    /// For how many days events are kept; `None` means for ever.
+    pub retention: Option<u32>,
 }
 
 /// Which events of a stream, or of several, are wanted.
@@ -230,6 +261,8 @@ fn delivered(tx: &Transaction<'_>, instance: &str) -> Result<u64, rusqlite::Erro
     Ok(number.unwrap_or(0).unsigned_abs())
 }
 
+/// Appends a job's events. A clock that steps back must not reorder what a job
+/// wrote, nor put anything where a reader has been.
 fn append(
     tx: &Transaction<'_>,
     group: &str,
@@ -238,41 +271,86 @@ fn append(
     now: i64,
 ) -> Result<(), rusqlite::Error> {
     let mut events = events.peekable();
-    let Some(first) = events.peek().map(|event| event.at) else {
+    if events.peek().is_none() {
         return Ok(());
-    };
-    tx.prepare_cached(
-        "INSERT INTO streams (log_group, name, created, first_event, last_event, last_ingestion)
-         VALUES (?1, ?2, ?3, ?4, ?4, ?3) ON CONFLICT DO NOTHING",
-    )?
-    .execute(params![group, stream, now, first])?;
-    let (id, mut number, mut last): (i64, i64, i64) = tx
-        .prepare_cached(
-            "SELECT id, appended, last_event FROM streams WHERE log_group = ?1 AND name = ?2",
-        )?
-        .query_row([group, stream], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?;
-    let mut bytes: i64 = 0;
-    let mut insert = tx.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    for event in events {
-        // A clock that steps back must not reorder a stream.
-        last = last.max(event.at);
-        number += 1;
-        bytes += event.message.len() as i64;
-        insert.execute(params![id, last, number, now, event.message])?;
     }
     tx.prepare_cached(
-        "UPDATE streams SET appended = ?2, last_event = ?3, last_ingestion = ?4 WHERE id = ?1",
+        "INSERT INTO groups (name, created, bytes) VALUES (?1, ?2, 0) ON CONFLICT DO NOTHING",
     )?
-    .execute(params![id, number, last, now])?;
-    tx.prepare_cached(
-        "INSERT INTO groups VALUES (?1, ?2, ?3)
-         ON CONFLICT (name) DO UPDATE SET bytes = bytes + excluded.bytes",
-    )?
-    .execute(params![group, now, bytes])?;
-    Ok(())
+    .execute(params![group, now])?;
+    let stream = OpenStream::open(tx, group, stream, now)?;
+    let mut last = stream.last;
+    let ordered = events.map(|event| {
+        last = last.max(event.at);
+        NewEvent { at: last, ..event }
+    });
+    stream.insert(tx, ordered, now)
 }
 
+/// A stream that is being written to.
+struct OpenStream<'a> {
+    group: &'a str,
+    id: i64,
+    /// The last event's number and time.
+    appended: i64,
+    last: i64,
+}
+
+impl<'a> OpenStream<'a> {
+    /// Finds a stream, or makes it.
+    fn open(
+        tx: &Transaction<'_>,
+        group: &'a str,
+        name: &str,
+        now: i64,
+    ) -> Result<Self, rusqlite::Error> {
+        tx.prepare_cached(
+            "INSERT INTO streams (log_group, name, created, first_event, last_event, last_ingestion)
+             VALUES (?1, ?2, ?3, ?4, 0, ?3) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![group, name, now, NO_EVENT])?;
+        tx.prepare_cached(
+            "SELECT id, appended, last_event FROM streams WHERE log_group = ?1 AND name = ?2",
+        )?
+        .query_row([group, name], |row| {
+            Ok(Self {
+                group,
+                id: row.get(0)?,
+                appended: row.get(1)?,
+                last: row.get(2)?,
+            })
+        })
+    }
+
+    /// Adds events, and counts them for the stream and its group.
+    fn insert(
+        self,
+        tx: &Transaction<'_>,
+        events: impl Iterator<Item = NewEvent>,
+        now: i64,
+    ) -> Result<(), rusqlite::Error> {
+        let (mut number, mut bytes) = (self.appended, 0);
+        let (mut first, mut last) = (NO_EVENT, self.last);
+        let mut insert = tx.prepare_cached("INSERT INTO events VALUES (?1, ?2, ?3, ?4, ?5)")?;
+        for event in events {
+            first = first.min(event.at);
+            last = last.max(event.at);
+            number += 1;
+            bytes += event.message.len() as i64;
+            insert.execute(params![self.id, event.at, number, now, event.message])?;
+        }
+        tx.prepare_cached(
+            "UPDATE streams SET appended = ?2, first_event = min(first_event, ?3), last_event = ?4,
+               last_ingestion = ?5, bytes = bytes + ?6 WHERE id = ?1",
+        )?
+        .execute(params![self.id, number, first, last, now, bytes])?;
+        tx.prepare_cached("UPDATE groups SET bytes = bytes + ?2 WHERE name = ?1")?
+            .execute(params![self.group, bytes])?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod sweep_tests;
 #[cfg(test)]
 mod tests;

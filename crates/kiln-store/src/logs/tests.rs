@@ -109,14 +109,19 @@ async fn groups_know_how_much_they_hold() {
         .deliver("j", GROUP, "t", lines(1..=1), 8)
         .await
         .unwrap();
-    let found = store.groups("/").unwrap();
+    let groups = |prefix, part, after| store.groups(prefix, part, after, 9).unwrap();
+    let found = groups("/", "", "");
     let expected = LogGroup {
         name: GROUP.to_owned(),
         created: 7,
         stored_bytes: 6 * "line 1".len() as i64,
+        retention: None,
     };
     assert_eq!(found, [expected]);
-    assert_eq!(store.groups("/other").unwrap(), []);
+    assert_eq!(store.group(GROUP).unwrap().as_ref(), found.first());
+    for (prefix, part, after) in [("/other", "", ""), ("/", "x", ""), ("/", "g", GROUP)] {
+        assert_eq!(groups(prefix, part, after), []);
+    }
 }
 
 #[tokio::test]
@@ -134,7 +139,7 @@ async fn a_file_of_the_first_version_opens_with_its_sums() {
     drop(first);
     let store = LogStore::open(&path).unwrap();
     let held = |store: &LogStore| {
-        let groups = store.groups("").unwrap();
+        let groups = store.groups("", "", "", 9).unwrap();
         groups
             .iter()
             .map(|g| (g.created, g.stored_bytes))
@@ -146,6 +151,9 @@ async fn a_file_of_the_first_version_opens_with_its_sums() {
         .await
         .unwrap();
     assert_eq!(held(&store), [(5, 13)]);
+    // What a stream held before is taken off when it is deleted.
+    assert!(store.delete_stream("/g", "a").await.unwrap());
+    assert_eq!(held(&store), [(5, 1)]);
 }
 
 #[tokio::test]

@@ -3,6 +3,9 @@
 //! They are the members of the shape `TrainingJob` of the service model; a test compares
 //! them. Lists are passed through: what is asked of a list is asked of its items.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// What a property holds, which decides how it is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -177,8 +180,9 @@ pub const CATALOGUE: &[(&str, Kind)] = &[
 
 /// The kind of a property; `None` if a training job has none of that name.
 pub fn kind(path: &str) -> Option<Kind> {
-    let found = CATALOGUE.iter().find(|(known, _)| *known == path);
-    found.map(|(_, kind)| *kind)
+    static KINDS: LazyLock<HashMap<&str, Kind>> =
+        LazyLock::new(|| CATALOGUE.iter().copied().collect());
+    KINDS.get(path).copied()
 }
 
 #[cfg(test)]

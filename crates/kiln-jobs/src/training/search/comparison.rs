@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 
 use kiln_model::Timestamp;
 use kiln_model::api::Operator;
-use serde_json::Value;
 
 use super::InvalidSearch;
 use super::catalogue::Kind;
 use super::property::{Property, PropertyKind};
+use super::scalar::Scalar;
 
 /// What is asked of the values of a property.
 #[derive(Debug, Clone, PartialEq)]
@@ -145,8 +145,8 @@ impl Test {
     }
 
     /// Whether the values of a property are as asked.
-    pub fn holds(&self, values: &[&Value]) -> bool {
-        let any = |comparison: &Comparison| values.iter().any(|value| comparison.holds(value));
+    pub fn holds(&self, values: &[Scalar<'_>]) -> bool {
+        let any = |comparison: &Comparison| values.iter().any(|value| comparison.holds(*value));
         match self {
             Self::Exists => !values.is_empty(),
             Self::Absent => values.is_empty(),
@@ -215,27 +215,27 @@ impl Comparison {
         })
     }
 
-    fn holds(&self, value: &Value) -> bool {
+    fn holds(&self, value: Scalar<'_>) -> bool {
         match self {
-            Self::Text(text) => value.as_str() == Some(text),
+            Self::Text(text) => value.text() == Some(text),
             Self::OneOf(texts) => value
-                .as_str()
+                .text()
                 .is_some_and(|value| texts.iter().any(|text| text == value)),
-            Self::Contains(text) => value.as_str().is_some_and(|value| value.contains(text)),
-            Self::Boolean(asked) => value.as_bool() == Some(*asked),
+            Self::Contains(text) => value.text().is_some_and(|value| value.contains(text)),
+            Self::Boolean(asked) => value.boolean() == Some(*asked),
             Self::Number(relation, asked) => {
-                relation.holds(value.as_f64().and_then(|number| number.partial_cmp(asked)))
+                relation.holds(value.number().and_then(|number| number.partial_cmp(asked)))
             }
             Self::Float(relation, asked) => relation.holds(
                 value
-                    .as_f64()
+                    .number()
                     .and_then(|number| (number as f32).partial_cmp(asked)),
             ),
             Self::Time(relation, asked) => {
-                relation.holds(value.as_f64().map(|seconds| asked.compare(seconds)))
+                relation.holds(value.number().map(|seconds| asked.compare(seconds)))
             }
             Self::Numeral(relation, asked) => value
-                .as_str()
+                .text()
                 .is_some_and(|value| asked.compares(*relation, value)),
         }
     }

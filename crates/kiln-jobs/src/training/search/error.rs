@@ -1,5 +1,6 @@
 //! Why searches are refused, in the cloud's words where they are known.
 
+use super::column::Damaged;
 use crate::JobError;
 
 /// Why a search is refused.
@@ -48,5 +49,11 @@ pub enum InvalidSearch {
 impl From<InvalidSearch> for JobError {
     fn from(invalid: InvalidSearch) -> Self {
         Self::Validation(invalid.to_string())
+    }
+}
+
+impl From<Damaged> for JobError {
+    fn from(error: Damaged) -> Self {
+        Self::Internal(error.to_string())
     }
 }

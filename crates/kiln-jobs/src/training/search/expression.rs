@@ -12,6 +12,7 @@ use super::InvalidSearch;
 use super::catalogue::Kind;
 use super::comparison::{Comparison, Relation, Test};
 use super::property::{Property, PropertyKind};
+use super::scalar::Scalar;
 
 /// Filters, nested filters and expressions within, all together.
 const MOST_PARTS: usize = 50;
@@ -111,7 +112,7 @@ impl Filter {
     }
 
     fn holds(&self, record: &Value) -> bool {
-        self.test.holds(&self.property.values(record))
+        self.test.holds(&Scalar::all(&self.property.values(record)))
     }
 
     /// The text that the property must be equal to.

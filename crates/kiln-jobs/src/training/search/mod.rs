@@ -1,16 +1,23 @@
 //! `Search`: training jobs that meet an expression, in any order, page by page.
 
 mod catalogue;
+mod column;
 mod comparison;
 #[cfg(test)]
 mod comparison_tests;
 mod error;
 mod expression;
+mod flattening;
+#[cfg(test)]
+mod index_tests;
+mod indexing;
 mod narrowing;
 mod order;
 mod pages;
 mod property;
 mod record;
+mod scalar;
+mod selection;
 mod suggestions;
 #[cfg(test)]
 mod tests;
@@ -20,6 +27,7 @@ use std::collections::BTreeSet;
 use kiln_model::api::{CrossAccountFilterOption, ResourceType, SearchRequest, SearchSortOrder};
 use kiln_store::ListQuery;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use self::error::InvalidSearch;
 use self::expression::Condition;
@@ -30,14 +38,18 @@ use crate::JobError;
 
 /// Results on a page when the request does not say.
 const DEFAULT_PAGE: i32 = 10;
+/// Searches that look at jobs at a time.
+static SCANS: Semaphore = Semaphore::const_new(2);
 
 /// A search as it is carried out.
 struct Search {
     /// What the store is asked for.
     query: ListQuery,
-    /// What is asked of the records besides.
-    condition: Option<Condition>,
-    /// The members of records that must be read for that, and for the order.
+    /// What is asked of the jobs.
+    condition: Condition,
+    /// Whether the store is asked for all of that.
+    exact: bool,
+    /// The members of records that tell whether a job meets it, and its place in the order.
     members: BTreeSet<String>,
     order: Order,
     /// Results on a page.
@@ -76,7 +88,10 @@ impl TrainingJobs {
             return Ok(answer(Vec::new(), none, None).to_string());
         }
         let this = self.clone();
-        // It may look at all jobs, which takes longer than others should wait.
+        // It may look at all jobs, which takes longer than others should wait; and so that
+        // processors are left for these, few do so at a time.
+        let turn = SCANS.acquire().await;
+        let _turn = turn.map_err(|error| JobError::Internal(error.to_string()))?;
         let searching = tokio::task::spawn_blocking(move || this.page_of(&search));
         let page = searching.await;
         page.unwrap_or_else(|error| Err(JobError::Internal(error.to_string())))
@@ -99,12 +114,12 @@ impl TrainingJobs {
             ..ListQuery::default()
         };
         let exact = narrowing::narrow(&mut query, &condition);
-        let condition = (!exact).then_some(condition);
         let order = Order::of(request.sort_by.as_deref())?;
         Ok(Search {
             query,
-            members: members(condition.as_ref(), &order),
+            members: members(&condition, &order),
             condition,
+            exact,
             order,
             size: request.max_results.unwrap_or(DEFAULT_PAGE).unsigned_abs() as usize,
             before,
@@ -139,14 +154,9 @@ fn condition(request: &SearchRequest) -> Result<Condition, InvalidSearch> {
     Ok(Condition::All(all.collect::<Result<_, _>>()?))
 }
 
-fn members(condition: Option<&Condition>, order: &Order) -> BTreeSet<String> {
-    let mut members = BTreeSet::new();
-    if let Some(condition) = condition {
-        condition.members(&mut members);
-    }
-    if let Order::Property(property) = order {
-        members.insert(property.member().to_owned());
-    }
+fn members(condition: &Condition, order: &Order) -> BTreeSet<String> {
+    let mut members = BTreeSet::from([order.property.member().to_owned()]);
+    condition.members(&mut members);
     members
 }
 

@@ -1,65 +1,82 @@
-//! The order of results: by a column of the store, or by any property, whose first results
-//! are picked out of all while these pass by.
+//! The order of results: by any property, whose first results are picked out of all while
+//! these pass by. By some, the store has the jobs in order.
 
 use std::cmp::Ordering;
 
 use kiln_store::SortKey;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::InvalidSearch;
 use super::catalogue::Kind;
 use super::property::{Property, PropertyKind};
+use super::scalar::Scalar;
 
 /// What results are ordered by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Order {
-    /// A column that the store has an index of.
-    Column(SortKey),
-    /// Any property.
-    Property(Property),
+pub struct Order {
+    /// The property.
+    pub property: Property,
+    /// The store's name for the order, if it has the jobs in it.
+    pub column: Option<SortKey>,
 }
 
 impl Order {
     /// The order of a request.
     pub fn of(name: Option<&str>) -> Result<Self, InvalidSearch> {
         let property = Property::named(name.unwrap_or("LastModifiedTime"))?;
-        Ok(match property.name.as_str() {
-            "LastModifiedTime" => Self::Column(SortKey::Modified),
-            "CreationTime" => Self::Column(SortKey::Created),
-            "TrainingJobName" => Self::Column(SortKey::Name),
-            "TrainingJobStatus" => Self::Column(SortKey::Status),
-            _ if matches!(property.kind, PropertyKind::Of(Kind::Group | Kind::Map)) => {
-                return Err(InvalidSearch::Unsortable(property.name));
-            }
-            _ => Self::Property(property),
-        })
+        if matches!(property.kind, PropertyKind::Of(Kind::Group | Kind::Map)) {
+            return Err(InvalidSearch::Unsortable(property.name));
+        }
+        let column = match property.name.as_str() {
+            "LastModifiedTime" => Some(SortKey::Modified),
+            "CreationTime" => Some(SortKey::Created),
+            "TrainingJobName" => Some(SortKey::Name),
+            "TrainingJobStatus" => Some(SortKey::Status),
+            _ => None,
+        };
+        Ok(Self { property, column })
     }
 }
 
 /// A property's value as it is sorted: numbers come before texts.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Key {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Key<T> {
     /// A number, as an integer of the same order.
     Number(i64),
     /// A text.
-    Text(String),
+    Text(T),
 }
 
-impl Key {
-    /// The key of a record's first value of a property, if it has one.
-    pub fn of(property: &Property, record: &Value) -> Option<Self> {
-        let value = *property.values(record).first()?;
+impl<'a> Key<&'a str> {
+    /// The key of a record's values of a property: that of the first, if it has one.
+    pub fn of(property: &Property, values: &[Scalar<'a>]) -> Option<Self> {
+        let value = *values.first()?;
         let number = match (value, property.kind) {
-            (Value::Bool(value), _) => Some(f64::from(u8::from(*value))),
-            (Value::String(text), PropertyKind::HyperParameter) => text.parse().ok(),
-            (value, _) => value.as_f64(),
+            (Scalar::Boolean(value), _) => Some(f64::from(u8::from(value))),
+            (Scalar::Text(text), PropertyKind::HyperParameter) => text.parse().ok(),
+            (value, _) => value.number(),
         };
-        let text = || value.as_str().map(|text| Self::Text(text.to_owned()));
         number
             .filter(|number| number.is_finite())
             .map(|number| Self::Number(ordinal(number)))
-            .or_else(text)
+            .or_else(|| value.text().map(Self::Text))
+    }
+
+    /// The key with a text of its own.
+    pub fn owned(self) -> Key<String> {
+        match self {
+            Self::Number(number) => Key::Number(number),
+            Self::Text(text) => Key::Text(text.to_owned()),
+        }
+    }
+}
+
+impl Key<String> {
+    fn view(&self) -> Key<&str> {
+        match self {
+            Self::Number(number) => Key::Number(*number),
+            Self::Text(text) => Key::Text(text),
+        }
     }
 }
 
@@ -75,15 +92,15 @@ fn ordinal(number: f64) -> i64 {
 
 /// Where a record stands in the order of a property. What has no value comes last, in
 /// either direction.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing<T> {
     /// The value.
-    pub key: Option<Key>,
+    pub key: Option<Key<T>>,
     /// The job's row, which breaks ties.
     pub row: i64,
 }
 
-impl Standing {
+impl Standing<&str> {
     fn compare(&self, other: &Self, descending: bool) -> Ordering {
         let directed = |ordering: Ordering| match descending {
             true => ordering.reverse(),
@@ -95,34 +112,59 @@ impl Standing {
         };
         by_key.then_with(|| directed(self.row.cmp(&other.row)))
     }
+
+    fn owned(self) -> Standing<String> {
+        Standing {
+            key: self.key.map(Key::owned),
+            row: self.row,
+        }
+    }
+}
+
+impl Standing<String> {
+    /// The standing, for comparison.
+    pub fn view(&self) -> Standing<&str> {
+        Standing {
+            key: self.key.as_ref().map(Key::view),
+            row: self.row,
+        }
+    }
 }
 
 /// The first few of all that pass by, beyond a place.
 #[derive(Debug)]
 pub struct Leading {
     descending: bool,
-    after: Option<Standing>,
+    after: Option<Standing<String>>,
     most: usize,
-    found: Vec<Standing>,
+    found: Vec<Standing<String>>,
+    /// The last of the first ones, once there are enough; what comes after it is none.
+    last: Option<Standing<String>>,
 }
 
 impl Leading {
     /// None yet.
-    pub fn new(descending: bool, after: Option<Standing>, most: usize) -> Self {
+    pub fn new(descending: bool, after: Option<Standing<String>>, most: usize) -> Self {
         Self {
             descending,
             after,
             most,
             found: Vec::new(),
+            last: None,
         }
     }
 
     /// Another passes by.
-    pub fn offer(&mut self, standing: Standing) {
-        let beyond = |after: &Standing| standing.compare(after, self.descending).is_gt();
-        if self.after.as_ref().is_none_or(beyond) {
-            self.found.push(standing);
+    pub fn offer(&mut self, standing: Standing<&str>) {
+        let compare = |other: &Standing<String>| standing.compare(&other.view(), self.descending);
+        let beyond = self
+            .after
+            .as_ref()
+            .is_none_or(|after| compare(after).is_gt());
+        if !beyond || self.last.as_ref().is_some_and(|last| compare(last).is_gt()) {
+            return;
         }
+        self.found.push(standing.owned());
         // Seldom enough that sorting costs little for each.
         if self.found.len() >= 4 * self.most {
             self.settle();
@@ -130,7 +172,7 @@ impl Leading {
     }
 
     /// The first ones, in order.
-    pub fn settled(mut self) -> Vec<Standing> {
+    pub fn settled(mut self) -> Vec<Standing<String>> {
         self.settle();
         self.found
     }
@@ -138,7 +180,10 @@ impl Leading {
     fn settle(&mut self) {
         let descending = self.descending;
         self.found
-            .sort_by(|one, other| one.compare(other, descending));
+            .sort_by(|one, other| one.view().compare(&other.view(), descending));
         self.found.truncate(self.most);
+        if self.found.len() == self.most {
+            self.last = self.found.last().cloned();
+        }
     }
 }

@@ -1,24 +1,27 @@
 //! The results of one page: where each stands, and how many there are in all.
 //!
-//! However many jobs there are, few are held at a time. What the store can say by its
-//! indexes is asked of the store. Otherwise the jobs' records pass by in batches, and an
-//! order that the store has no index of is found by keeping the first few of all.
+//! What the store can say by its own indexes is asked of the store. Everything else is
+//! answered by the columns of the search index, block by block, while the first few of all
+//! that match are kept; jobs that the index is behind with are read instead.
 
-use kiln_store::{JobDocument, ListQuery, Place, SortKey};
+use std::collections::{BTreeSet, HashMap};
+
+use kiln_store::{JobDocument, ListQuery, Place, SearchBlock, SearchMark, SortKey};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{KIND, TrainingJobs};
-use super::expression::Condition;
-use super::order::{Key, Leading, Order, Standing};
-use super::property::Property;
+use super::column::Damaged;
+use super::indexing::{block, place, row};
+use super::order::{Key, Leading, Standing};
+use super::scalar::Scalar;
+use super::selection::{Columns, EVERYBODY, Selection};
 use super::{Search, record};
 use crate::JobError;
 
 /// Records that are held at a time.
-const BATCH: u32 = 250;
-/// Matches are counted so far by the store. Where records must be looked at, so many more
-/// are when a page is full.
+const BATCH: usize = 250;
+/// Matches are counted so far by the store; the index counts them all.
 const COUNTED: u32 = 1000;
 
 /// How far the pages before have come.
@@ -32,7 +35,7 @@ pub(super) struct PageEnd {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum ResultPlace {
     Column(Place),
-    Property(Standing),
+    Property(Standing<String>),
 }
 
 impl ResultPlace {
@@ -61,10 +64,9 @@ pub(super) struct Found {
 impl TrainingJobs {
     /// Finds the results of a search's page.
     pub(super) fn find_page(&self, search: &Search) -> Result<Found, JobError> {
-        match &search.order {
-            Order::Property(property) => self.leading(search, property),
-            Order::Column(sort) if search.condition.is_none() => self.listed(search, *sort),
-            Order::Column(sort) => self.filtered(search, *sort),
+        match search.order.column {
+            Some(sort) if search.exact => self.listed(search, sort),
+            _ => self.leading(search),
         }
     }
 
@@ -96,38 +98,60 @@ impl TrainingJobs {
         })
     }
 
-    /// The page in a column's order, of jobs whose records match.
-    fn filtered(&self, search: &Search, sort: SortKey) -> Result<Found, JobError> {
-        let (mut places, mut count, mut beyond) = (Vec::new(), 0_u64, 0_u32);
-        let mut after = search.after();
-        let exact = loop {
-            let batch = self.batch(search, sort, after)?;
-            for document in &batch {
-                if search.matches(document)? {
-                    count += 1;
-                    if places.len() < search.wanted() {
-                        places.push(ResultPlace::Column(document.place.clone()));
-                    }
-                }
-            }
-            if batch.len() < BATCH as usize {
-                break true;
-            }
-            if places.len() == search.wanted() {
-                beyond += BATCH;
-            }
-            if beyond > 0 && (beyond >= COUNTED || search.before.is_some()) {
-                break false;
-            }
-            after = batch.last().map(|document| document.place.clone());
+    /// The page in any order, of all jobs that meet the condition.
+    fn leading(&self, search: &Search) -> Result<Found, JobError> {
+        // The marks first: whatever changes from now on, the index has the jobs without one
+        // as they are or were.
+        let marks = self.shared.store.search.marks(usize::MAX)?;
+        let mut pass = Pass::new(search);
+        self.pass_by_columns(&mut pass, &marks)?;
+        self.pass_by_documents(&mut pass, &marks)?;
+        let counted = Hits {
+            count: pass.count,
+            exact: true,
         };
-        let counted = Hits { count, exact };
-        let hits = search.before.as_ref().map_or(counted, |before| before.hits);
-        Ok(Found { places, hits })
+        let places = pass.leading.settled().into_iter();
+        Ok(Found {
+            places: places.map(ResultPlace::Property).collect(),
+            hits: search.before.as_ref().map_or(counted, |before| before.hits),
+        })
     }
 
-    /// The page in the order of any property, which takes a look at all jobs.
-    fn leading(&self, search: &Search, property: &Property) -> Result<Found, JobError> {
+    fn pass_by_columns(&self, pass: &mut Pass<'_>, marks: &[SearchMark]) -> Result<(), JobError> {
+        let mut behind: HashMap<i64, Selection> = HashMap::new();
+        for mark in marks {
+            let changed = behind.entry(block(mark.row)).or_insert(Selection::NONE);
+            changed.set(place(mark.row), true);
+        }
+        let properties = pass.search.properties();
+        let descending = pass.search.query.descending;
+        let index = &self.shared.store.search;
+        index.visit(&properties, descending, |visited| {
+            let changed = behind.get(&visited.block);
+            Ok(pass.block(&properties, visited, changed)?)
+        })
+    }
+
+    fn pass_by_documents(&self, pass: &mut Pass<'_>, marks: &[SearchMark]) -> Result<(), JobError> {
+        for marks in marks.chunks(BATCH) {
+            let rows: Vec<i64> = marks.iter().map(|mark| mark.row).collect();
+            for document in self.shared.store.jobs.documents_at(KIND, &rows)? {
+                pass.document(&document)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The jobs pass by: those that match are counted, and the first few kept.
+struct Pass<'a> {
+    search: &'a Search,
+    leading: Leading,
+    count: u64,
+}
+
+impl<'a> Pass<'a> {
+    fn new(search: &'a Search) -> Self {
         let before = match &search.before {
             Some(PageEnd {
                 place: ResultPlace::Property(standing),
@@ -135,46 +159,61 @@ impl TrainingJobs {
             }) => Some(standing.clone()),
             _ => None,
         };
-        let mut leading = Leading::new(search.query.descending, before, search.wanted());
-        let (mut count, mut after) = (0, None);
-        loop {
-            let batch = self.batch(search, SortKey::Created, after)?;
-            for document in &batch {
-                let record = search.record(document)?;
-                if search.meets(&record) {
-                    count += 1;
-                    leading.offer(Standing {
-                        key: Key::of(property, &record),
-                        row: document.place.row,
-                    });
-                }
-            }
-            if batch.len() < BATCH as usize {
-                break;
-            }
-            after = batch.last().map(|document| document.place.clone());
+        Self {
+            search,
+            leading: Leading::new(search.query.descending, before, search.wanted()),
+            count: 0,
         }
-        let places = leading.settled().into_iter();
-        Ok(Found {
-            places: places.map(ResultPlace::Property).collect(),
-            hits: Hits { count, exact: true },
-        })
     }
 
-    fn batch(
-        &self,
-        search: &Search,
-        sort: SortKey,
-        after: Option<Place>,
-    ) -> Result<Vec<JobDocument>, JobError> {
-        let query = ListQuery {
-            sort,
-            after,
-            limit: BATCH,
-            ..search.query.clone()
-        };
-        let tagged = search.members.contains("Tags");
-        Ok(self.shared.store.jobs.documents(KIND, &query, tagged)?)
+    /// The jobs of a block, without those that have changed.
+    fn block(
+        &mut self,
+        properties: &[&str],
+        visited: &SearchBlock,
+        changed: Option<&Selection>,
+    ) -> Result<(), Damaged> {
+        let columns = Columns::read(properties, visited)?;
+        let mut matching = columns.meeting(&self.search.condition)?;
+        if let Some(changed) = changed {
+            matching.remove(changed);
+        }
+        if matching.is_empty() {
+            return Ok(());
+        }
+        self.count += u64::from(matching.count());
+        let property = &self.search.order.property;
+        if let Some(column) = columns.column(&property.name) {
+            let keys = column.map(|values| Key::of(property, values))?;
+            for (place, value) in column.jobs() {
+                if matching.has(place) {
+                    let key = *keys.get(value).ok_or(Damaged)?;
+                    let row = row(visited.block, place);
+                    self.leading.offer(Standing { key, row });
+                    matching.set(place, false);
+                }
+            }
+        }
+        for place in matching.places() {
+            let row = row(visited.block, place);
+            self.leading.offer(Standing { key: None, row });
+        }
+        Ok(())
+    }
+
+    /// A job by its documents.
+    fn document(&mut self, document: &JobDocument) -> Result<(), JobError> {
+        let record: Value = record::partial(document, &self.search.members)?;
+        if self.search.condition.holds(&record) {
+            self.count += 1;
+            let property = &self.search.order.property;
+            let values = Scalar::all(&property.values(&record));
+            self.leading.offer(Standing {
+                key: Key::of(property, &values),
+                row: document.place.row,
+            });
+        }
+        Ok(())
     }
 }
 
@@ -194,16 +233,11 @@ impl Search {
         }
     }
 
-    fn record(&self, document: &JobDocument) -> Result<Value, JobError> {
-        Ok(record::partial(document, &self.members)?)
-    }
-
-    fn meets(&self, record: &Value) -> bool {
-        let holds = |condition: &Condition| condition.holds(record);
-        self.condition.as_ref().is_none_or(holds)
-    }
-
-    fn matches(&self, document: &JobDocument) -> Result<bool, JobError> {
-        Ok(self.meets(&self.record(document)?))
+    /// The properties whose columns are looked at; first that of everybody.
+    fn properties(&self) -> Vec<&str> {
+        let mut properties = BTreeSet::from([self.order.property.name.as_str()]);
+        self.condition.properties(&mut properties);
+        properties.remove(EVERYBODY);
+        std::iter::once(EVERYBODY).chain(properties).collect()
     }
 }

@@ -35,8 +35,10 @@ enum Place {
     Tag(String),
 }
 
-const METRICS: &str = "FinalMetricDataList";
-const TAGS: &str = "Tags";
+/// The member with the last values of metrics.
+pub const METRICS: &str = "FinalMetricDataList";
+/// The member with the tags.
+pub const TAGS: &str = "Tags";
 
 impl Property {
     /// The property of a name: a path of members, or `Metrics.`, `Tags.`,

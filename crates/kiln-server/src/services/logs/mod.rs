@@ -1,26 +1,43 @@
-//! CloudWatch Logs, for reading: what jobs wrote, while they write it.
+//! CloudWatch Logs: what jobs write, while they write it, and what users write
+//! beside them.
 //!
 //! No answer is large, and none takes more reading than it shows. What is read
 //! is read on a thread that may wait for the disk.
 
 #[cfg(test)]
 mod fuzz;
+mod groups;
 mod pattern;
 mod place;
 mod reading;
+mod retention;
+mod streams;
+mod tags;
+mod writing;
 
 use kiln_jobs::Identity;
-use kiln_store::{LogStore, LogStream, StoreError};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use kiln_store::{LogGroup, LogStore, StoreError};
+use serde_json::Value;
+use time::OffsetDateTime;
 
-use self::place::StreamInTime;
 use super::{Call, Services};
 use crate::door::require_owner;
 use crate::reply::{Fault, Reply, json as reply};
 
+pub use retention::keep_logs;
+
 /// Streams and groups in one answer: the API's limit and default.
 const MOST_LISTED: u32 = 50;
+
+/// The operations that only read.
+const READING: [&str; 6] = [
+    "DescribeLogGroups",
+    "DescribeLogStreams",
+    "GetLogEvents",
+    "FilterLogEvents",
+    "ListTagsForResource",
+    "ListTagsLogGroup",
+];
 
 /// The logs, and whose they are.
 struct Archive {
@@ -36,25 +53,68 @@ pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply
         identity: services.identity.clone(),
         logs: services.store.logs.clone(),
     };
+    if !READING.contains(&name) {
+        return archive.change(name, input).await.map(reply);
+    }
     let name = name.to_owned();
-    let read = tokio::task::spawn_blocking(move || archive.answer(&name, input));
-    let answer = read.await.map_err(|error| Fault::internal(&error))??;
-    Ok(reply(answer.to_string()))
+    let found = tokio::task::spawn_blocking(move || archive.find(&name, input));
+    let found = found.await.map_err(|error| Fault::internal(&error))??;
+    Ok(reply(found.to_string()))
 }
 
 impl Archive {
-    fn answer(&self, name: &str, input: Value) -> Result<Value, Fault> {
+    fn find(&self, name: &str, input: Value) -> Result<Value, Fault> {
         match name {
-            "DescribeLogGroups" => groups(self, &read(input)?),
-            "DescribeLogStreams" => streams(self, &read(input)?),
+            "DescribeLogGroups" => groups::describe(self, &read(input)?),
+            "DescribeLogStreams" => streams::describe(self, &read(input)?),
             "GetLogEvents" => reading::events(self, &read(input)?),
             "FilterLogEvents" => reading::filter(self, &read(input)?),
-            other => Err(Fault::new(
-                "UnknownOperationException",
-                format!("The operation '{other}' is not one that Kiln serves."),
-            )),
+            "ListTagsForResource" | "ListTagsLogGroup" => tags::list(self, &read(input)?),
+            other => Err(unknown(other)),
         }
     }
+
+    /// Carries out an operation that changes something; most answer nothing.
+    async fn change(&self, name: &str, input: Value) -> Result<String, Fault> {
+        match name {
+            "PutLogEvents" => {
+                let answer = writing::put(self, read(input)?).await?;
+                return Ok(answer.to_string());
+            }
+            "CreateLogGroup" => groups::create(self, read(input)?).await?,
+            "DeleteLogGroup" => groups::delete(self, &read(input)?).await?,
+            "PutRetentionPolicy" => groups::keep(self, &read(input)?).await?,
+            "DeleteRetentionPolicy" => groups::keep_for_ever(self, &read(input)?).await?,
+            "CreateLogStream" => streams::create(self, &read(input)?).await?,
+            "DeleteLogStream" => streams::delete(self, &read(input)?).await?,
+            "TagResource" | "TagLogGroup" => tags::add(self, read(input)?).await?,
+            "UntagResource" => tags::remove(self, read(input)?).await?,
+            "UntagLogGroup" => tags::remove_listed(self, read(input)?).await?,
+            other => return Err(unknown(other)),
+        }
+        Ok(String::new())
+    }
+
+    /// The ARN of a group, as the tagging operations take it.
+    fn arn(&self, group: &str) -> String {
+        let Identity {
+            region, account, ..
+        } = &self.identity;
+        let partition = region.partition();
+        format!("arn:{partition}:logs:{region}:{account}:log-group:{group}")
+    }
+
+    fn group(&self, name: &str) -> Result<LogGroup, Fault> {
+        let found = self.logs.group(name).map_err(failed)?;
+        found.ok_or_else(|| missing("group"))
+    }
+}
+
+fn unknown(operation: &str) -> Fault {
+    Fault::new(
+        "UnknownOperationException",
+        format!("The operation '{operation}' is not one that Kiln serves."),
+    )
 }
 
 fn read<T: serde::de::DeserializeOwned>(input: Value) -> Result<T, Fault> {
@@ -72,145 +132,32 @@ fn missing(what: &str) -> Fault {
     )
 }
 
+fn taken(what: &str) -> Fault {
+    Fault::new(
+        "ResourceAlreadyExistsException",
+        format!("The specified log {what} already exists"),
+    )
+}
+
+/// A value outside the constraint that the service model states.
+fn constrained(value: &str, member: &str, constraint: &str) -> Fault {
+    invalid(format!(
+        "1 validation error detected: Value '{value}' at '{member}' failed to satisfy \
+         constraint: Member must {constraint}"
+    ))
+}
+
 fn failed(error: StoreError) -> Fault {
-    Fault::internal(&error)
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Groups {
-    log_group_name_prefix: Option<String>,
-    log_group_name_pattern: Option<String>,
-    limit: Option<u32>,
-}
-
-fn groups(archive: &Archive, request: &Groups) -> Result<Value, Fault> {
-    let limit = limit(request.limit, MOST_LISTED)?;
-    let prefix = request.log_group_name_prefix.as_deref().unwrap_or_default();
-    let wanted = request
-        .log_group_name_pattern
-        .as_deref()
-        .unwrap_or_default();
-    let found = archive.logs.groups(prefix).map_err(failed)?;
-    let identity = &archive.identity;
-    let group = |group: kiln_store::LogGroup| {
-        let arn = format!(
-            "arn:{}:logs:{}:{}:log-group:{}",
-            identity.region.partition(),
-            identity.region,
-            identity.account,
-            group.name
-        );
-        json!({
-            "logGroupName": group.name, "creationTime": group.created, "arn": format!("{arn}:*"),
-            "logGroupArn": arn, "storedBytes": group.stored_bytes, "metricFilterCount": 0,
-            "logGroupClass": "STANDARD",
-        })
-    };
-    let found = found
-        .into_iter()
-        .filter(|group| group.name.contains(wanted));
-    // There are as many groups as job kinds, which is fewer than any page.
-    Ok(json!({"logGroups": found.take(limit as usize).map(group).collect::<Vec<_>>()}))
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Streams {
-    log_group_name: Option<String>,
-    log_group_identifier: Option<String>,
-    log_stream_name_prefix: Option<String>,
-    order_by: Option<String>,
-    descending: Option<bool>,
-    next_token: Option<String>,
-    limit: Option<u32>,
-}
-
-fn streams(archive: &Archive, request: &Streams) -> Result<Value, Fault> {
-    let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
-    require_group(archive, &group)?;
-    let limit = limit(request.limit, MOST_LISTED)?;
-    let descending = request.descending.unwrap_or(false);
-    let prefix = request.log_stream_name_prefix.as_deref();
-    let by_time = match request.order_by.as_deref() {
-        None | Some("LogStreamName") => false,
-        Some("LastEventTime") if prefix.is_none() => true,
-        Some("LastEventTime") => {
-            return Err(invalid(
-                "Cannot order by LastEventTime with a logStreamNamePrefix.",
-            ));
-        }
-        Some(other) => return Err(invalid(format!("orderBy '{other}' is not known."))),
-    };
-    let order = if by_time {
-        Order::Time
-    } else {
-        Order::Name(prefix.unwrap_or_default())
-    };
-    let token = request.next_token.as_deref();
-    let (found, next) = stream_page(archive, &group, order, descending, token, limit)?;
-    let mut answer = json!({
-        "logStreams": found.iter().map(|s| stream(archive, &group, s)).collect::<Vec<_>>()
-    });
-    // Clients take a token to mean that there is more: none is given when there is not.
-    if let Some(next) = next {
-        answer["nextToken"] = json!(next);
+    match error {
+        StoreError::NoSuchResource => missing("group"),
+        StoreError::TooManyTags => Fault::new("TooManyTagsException", error.to_string()),
+        other => Fault::internal(&other),
     }
-    Ok(answer)
 }
 
-/// What streams are listed by; by name, only those with a prefix.
-enum Order<'a> {
-    Time,
-    Name(&'a str),
-}
-
-/// A page of streams, and the token of the next when there is one: the last
-/// stream of this page.
-fn stream_page(
-    archive: &Archive,
-    group: &str,
-    order: Order<'_>,
-    descending: bool,
-    token: Option<&str>,
-    limit: u32,
-) -> Result<(Vec<LogStream>, Option<String>), Fault> {
-    let logs = &archive.logs;
-    let found = match order {
-        Order::Time => {
-            let after: Option<StreamInTime> = token
-                .map(|token| token.parse().map_err(|()| bad_token()))
-                .transpose()?;
-            let after = after.as_ref().map(|last| (last.last_event, &*last.name));
-            logs.streams_by_time(group, !descending, after, limit + 1)
-        }
-        Order::Name(prefix) => logs.streams(group, prefix, token, descending, limit + 1),
-    };
-    let mut found = found.map_err(failed)?;
-    let more = found.len() > limit as usize;
-    found.truncate(limit as usize);
-    let next = found.last().filter(|_| more).map(|last| match order {
-        Order::Time => StreamInTime::of(last).to_string(),
-        Order::Name(_) => last.name.clone(),
-    });
-    Ok((found, next))
-}
-
-fn stream(archive: &Archive, group: &str, stream: &LogStream) -> Value {
-    let identity = &archive.identity;
-    json!({
-        "logStreamName": stream.name,
-        "creationTime": stream.created,
-        "firstEventTimestamp": stream.first_event,
-        "lastEventTimestamp": stream.last_event,
-        "lastIngestionTime": stream.last_ingestion,
-        "uploadSequenceToken": "0",
-        "arn": format!(
-            "arn:{}:logs:{}:{}:log-group:{group}:log-stream:{}",
-            identity.region.partition(), identity.region, identity.account, stream.name
-        ),
-        "storedBytes": 0,
-    })
+/// Epoch milliseconds.
+fn now() -> i64 {
+    (OffsetDateTime::now_utc().unix_timestamp_nanos() / 1_000_000) as i64
 }
 
 /// The group's name, given as such or as an ARN.
@@ -223,14 +170,6 @@ fn group_name(name: &Option<String>, identifier: &Option<String>) -> Result<Stri
     Ok(name.trim_end_matches(":*").to_owned())
 }
 
-fn require_group(archive: &Archive, group: &str) -> Result<(), Fault> {
-    if archive.logs.group_exists(group).map_err(failed)? {
-        Ok(())
-    } else {
-        Err(missing("group"))
-    }
-}
-
 fn limit(asked: Option<u32>, most: u32) -> Result<u32, Fault> {
     match asked {
         None => Ok(most),
@@ -241,10 +180,8 @@ fn limit(asked: Option<u32>, most: u32) -> Result<u32, Fault> {
             } else {
                 format!("less than or equal to {most}")
             };
-            Err(invalid(format!(
-                "1 validation error detected: Value '{asked}' at 'limit' failed to satisfy \
-                 constraint: Member must have value {bound}"
-            )))
+            let constraint = format!("have value {bound}");
+            Err(constrained(&asked.to_string(), "limit", &constraint))
         }
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::pattern::Pattern;
 use super::place::{MergedPlace, StreamPlace};
-use super::{Archive, bad_token, failed, group_name, invalid, limit, missing, require_group};
+use super::retention::shown_from;
+use super::{Archive, bad_token, failed, group_name, invalid, limit, missing, now};
 use crate::reply::Fault;
 
 /// Events in one answer: the API's limit and default.
@@ -33,13 +34,13 @@ pub(super) fn events(archive: &Archive, request: &Events) -> Result<Value, Fault
     let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
     let stream = request.log_stream_name.as_deref();
     let stream = stream.ok_or_else(|| invalid("logStreamName is required."))?;
-    require_group(archive, &group)?;
+    let shown_from = shown_from(&archive.group(&group)?, now());
     let place = match &request.next_token {
         Some(token) => token.parse().map_err(|()| bad_token())?,
         None => StreamPlace::start(request.start_from_head.unwrap_or(false)),
     };
     let window = Window {
-        start: request.start_time,
+        start: request.start_time.max(shown_from),
         end: request.end_time,
         limit: limit(request.limit, MOST_EVENTS)?,
         bytes: MOST_BYTES,
@@ -100,7 +101,7 @@ pub(super) struct Filter {
 
 pub(super) fn filter(archive: &Archive, request: &Filter) -> Result<Value, Fault> {
     let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
-    require_group(archive, &group)?;
+    let shown_from = shown_from(&archive.group(&group)?, now());
     let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default());
     let pattern = pattern.map_err(|error| invalid(error.to_string()))?;
     let sources = sources(request)?;
@@ -113,7 +114,7 @@ pub(super) fn filter(archive: &Archive, request: &Filter) -> Result<Value, Fault
     // `endTime` is inclusive here, unlike in GetLogEvents.
     let end = request.end_time.map(|end| end.saturating_add(1));
     let window = Window {
-        start: request.start_time,
+        start: request.start_time.max(shown_from),
         end,
         limit: limit + 1,
         bytes: MOST_BYTES,

@@ -1,0 +1,348 @@
+//! The search index says what the records say, whether it is behind with them or not.
+
+use std::collections::BTreeSet;
+
+use kiln_model::api::{SearchExpression, SearchRequest};
+use kiln_store::{JobChange, JobIndex, NewJob, SearchBlock, Store, StoreError};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::column::Column;
+use super::expression::Condition;
+use super::flattening::BlockWriter;
+use super::indexing::by_block;
+use super::property::Property;
+use super::scalar::Scalar;
+use super::selection::{Columns, EVERYBODY};
+use super::*;
+use crate::training::test_machine::{Machine, control_plane};
+
+/// A record with a value of every kind, and with what numbers choose.
+fn record(number: i64) -> Value {
+    let status = ["Completed", "Failed", "InProgress"][(number % 3) as usize];
+    let mut record = json!({
+        "TrainingJobName": format!("job-{number}"),
+        "TrainingJobStatus": status,
+        "CreationTime": 1_700_000_000.5 + (number % 5) as f64,
+        "LastModifiedTime": 1_700_000_100.25 - number as f64,
+        "EnableManagedSpotTraining": number % 2 == 0,
+        "ResourceConfig": {"InstanceCount": number % 4 + 1, "InstanceType": "ml.m5.large"},
+        "HyperParameters": {"depth": (number % 7).to_string(), "a.b": "x"},
+        "Environment": {},
+        "AlgorithmSpecification": {
+            "TrainingImage": "image",
+            "ContainerArguments": ["a", "b"],
+            "MetricDefinitions": [],
+        },
+        "InputDataConfig": [
+            {"ChannelName": "train", "DataSource": {"S3DataSource": {"S3Uri": "s3://b/cats"}}},
+            {"ChannelName": format!("c{}", number % 2), "DataSource": {"FileSystemDataSource": {}}},
+        ],
+        "DebugRuleConfigurations": [
+            {"RuleParameters": {"k": "1"}},
+            {"RuleParameters": {"k": (number % 3).to_string()}},
+        ],
+        "ProfilingStatus": "Disabled",
+        "Tags": [{"Key": "team", "Value": "blue"}, {"Key": "a.b", "Value": "c"}],
+    });
+    if number % 3 == 1 {
+        record["FailureReason"] = json!("AlgorithmError: \u{e4}");
+        record["FinalMetricDataList"] = json!([
+            {"MetricName": "loss", "Value": number as f64 / 8.0, "Timestamp": 1.5},
+            {"MetricName": "v:x.y", "Value": 1},
+        ]);
+    }
+    if number % 4 == 3 {
+        record["InputDataConfig"] = json!([]);
+        record["Tags"] = json!([]);
+        record["HyperParameters"] = Value::Null;
+    }
+    record
+}
+
+/// Properties of records, those that some have and those that none has.
+fn names() -> Vec<String> {
+    let known = catalogue::CATALOGUE.iter().map(|(name, _)| *name);
+    let chosen = [
+        "HyperParameters.depth",
+        "HyperParameters.a.b",
+        "HyperParameters.none",
+        "Environment.HOME",
+        "Metrics.loss",
+        "Metrics.v:x.y",
+        "Metrics.none",
+        "Tags.team",
+        "Tags.a.b",
+        "Tags.none",
+        "DebugRuleConfigurations.RuleParameters.k",
+    ];
+    known.chain(chosen).map(str::to_owned).collect()
+}
+
+fn block_of(records: &[(u16, Value)]) -> Vec<(String, Vec<u8>)> {
+    let mut writer = BlockWriter::default();
+    for (place, record) in records {
+        writer.add(*place, record);
+    }
+    writer.finish()
+}
+
+#[test]
+fn columns_have_the_values_of_every_property() {
+    let records: Vec<(u16, Value)> = (0..40).map(|n| (n * 3, record(n.into()))).collect();
+    let columns = block_of(&records);
+    for name in names() {
+        let property = Property::named(&name).unwrap();
+        let expected: Vec<(u16, String)> = records
+            .iter()
+            .map(|(place, record)| (*place, Scalar::all(&property.values(record))))
+            .filter(|(_, values)| !values.is_empty())
+            .map(|(place, values)| (place, format!("{values:?}")))
+            .collect();
+        let column = columns.iter().find(|(known, _)| *known == name);
+        let Some((_, bytes)) = column else {
+            assert!(expected.is_empty(), "{name} has no column");
+            continue;
+        };
+        let column = Column::read(bytes).unwrap();
+        let values = column.map(|values| format!("{values:?}")).unwrap();
+        let found = column.jobs().map(|(place, n)| (place, values[n].clone()));
+        let found: Vec<(u16, String)> = found.collect();
+        // Of the objects of a member there is the whole, to be there or not.
+        let whole = catalogue::kind(&name) == Some(catalogue::Kind::Group) && !name.contains('.');
+        if whole {
+            let places = |all: &[(u16, String)]| all.iter().map(|one| one.0).collect::<Vec<_>>();
+            assert_eq!(places(&found), places(&expected), "{name}");
+        } else {
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+}
+
+fn filter() -> impl Strategy<Value = Value> {
+    let asked = prop::sample::select(vec![
+        ("TrainingJobName", "Equals", Some("job-4")),
+        ("TrainingJobName", "Contains", Some("b-1")),
+        ("TrainingJobStatus", "NotEquals", Some("Failed")),
+        ("TrainingJobStatus", "In", Some("Failed,InProgress")),
+        ("FailureReason", "Exists", None),
+        ("FailureReason", "NotEquals", Some("x")),
+        (
+            "CreationTime",
+            "GreaterThan",
+            Some("2023-11-14T22:13:21.600"),
+        ),
+        ("EnableManagedSpotTraining", "Equals", Some("true")),
+        ("ResourceConfig.InstanceCount", "LessThan", Some("3")),
+        ("ResourceConfig", "Exists", None),
+        ("VpcConfig", "NotExists", None),
+        ("InputDataConfig", "Exists", None),
+        ("InputDataConfig.DataSource", "NotExists", None),
+        ("InputDataConfig.ChannelName", "Equals", Some("c1")),
+        ("HyperParameters", "NotExists", None),
+        ("HyperParameters.depth", "GreaterThan", Some("3")),
+        ("Environment", "Exists", None),
+        ("Metrics.loss", "LessThanOrEqualTo", Some("1.625")),
+        ("Tags.team", "Equals", Some("blue")),
+        ("Tags.team", "NotExists", None),
+    ]);
+    asked.prop_map(|(name, operator, value)| match value {
+        Some(value) => json!({"Name": name, "Operator": operator, "Value": value}),
+        None => json!({"Name": name, "Operator": operator}),
+    })
+}
+
+fn expression() -> impl Strategy<Value = Value> {
+    let nested = prop::sample::select(vec![("train", "cats"), ("c1", "cats"), ("train", "dogs")]);
+    let nested = nested.prop_map(|(channel, uri)| {
+        json!({"NestedPropertyName": "InputDataConfig", "Filters": [
+            {"Name": "InputDataConfig.ChannelName", "Operator": "Equals", "Value": channel},
+            {
+                "Name": "InputDataConfig.DataSource.S3DataSource.S3Uri",
+                "Operator": "NotEquals",
+                "Value": format!("s3://b/{uri}"),
+            },
+        ]})
+    });
+    let operator = || prop::sample::select(vec!["And", "Or"]);
+    let filters = || prop::collection::vec(filter(), 1..4);
+    let inner = (filters(), operator())
+        .prop_map(|(filters, operator)| json!({"Filters": filters, "Operator": operator}));
+    let parts = (
+        filters(),
+        prop::collection::vec(nested, 0..2),
+        prop::collection::vec(inner, 0..2),
+        operator(),
+    );
+    parts.prop_map(|(filters, nested, inner, operator)| {
+        let mut expression = json!({"Filters": filters, "Operator": operator});
+        if !nested.is_empty() {
+            expression["NestedFilters"] = nested.into();
+        }
+        if !inner.is_empty() {
+            expression["SubExpressions"] = inner.into();
+        }
+        expression
+    })
+}
+
+proptest! {
+    #[test]
+    fn columns_meet_what_records_meet(
+        expression in expression(),
+        numbers in prop::collection::btree_map(0..1024_u16, 0..100_i64, 0..30),
+    ) {
+        let asked: SearchExpression = serde_json::from_value(expression).unwrap();
+        let Ok(condition) = Condition::of(&asked) else {
+            // `Contains` stood in it twice.
+            return Ok(());
+        };
+        let records: Vec<(u16, Value)> =
+            numbers.into_iter().map(|(place, n)| (place, record(n))).collect();
+        let written = block_of(&records);
+        let mut properties = BTreeSet::from([EVERYBODY]);
+        condition.properties(&mut properties);
+        let properties = Vec::from_iter(properties);
+        let column = |name: &&str| {
+            let found = written.iter().find(|(known, _)| known == name);
+            found.map(|(_, bytes)| bytes.clone())
+        };
+        let block = SearchBlock { block: 0, columns: properties.iter().map(column).collect() };
+        let columns = Columns::read(&properties, &block).unwrap();
+        let found = columns.meeting(&condition).unwrap();
+        let meeting = records.iter().filter(|(_, record)| condition.holds(record));
+        let meeting: Vec<u16> = meeting.map(|(place, _)| *place).collect();
+        prop_assert_eq!(found.count() as usize, meeting.len());
+        prop_assert_eq!(found.places().collect::<Vec<_>>(), meeting);
+    }
+}
+
+async fn create(store: &Store, number: i64) {
+    let record = record(number);
+    let tags = record["Tags"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let job = NewJob {
+        kind: KIND,
+        name: text(&record["TrainingJobName"]),
+        arn: format!("arn:{number}"),
+        request: "{}".to_owned(),
+        tags: tags
+            .map(|tag| (text(&tag["Key"]), text(&tag["Value"])))
+            .collect(),
+        change: change(&record),
+    };
+    store.jobs.create(job).await.unwrap();
+}
+
+fn change(record: &Value) -> JobChange {
+    let millis = |member: &str| (record[member].as_f64().unwrap() * 1000.0) as i64;
+    JobChange {
+        request: None,
+        state: "{}".to_owned(),
+        description: record.to_string(),
+        index: JobIndex {
+            status: record["TrainingJobStatus"].as_str().unwrap().to_owned(),
+            secondary: String::new(),
+            created: millis("CreationTime"),
+            modified: millis("LastModifiedTime"),
+            ended: Some(1),
+        },
+        announcements: Vec::new(),
+        warm_pool: None,
+    }
+}
+
+/// All that a search finds, page by page.
+async fn found(jobs: &TrainingJobs, request: &Value) -> Vec<Value> {
+    let mut request: SearchRequest = serde_json::from_value(request.clone()).unwrap();
+    let mut all = Vec::new();
+    loop {
+        let answer: Value =
+            serde_json::from_str(&jobs.search(request.clone()).await.unwrap()).unwrap();
+        all.extend(answer["Results"].as_array().unwrap().iter().cloned());
+        request.next_token = answer["NextToken"].as_str().map(str::to_owned);
+        if request.next_token.is_none() {
+            assert_eq!(answer["TotalHits"]["Value"], all.len());
+            return all;
+        }
+    }
+}
+
+fn requests() -> Vec<Value> {
+    let mut all = Vec::new();
+    for sort in [
+        "Metrics.loss",
+        "HyperParameters.depth",
+        "LastModifiedTime",
+        "TrainingJobName",
+    ] {
+        for order in ["Ascending", "Descending"] {
+            for (name, value) in [
+                ("TrainingJobStatus", "Failed"),
+                ("HyperParameters.depth", "3"),
+                ("Tags.team", "blue"),
+            ] {
+                let filter = json!({"Name": name, "Operator": "NotEquals", "Value": value});
+                all.push(json!({
+                    "Resource": "TrainingJob",
+                    "SearchExpression": {"Filters": [filter]},
+                    "SortBy": sort,
+                    "SortOrder": order,
+                    "MaxResults": 7,
+                }));
+            }
+        }
+    }
+    all
+}
+
+async fn answers(jobs: &TrainingJobs) -> Vec<Vec<Value>> {
+    let mut all = Vec::new();
+    for request in requests() {
+        all.push(found(jobs, &request).await);
+    }
+    all
+}
+
+async fn index(jobs: &TrainingJobs, store: &Store) {
+    for (block, marks) in by_block(store.search.marks(10_000).unwrap()) {
+        jobs.index_block(block, marks).await.unwrap();
+    }
+    assert!(store.search.marks(1).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn searches_find_the_same_however_far_the_index_has_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    let jobs = control_plane(&store, directory.path(), &Machine::with_room_for(1));
+    for number in 0..60 {
+        create(&store, number).await;
+    }
+    let read = answers(&jobs).await;
+    assert!(read.iter().all(|found| found.len() > 10));
+    index(&jobs, &store).await;
+    assert_eq!(answers(&jobs).await, read);
+
+    // Some change, some go, some come, and the index does not know yet.
+    for number in 0..10 {
+        let changed = change(&record(number + 1));
+        let done: Result<(), StoreError> = store
+            .jobs
+            .change(KIND, &format!("job-{number}"), |_| Ok((Some(changed), ())))
+            .await;
+        done.unwrap();
+        store
+            .jobs
+            .delete(KIND, &format!("job-{}", number + 20))
+            .await
+            .unwrap();
+        create(&store, number + 60).await;
+    }
+    let tag = ("team".to_owned(), "red".to_owned());
+    store.tags.add("arn:40", vec![tag]).await.unwrap();
+    let behind = answers(&jobs).await;
+    assert_ne!(behind, read);
+    index(&jobs, &store).await;
+    assert_eq!(answers(&jobs).await, behind);
+}

@@ -1,0 +1,301 @@
+//! What a request demands: actions on resources, and the facts of the request that
+//! conditions may speak of. All of it is read from the request alone.
+
+use kiln_jobs::Identity;
+use kiln_policy::Context;
+use kiln_store::principals::PrincipalKind;
+use serde_json::Value;
+
+use super::SAGEMAKER;
+
+/// One action on one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Demand {
+    pub(crate) action: String,
+    pub(crate) resource: String,
+    pub(crate) context: Context,
+}
+
+impl Demand {
+    fn new(action: impl Into<String>, resource: impl Into<String>) -> Self {
+        Self {
+            action: action.into(),
+            resource: resource.into(),
+            context: Context::default(),
+        }
+    }
+
+    /// A demand on everything.
+    pub(crate) fn of_all(prefix: &str, operation: &str) -> Self {
+        Self::new(format!("{prefix}:{operation}"), "*")
+    }
+
+    /// Adds the tags that the resource has.
+    pub(crate) fn add_tags(&mut self, tags: &[(String, String)]) {
+        for (key, value) in tags {
+            for name in ["aws:ResourceTag", "sagemaker:ResourceTag"] {
+                self.context.add(&format!("{name}/{key}"), value.as_str());
+            }
+        }
+    }
+}
+
+/// What operations on one job end with, which member names it, and what it is
+/// called in ARNs.
+const JOBS: [(&str, &str, &str); 3] = [
+    ("TrainingJob", "TrainingJobName", "training-job"),
+    ("CompilationJob", "CompilationJobName", "compilation-job"),
+    ("OptimizationJob", "OptimizationJobName", "optimization-job"),
+];
+
+/// The demands of a request to SageMaker.
+pub(crate) fn of_sagemaker(operation: &str, input: &Value, identity: &Identity) -> Vec<Demand> {
+    let resource = sagemaker_resource(operation, input, identity);
+    let mut first = Demand::new(format!("sagemaker:{operation}"), resource.clone());
+    first.context = sagemaker_context(input);
+    let tagged = input.get("Tags").and_then(Value::as_array);
+    let creates = operation.starts_with("Create");
+    let role = input.get("RoleArn").and_then(Value::as_str);
+    let mut all = vec![first];
+    if creates && tagged.is_some_and(|tags| !tags.is_empty()) {
+        let mut tags = Demand::new("sagemaker:AddTags", resource.clone());
+        tags.context = tag_context(input);
+        all.push(tags);
+    }
+    if let Some(role) = role.filter(|_| creates) {
+        let mut pass = Demand::new("iam:PassRole", role);
+        pass.context = Context::default()
+            .with("iam:PassedToService", SAGEMAKER)
+            .with("iam:AssociatedResourceArn", resource);
+        all.push(pass);
+    }
+    all
+}
+
+/// What an operation is about. A member that another operation would look at says
+/// nothing here.
+fn sagemaker_resource(operation: &str, input: &Value, identity: &Identity) -> String {
+    let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
+    if matches!(operation, "AddTags" | "ListTags" | "DeleteTags") {
+        return text("ResourceArn").to_owned();
+    }
+    let mut jobs = JOBS.iter();
+    let Some((_, member, kind)) = jobs.find(|(end, ..)| operation.ends_with(end)) else {
+        return "*".to_owned();
+    };
+    let name = text(member);
+    let name = match *kind {
+        // As its ARN spells it.
+        "training-job" => name.to_lowercase(),
+        _ => name.to_owned(),
+    };
+    format!(
+        "arn:{}:sagemaker:{}:{}:{kind}/{name}",
+        identity.region.partition(),
+        identity.region,
+        identity.account
+    )
+}
+
+/// Members of a request that have a condition key of their own.
+const SETTINGS: [(&str, &str); 9] = [
+    ("/OutputDataConfig/KmsKeyId", "sagemaker:OutputKmsKey"),
+    ("/ResourceConfig/VolumeKmsKeyId", "sagemaker:VolumeKmsKey"),
+    ("/ResourceConfig/InstanceType", "sagemaker:InstanceTypes"),
+    (
+        "/ResourceConfig/KeepAlivePeriodInSeconds",
+        "sagemaker:KeepAlivePeriod",
+    ),
+    ("/VpcConfig/Subnets", "sagemaker:VpcSubnets"),
+    (
+        "/VpcConfig/SecurityGroupIds",
+        "sagemaker:VpcSecurityGroupIds",
+    ),
+    ("/EnableNetworkIsolation", "sagemaker:NetworkIsolation"),
+    (
+        "/EnableInterContainerTrafficEncryption",
+        "sagemaker:InterContainerTrafficEncryption",
+    ),
+    (
+        "/StoppingCondition/MaxRuntimeInSeconds",
+        "sagemaker:MaxRuntimeInSeconds",
+    ),
+];
+
+fn sagemaker_context(input: &Value) -> Context {
+    let mut context = tag_context(input);
+    for (place, key) in SETTINGS {
+        add_values(&mut context, key, input.pointer(place));
+    }
+    let groups = input.pointer("/ResourceConfig/InstanceGroups");
+    for group in groups.and_then(Value::as_array).into_iter().flatten() {
+        add_values(
+            &mut context,
+            "sagemaker:InstanceTypes",
+            group.get("InstanceType"),
+        );
+    }
+    context
+}
+
+fn add_values(context: &mut Context, key: &str, value: Option<&Value>) {
+    match value {
+        Some(Value::String(text)) => context.add(key, text.as_str()),
+        Some(Value::Array(all)) => context.add_all(key, all.iter().filter_map(Value::as_str)),
+        Some(Value::Number(number)) => context.add(key, number.to_string()),
+        Some(Value::Bool(truth)) => context.add(key, truth.to_string()),
+        _ => {}
+    }
+}
+
+/// The tags that a request gives or takes away.
+fn tag_context(input: &Value) -> Context {
+    let mut context = Context::default();
+    for tag in input
+        .get("Tags")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let text = |name: &str| tag.get(name).and_then(Value::as_str);
+        if let (Some(key), Some(value)) = (text("Key"), text("Value")) {
+            context.add("aws:TagKeys", key);
+            context.add(&format!("aws:RequestTag/{key}"), value);
+        }
+    }
+    add_values(&mut context, "aws:TagKeys", input.get("TagKeys"));
+    context
+}
+
+/// Operations of CloudWatch Logs on one stream; others are about whole groups.
+const ON_STREAMS: [&str; 4] = [
+    "CreateLogStream",
+    "DeleteLogStream",
+    "GetLogEvents",
+    "PutLogEvents",
+];
+/// Those that name a group by its ARN alone.
+const BY_ARN: [&str; 3] = ["ListTagsForResource", "TagResource", "UntagResource"];
+
+/// The demand of a request to CloudWatch Logs.
+pub(crate) fn of_logs(operation: &str, input: &Value, identity: &Identity) -> Vec<Demand> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let group = match BY_ARN.contains(&operation) {
+        true => text("resourceArn"),
+        false => text("logGroupName").or_else(|| text("logGroupIdentifier")),
+    };
+    let stream = text("logStreamName").filter(|_| ON_STREAMS.contains(&operation));
+    let group = group.unwrap_or_default();
+    // An identifier may be an ARN.
+    let group = group
+        .split_once(":log-group:")
+        .map_or(group, |(_, name)| name);
+    let resource = format!(
+        "arn:{}:logs:{}:{}:log-group:{}:log-stream:{}",
+        identity.region.partition(),
+        identity.region,
+        identity.account,
+        group.trim_end_matches(":*"),
+        stream.unwrap_or_default()
+    );
+    vec![Demand::new(format!("logs:{operation}"), resource)]
+}
+
+/// The demand of a request to IAM, whose parameters `parameter` knows. Some are about
+/// the caller's own user unless they name another. Users and roles that are there have
+/// ARNs that `found` knows, however the request spells their names.
+pub(crate) fn of_iam(
+    operation: &str,
+    parameter: &dyn Fn(&str) -> Option<String>,
+    own: Option<&str>,
+    found: &dyn Fn(PrincipalKind, &str) -> Option<String>,
+    identity: &Identity,
+) -> Vec<Demand> {
+    let entity = |kind: PrincipalKind, name: &str| {
+        let path = || parameter("Path");
+        found(kind, name)
+            .unwrap_or_else(|| iam_arn(identity, kind.as_str(), path().as_deref(), name))
+    };
+    let given = |name: &str| parameter(name).unwrap_or_default();
+    let resource = match Subject::of(operation) {
+        Subject::Role => entity(PrincipalKind::Role, &given("RoleName")),
+        Subject::User => {
+            let name = parameter("UserName").or_else(|| own.map(str::to_owned));
+            entity(PrincipalKind::User, &name.unwrap_or_default())
+        }
+        Subject::Simulated => given("PolicySourceArn"),
+        Subject::NewPolicy => {
+            let path = parameter("Path");
+            iam_arn(identity, "policy", path.as_deref(), &given("PolicyName"))
+        }
+        Subject::Policy => given("PolicyArn"),
+        Subject::All => "*".to_owned(),
+    };
+    let mut demand = Demand::new(format!("iam:{operation}"), resource);
+    if let Some(policy) = parameter("PolicyArn") {
+        demand.context.add("iam:PolicyARN", policy);
+    }
+    vec![demand]
+}
+
+/// What an operation of IAM is about.
+enum Subject {
+    User,
+    Role,
+    Policy,
+    NewPolicy,
+    /// Whom a simulation is about.
+    Simulated,
+    All,
+}
+
+impl Subject {
+    fn of(operation: &str) -> Self {
+        match operation {
+            "SimulatePrincipalPolicy" => Self::Simulated,
+            "CreatePolicy" => Self::NewPolicy,
+            "DeletePolicy" | "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions" => {
+                Self::Policy
+            }
+            "ListUsers" | "ListRoles" | "GetAccessKeyLastUsed" => Self::All,
+            role if role.contains("Role") => Self::Role,
+            user if user.contains("User") || user.contains("AccessKey") => Self::User,
+            _ => Self::All,
+        }
+    }
+}
+
+/// `arn:<partition>:iam::<account>:<kind><path><name>`, where a path begins and ends
+/// with a slash.
+pub(crate) fn iam_arn(identity: &Identity, kind: &str, path: Option<&str>, name: &str) -> String {
+    format!(
+        "arn:{}:iam::{}:{kind}{}{name}",
+        identity.region.partition(),
+        identity.account,
+        path.unwrap_or("/")
+    )
+}
+
+/// The demand of a request to S3. Keys are listed in a bucket, and the prefix is a
+/// fact that conditions may speak of.
+pub(crate) fn of_s3(access: &kiln_s3::Access<'_>, identity: &Identity) -> Demand {
+    let listing = matches!(
+        access.action,
+        "s3:ListBucket" | "s3:ListBucketMultipartUploads"
+    );
+    let start = format!("arn:{}:s3:::", identity.region.partition());
+    let resource = match (access.bucket, access.key) {
+        (Some(bucket), Some(key)) if !listing => format!("{start}{bucket}/{key}"),
+        (Some(bucket), _) => format!("{start}{bucket}"),
+        (None, _) => format!("{start}*"),
+    };
+    let mut demand = Demand::new(access.action, resource);
+    if let Some(prefix) = access.key.filter(|_| listing) {
+        demand.context.add("s3:prefix", prefix);
+    }
+    demand
+}
+
+#[cfg(test)]
+#[path = "demand_tests.rs"]
+mod tests;

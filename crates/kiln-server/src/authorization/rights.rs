@@ -1,0 +1,126 @@
+//! What a principal may do, and the words for what it may not.
+
+use kiln_policy::{Context, Decision, Policy, Request, decide};
+
+/// All that is known of what somebody may do.
+pub(crate) enum Rights {
+    /// Everything.
+    Owner,
+    /// What policies allow.
+    Policies {
+        /// Those of the user or the role.
+        own: Vec<Policy>,
+        /// What a session was narrowed to.
+        session: Option<Policy>,
+    },
+}
+
+/// That something may not be done, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Denial {
+    explicit: bool,
+    /// The kind of policy that does not let it be.
+    by: &'static str,
+}
+
+const OWN: &str = "identity-based";
+const SESSION: &str = "session";
+
+impl Rights {
+    /// Judges one demand.
+    pub(crate) fn judge(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Denial> {
+        let Self::Policies { own, session } = self else {
+            return Ok(());
+        };
+        let request = Request {
+            action,
+            resource,
+            holders: &[],
+            context,
+        };
+        let decided = |policies: &[Policy]| decide(policies, &request).decision;
+        let mut decisions = vec![(OWN, decided(own))];
+        let session = session.as_ref().map(std::slice::from_ref);
+        decisions.extend(session.map(|policies| (SESSION, decided(policies))));
+        denial(&decisions).map_or(Ok(()), Err)
+    }
+}
+
+/// The denial that is told of: an explicit one before an implicit one.
+fn denial(decisions: &[(&'static str, Decision)]) -> Option<Denial> {
+    let by = |wanted: Decision| {
+        let mut decisions = decisions.iter();
+        let found = decisions.find(|(_, decision)| *decision == wanted);
+        found.map(|(by, _)| Denial {
+            explicit: wanted == Decision::ExplicitlyDenied,
+            by,
+        })
+    };
+    by(Decision::ExplicitlyDenied).or_else(|| by(Decision::ImplicitlyDenied))
+}
+
+impl Denial {
+    /// What nobody has spoken of.
+    pub(crate) const UNSPOKEN: Self = Self {
+        explicit: false,
+        by: OWN,
+    };
+
+    /// Whether it holds for somebody whom a role's trust policy names, who needs no
+    /// policy that allows it.
+    pub(crate) fn binds_the_trusted(self) -> bool {
+        self.explicit || self.by == SESSION
+    }
+
+    /// AWS's words.
+    pub(crate) fn words(self, who: &str, action: &str, resource: &str) -> String {
+        let start =
+            format!("User: {who} is not authorized to perform: {action} on resource: {resource}");
+        let by = self.by;
+        if self.explicit {
+            let article = if by == OWN { "an" } else { "a" };
+            format!("{start} with an explicit deny in {article} {by} policy")
+        } else {
+            format!("{start} because no {by} policy allows the {action} action")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_denial_that_counts_is_told_of_in_awss_words() {
+        use Decision::{Allowed as A, ExplicitlyDenied as E, ImplicitlyDenied as I};
+        let cases = [
+            ([A, A], None),
+            (
+                [I, A],
+                Some("because no identity-based policy allows the a:b action"),
+            ),
+            (
+                [A, I],
+                Some("because no session policy allows the a:b action"),
+            ),
+            ([I, E], Some("with an explicit deny in a session policy")),
+            (
+                [E, I],
+                Some("with an explicit deny in an identity-based policy"),
+            ),
+        ];
+        for ([own, session], end) in cases {
+            let found = denial(&[(OWN, own), (SESSION, session)]);
+            let words = found.map(|denial| denial.words("me", "a:b", "it"));
+            let expected = end.map(|end| {
+                format!("User: me is not authorized to perform: a:b on resource: it {end}")
+            });
+            assert_eq!(words, expected);
+        }
+    }
+}

@@ -1,0 +1,315 @@
+//! GetMetricData: many metrics at once, named or searched for, a page at a time.
+
+use kiln_store::{Metric, Summary};
+use serde::Deserialize;
+
+use super::Archive;
+use super::answer::{Answer, structure};
+use super::fault::{bad_token, failed, missing, validation};
+use super::input::{Flag, MetricInput, Moment, Number, required};
+use super::paging::Token;
+use super::search::Search;
+use super::statistic::{NoStatistic, Statistic, UNITS, is_period, periods};
+use crate::reply::Fault;
+
+mod label;
+mod page;
+
+use self::label::labels;
+use self::page::{Series, page};
+
+/// The API's limits: queries in a request, points in an answer, and metrics that
+/// a search finds.
+const MOST_QUERIES: usize = 500;
+const MOST_POINTS: usize = 100_800;
+const MOST_FOUND: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetMetricData {
+    #[serde(default)]
+    metric_data_queries: Vec<Query>,
+    start_time: Option<Moment>,
+    end_time: Option<Moment>,
+    next_token: Option<String>,
+    scan_by: Option<String>,
+    max_datapoints: Option<Number>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Query {
+    id: Option<String>,
+    metric_stat: Option<MetricStat>,
+    expression: Option<String>,
+    label: Option<String>,
+    return_data: Option<Flag>,
+    period: Option<Number>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct MetricStat {
+    metric: Option<MetricInput>,
+    period: Option<Number>,
+    stat: Option<String>,
+    unit: Option<String>,
+}
+
+/// A query that is in order.
+#[derive(Debug)]
+struct Asked {
+    id: String,
+    label: Option<String>,
+    what: What,
+    statistic: Statistic,
+    period: i64,
+    unit: Option<String>,
+}
+
+#[derive(Debug)]
+enum What {
+    Metric(Metric),
+    Search(Search),
+}
+
+/// The stretch of time that is asked about, epoch seconds.
+#[derive(Clone, Copy)]
+struct Stretch {
+    start: i64,
+    end: i64,
+    descending: bool,
+}
+
+pub(super) fn answer(archive: &Archive, request: &GetMetricData) -> Result<Answer, Fault> {
+    let stretch = stretch(request)?;
+    let asked = queries(&request.metric_data_queries)?;
+    let most = most(request.max_datapoints)?;
+    let identity = format!("{asked:?}{}{}", stretch.start, stretch.end);
+    let from = match &request.next_token {
+        None => Token([0, 0]),
+        Some(token) => Token::read(token, &identity).ok_or_else(bad_token)?,
+    };
+    let mut all = Vec::new();
+    for query in &asked {
+        all.extend(query.series(archive, stretch)?);
+    }
+    let (shown, next) = page(&all, from, most);
+    Ok(structure([
+        ("MetricDataResults", Some(Answer::list(shown))),
+        (
+            "NextToken",
+            next.map(|token| Answer::Text(token.write(&identity))),
+        ),
+        ("Messages", Some(Answer::list([]))),
+    ]))
+}
+
+fn stretch(request: &GetMetricData) -> Result<Stretch, Fault> {
+    let Moment(start) = required(request.start_time, "StartTime")?;
+    let Moment(end) = required(request.end_time, "EndTime")?;
+    if start == end {
+        let message = "The parameter StartTime must not equal parameter EndTime.";
+        return Err(validation(message));
+    }
+    if start > end {
+        let message = "The parameter EndTime must be greater than StartTime.";
+        return Err(validation(message));
+    }
+    let descending = match request.scan_by.as_deref() {
+        None | Some("TimestampDescending") => true,
+        Some("TimestampAscending") => false,
+        Some(other) => {
+            return Err(validation(format!(
+                "The value {other} for parameter ScanBy is invalid."
+            )));
+        }
+    };
+    Ok(Stretch {
+        start,
+        end,
+        descending,
+    })
+}
+
+fn most(asked: Option<Number>) -> Result<usize, Fault> {
+    let Some(asked) = asked else {
+        return Ok(MOST_POINTS);
+    };
+    let most = asked.whole().and_then(|most| usize::try_from(most).ok());
+    let most = most.filter(|most| (1..=MOST_POINTS).contains(most));
+    most.ok_or_else(|| {
+        validation(format!(
+            "The parameter MaxDatapoints must be between 1 and {MOST_POINTS}."
+        ))
+    })
+}
+
+/// The queries whose data are wanted. All must be in order.
+fn queries(given: &[Query]) -> Result<Vec<Asked>, Fault> {
+    if given.is_empty() {
+        return Err(missing("MetricDataQueries"));
+    }
+    if given.len() > MOST_QUERIES {
+        return Err(validation(format!(
+            "The collection MetricDataQueries must not have a size greater than {MOST_QUERIES}."
+        )));
+    }
+    let mut ids = std::collections::BTreeSet::new();
+    let mut asked = Vec::new();
+    for (number, query) in (1..).zip(given) {
+        let one = query.check(&format!("MetricDataQueries.member.{number}"))?;
+        if !ids.insert(one.id.clone()) {
+            return Err(validation(
+                "The values for parameter id in MetricDataQueries are not unique.",
+            ));
+        }
+        if query.return_data != Some(Flag(false)) {
+            asked.push(one);
+        }
+    }
+    Ok(asked)
+}
+
+impl Query {
+    fn check(&self, place: &str) -> Result<Asked, Fault> {
+        let id = self.id.clone().unwrap_or_default();
+        if !is_id(&id) {
+            return Err(validation(format!(
+                "The value for parameter {place}.Id must start with a lowercase letter and hold \
+                 only letters, digits and underscores."
+            )));
+        }
+        match (&self.metric_stat, &self.expression) {
+            (Some(stat), None) => self.named(id, stat, place),
+            (None, Some(expression)) => self.searched(id, expression, place),
+            _ => Err(validation(format!(
+                "Exactly one of the parameters {place}.MetricStat and {place}.Expression must be \
+                 specified."
+            ))),
+        }
+    }
+
+    fn named(&self, id: String, stat: &MetricStat, place: &str) -> Result<Asked, Fault> {
+        let place = format!("{place}.MetricStat");
+        let metric = stat.metric.clone().unwrap_or_default();
+        if let Some(unit) = &stat.unit
+            && !UNITS.contains(&unit.as_str())
+        {
+            return Err(validation(format!(
+                "The value {unit} for parameter {place}.Unit is invalid."
+            )));
+        }
+        Ok(Asked {
+            id,
+            label: self.label.clone(),
+            what: What::Metric(metric.check(&format!("{place}.Metric."))?),
+            statistic: statistic(stat.stat.as_deref(), &format!("{place}.Stat"))?,
+            period: period(stat.period.and_then(Number::whole), &place)?,
+            unit: stat.unit.clone(),
+        })
+    }
+
+    fn searched(&self, id: String, expression: &str, place: &str) -> Result<Asked, Fault> {
+        let search: Search = expression
+            .parse()
+            .map_err(|error| validation(format!("Error in expression '{id}': {error}")))?;
+        let own = self.period.and_then(Number::whole);
+        Ok(Asked {
+            label: self.label.clone(),
+            statistic: statistic(Some(&search.statistic), &format!("{place}.Expression"))?,
+            period: period(search.period.or(own).or(Some(300)), place)?,
+            what: What::Search(search),
+            unit: None,
+            id,
+        })
+    }
+}
+
+fn is_id(id: &str) -> bool {
+    let first = id.bytes().next();
+    first.is_some_and(|first| first.is_ascii_lowercase())
+        && id.len() <= 255
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn statistic(name: Option<&str>, place: &str) -> Result<Statistic, Fault> {
+    let name = required(name, place)?;
+    name.parse().map_err(|error| match error {
+        NoStatistic::Unknown => validation(format!(
+            "The value for parameter {place} is not a valid statistic."
+        )),
+        NoStatistic::NotKept => validation(format!(
+            "The statistic {name} for parameter {place} is not served by Kiln, which keeps sums \
+             and bounds of metrics and not their single values."
+        )),
+    })
+}
+
+fn period(seconds: Option<i64>, place: &str) -> Result<i64, Fault> {
+    let seconds = seconds.filter(|seconds| is_period(*seconds));
+    seconds.ok_or_else(|| {
+        validation(format!(
+            "The parameter {place}.Period must be 1, 5, 10, 20, 30, or a multiple of 60."
+        ))
+    })
+}
+
+impl Asked {
+    /// What it finds; a metric that is named is found always.
+    fn series(&self, archive: &Archive, stretch: Stretch) -> Result<Vec<Series>, Fault> {
+        let metrics = match &self.what {
+            What::Metric(metric) => vec![metric.clone()],
+            What::Search(search) => {
+                let filter = search.filter(stretch.start - self.period);
+                let found = archive
+                    .metrics
+                    .metrics(&filter, 0, MOST_FOUND, |metric| search.finds(metric));
+                let found = found.map_err(failed)?.into_iter();
+                found.map(|(_, metric)| metric).collect()
+            }
+        };
+        let labels = labels(self.label.as_deref(), &metrics, self.statistic, self.period);
+        let all = metrics.iter().zip(labels).map(|(metric, label)| {
+            Ok(Series {
+                id: self.id.clone(),
+                label,
+                points: self.points(archive, metric, stretch)?,
+            })
+        });
+        let mut all: Vec<Series> = all.collect::<Result<_, Fault>>()?;
+        if let What::Search(_) = self.what {
+            all.retain(|series| !series.points.is_empty());
+            all.sort_by(|a, b| a.label.cmp(&b.label));
+        }
+        Ok(all)
+    }
+
+    /// Times and values. What was put in several units is taken together.
+    fn points(
+        &self,
+        archive: &Archive,
+        metric: &Metric,
+        stretch: Stretch,
+    ) -> Result<Vec<(i64, f64)>, Fault> {
+        let Stretch { start, end, .. } = stretch;
+        let periods = periods(start, end, self.period, archive.now);
+        let found = archive
+            .metrics
+            .points(metric, periods, self.unit.as_deref());
+        let mut sums: Vec<(i64, Summary)> = Vec::new();
+        for point in found.map_err(failed)? {
+            match sums.last_mut() {
+                Some((at, sum)) if *at == point.at => *sum = sum.and(point.summary),
+                _ => sums.push((point.at, point.summary)),
+            }
+        }
+        if stretch.descending {
+            sums.reverse();
+        }
+        let values = sums.iter();
+        Ok(values
+            .map(|(at, summary)| (*at, self.statistic.of(summary)))
+            .collect())
+    }
+}

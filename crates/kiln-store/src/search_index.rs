@@ -1,0 +1,254 @@
+//! The index that searches look into: what jobs have of each property, as columns, in
+//! blocks of jobs whose rows follow each other.
+//!
+//! What a column says is not known here. The index may lag behind the jobs, and says where:
+//! a job is marked in the transaction that changes it, and until its block has been written
+//! anew, what the index has of it does not count. The index has a file and a writer of its
+//! own, so that writing a block holds up no change of a job.
+
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+use tokio::sync::watch;
+
+use crate::{Database, JobDocument, StoreError, job_list};
+
+/// Jobs whose rows differ in their last bits only are in one block: small enough to be
+/// written anew for a few changes, large enough that there are few of them.
+pub const BLOCK_BITS: u32 = 10;
+
+/// In the file of the jobs. Only training jobs can be searched for. A mark is replaced by
+/// hand, since a trigger resolves conflicts as the statement does that fires it.
+pub(crate) const MARKS: &str = "
+CREATE TABLE search_marks (
+  change INTEGER PRIMARY KEY AUTOINCREMENT,
+  job INTEGER NOT NULL UNIQUE
+);
+INSERT INTO search_marks (job) SELECT id FROM jobs WHERE kind = 'training-job' ORDER BY id;
+CREATE TRIGGER search_job_new AFTER INSERT ON jobs WHEN new.kind = 'training-job' BEGIN
+  DELETE FROM search_marks WHERE job = new.id;
+  INSERT INTO search_marks (job) VALUES (new.id);
+END;
+CREATE TRIGGER search_job_changed AFTER UPDATE OF description ON jobs
+WHEN new.kind = 'training-job' BEGIN
+  DELETE FROM search_marks WHERE job = new.id;
+  INSERT INTO search_marks (job) VALUES (new.id);
+END;
+CREATE TRIGGER search_job_gone AFTER DELETE ON jobs WHEN old.kind = 'training-job' BEGIN
+  DELETE FROM search_marks WHERE job = old.id;
+  INSERT INTO search_marks (job) VALUES (old.id);
+END;
+CREATE TRIGGER search_tag_new AFTER INSERT ON tags BEGIN
+  DELETE FROM search_marks WHERE job IN
+    (SELECT id FROM jobs WHERE arn = new.arn AND kind = 'training-job');
+  INSERT INTO search_marks (job)
+    SELECT id FROM jobs WHERE arn = new.arn AND kind = 'training-job';
+END;
+CREATE TRIGGER search_tag_changed AFTER UPDATE ON tags BEGIN
+  DELETE FROM search_marks WHERE job IN
+    (SELECT id FROM jobs WHERE arn = new.arn AND kind = 'training-job');
+  INSERT INTO search_marks (job)
+    SELECT id FROM jobs WHERE arn = new.arn AND kind = 'training-job';
+END;
+CREATE TRIGGER search_tag_gone AFTER DELETE ON tags BEGIN
+  DELETE FROM search_marks WHERE job IN
+    (SELECT id FROM jobs WHERE arn = old.arn AND kind = 'training-job');
+  INSERT INTO search_marks (job)
+    SELECT id FROM jobs WHERE arn = old.arn AND kind = 'training-job';
+END;
+";
+
+/// What marks all jobs, for an index that starts from nothing.
+const MARK_ALL: &str = "
+INSERT INTO search_marks (job) SELECT id FROM jobs WHERE kind = 'training-job'
+  AND id NOT IN (SELECT job FROM search_marks) ORDER BY id;
+";
+
+const COLUMNS: &str = "
+CREATE TABLE search_columns (
+  id INTEGER PRIMARY KEY,
+  property TEXT NOT NULL,
+  block INTEGER NOT NULL,
+  content BLOB NOT NULL
+);
+CREATE UNIQUE INDEX search_columns_by_property ON search_columns (property, block);
+CREATE INDEX search_columns_by_block ON search_columns (block);
+";
+
+/// A job that has changed since the index was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchMark {
+    /// The number of the change; each has another.
+    pub change: i64,
+    /// The job's row.
+    pub row: i64,
+}
+
+/// The index, and the marks of the jobs that it is behind with.
+#[derive(Debug, Clone)]
+pub struct SearchIndex {
+    jobs: Database,
+    columns: Database,
+}
+
+/// The columns of one block, in the order of the properties that were asked for. A column
+/// that no job of the block has is missing.
+#[derive(Debug)]
+pub struct SearchBlock {
+    /// The number of the block.
+    pub block: i64,
+    /// The columns.
+    pub columns: Vec<Option<Vec<u8>>>,
+}
+
+impl SearchIndex {
+    /// Opens or creates the index of the jobs in a file, whose handle comes with it.
+    pub(crate) fn open(path: &Path, jobs_path: &Path, jobs: Database) -> Result<Self, StoreError> {
+        if !path.exists() {
+            Connection::open(jobs_path)?.execute_batch(MARK_ALL)?;
+        }
+        Ok(Self {
+            jobs,
+            columns: Database::open(path, &[COLUMNS])?,
+        })
+    }
+
+    /// Changes whenever a change of jobs has been committed.
+    #[must_use]
+    pub fn commits(&self) -> watch::Receiver<()> {
+        self.jobs.commits()
+    }
+
+    /// The marks of so many jobs at most, by row.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn marks(&self, limit: usize) -> Result<Vec<SearchMark>, StoreError> {
+        self.jobs.read(|connection| {
+            let mut query = connection
+                .prepare_cached("SELECT change, job FROM search_marks ORDER BY job LIMIT ?1")?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let marks = query.query_map([limit], |row| {
+                Ok(SearchMark {
+                    change: row.get(0)?,
+                    row: row.get(1)?,
+                })
+            })?;
+            Ok(marks.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Takes marks off, of jobs that have not changed again.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn unmark(&self, marks: Vec<SearchMark>) -> Result<(), StoreError> {
+        self.jobs
+            .write(move |tx| {
+                let mut delete = tx.prepare_cached("DELETE FROM search_marks WHERE change = ?1")?;
+                for mark in marks {
+                    delete.execute([mark.change])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// The descriptions and tags of the jobs in a block, by row.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn documents(&self, kind: &str, block: i64) -> Result<Vec<JobDocument>, StoreError> {
+        let first = block << BLOCK_BITS;
+        let last = first + (1 << BLOCK_BITS) - 1;
+        self.jobs
+            .read(|connection| job_list::documents_between(connection, kind, (first, last)))
+    }
+
+    /// Writes a block anew: its columns by property.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub async fn write(
+        &self,
+        block: i64,
+        columns: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), StoreError> {
+        self.columns
+            .write(move |tx| {
+                tx.prepare_cached("DELETE FROM search_columns WHERE block = ?1")?
+                    .execute([block])?;
+                let mut insert = tx.prepare_cached(
+                    "INSERT INTO search_columns (property, block, content) VALUES (?1, ?2, ?3)",
+                )?;
+                for (property, content) in columns {
+                    insert.execute(params![property, block, content])?;
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Visits all blocks in the order of their numbers, or against it, as they are at one
+    /// moment. The first of the properties must be one that all jobs have.
+    ///
+    /// # Errors
+    /// What the visit returns, or the database's failure.
+    pub fn visit<E: From<StoreError> + From<rusqlite::Error>>(
+        &self,
+        properties: &[&str],
+        descending: bool,
+        mut each: impl FnMut(&SearchBlock) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.columns.read(|connection| {
+            let snapshot = connection.unchecked_transaction()?;
+            let mut visited = SearchBlock {
+                block: 0,
+                columns: vec![None; properties.len()],
+            };
+            for block in blocks(&snapshot, properties.first().copied(), descending)? {
+                visited.block = block;
+                for (property, column) in properties.iter().zip(&mut visited.columns) {
+                    read_column(&snapshot, (property, block), column)?;
+                }
+                each(&visited)?;
+            }
+            Ok(())
+        })
+    }
+}
+
+fn blocks(
+    connection: &Connection,
+    property: Option<&str>,
+    descending: bool,
+) -> Result<Vec<i64>, rusqlite::Error> {
+    let order = if descending { "DESC" } else { "ASC" };
+    let mut query = connection.prepare_cached(&format!(
+        "SELECT block FROM search_columns WHERE property = ?1 ORDER BY block {order}"
+    ))?;
+    let rows = query.query_map([property], |row| row.get(0))?;
+    rows.collect()
+}
+
+/// Reads a column into the place of the one before, whose memory it takes over.
+fn read_column(
+    connection: &Connection,
+    (property, block): (&str, i64),
+    column: &mut Option<Vec<u8>>,
+) -> Result<(), rusqlite::Error> {
+    let mut query = connection
+        .prepare_cached("SELECT content FROM search_columns WHERE property = ?1 AND block = ?2")?;
+    let mut rows = query.query(params![property, block])?;
+    let mut memory = column.take().unwrap_or_default();
+    if let Some(row) = rows.next()? {
+        memory.clear();
+        memory.extend_from_slice(row.get_ref(0)?.as_blob()?);
+        *column = Some(memory);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "search_index_tests.rs"]
+mod tests;
