@@ -14,12 +14,12 @@ _buckets = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--torch", action="store_true", help="also run what needs PyTorch")
-    parser.addoption("--sdks", action="store_true", help="also run the SageMaker Python SDKs")
+    parser.addoption("--sdks", action="store_true", help="also run the Python SDKs and Airflow")
     parser.addoption("--thousand", action="store_true", help="run all of the thousand short jobs")
 
 
 def pytest_collection_modifyitems(config, items):
-    for mark, what in (("torch", "PyTorch"), ("sdks", "the SageMaker Python SDKs")):
+    for mark, what in (("torch", "PyTorch"), ("sdks", "the SageMaker Python SDKs or Airflow")):
         if config.getoption(f"--{mark}"):
             continue
         skip = pytest.mark.skip(reason=f"needs {what}; run with --{mark}")

@@ -15,7 +15,7 @@ pub struct Options {
     /// Also run the tests that create a PyTorch environment of some gigabytes
     #[arg(long)]
     torch: bool,
-    /// Also run the tests that drive the SageMaker Python SDKs, more than a gigabyte
+    /// Also run the tests that drive the SageMaker Python SDKs and Airflow, more than a gigabyte
     #[arg(long)]
     sdks: bool,
     /// Only the end-to-end tests, with these arguments for pytest
@@ -33,8 +33,12 @@ const PACKAGES: [(&str, &str); 3] = [
 /// The Python environment of the end-to-end tests: its name and its requirements.
 const TESTS: (&str, &str) = ("test-venv", "tests/requirements.txt");
 
+/// The directory of the JavaScript programs of the tests, and the one in `target/` where
+/// what they need is installed.
+const JAVASCRIPT: (&str, &str) = ("tests/javascript", "javascript");
+
 /// The environments of the SDKs, and the variables that tell the tests where they are.
-const SDKS: [(&str, (&str, &str)); 2] = [
+const SDKS: [(&str, (&str, &str)); 3] = [
     (
         "KILN_TEST_SDK_V2",
         ("sdk-v2-venv", "tests/requirements-sdk-v2.txt"),
@@ -42,6 +46,10 @@ const SDKS: [(&str, (&str, &str)); 2] = [
     (
         "KILN_TEST_SDK_V3",
         ("sdk-v3-venv", "tests/requirements-sdk-v3.txt"),
+    ),
+    (
+        "KILN_TEST_AIRFLOW",
+        ("airflow-venv", "tests/requirements-airflow.txt"),
     ),
 ];
 
@@ -76,6 +84,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     }
     pytest
         .env("KILN_BIN", root.join("target/debug/kiln"))
+        .env(
+            "KILN_TEST_JAVASCRIPT",
+            javascript_packages(&root, JAVASCRIPT)?,
+        )
         .env("KILN_CACHE_DIR", root.join("target/test-cache"))
         .env("KILN_TEST_DOCKER_HOST", &engine.address);
     execute(&mut pytest)
@@ -157,8 +169,39 @@ fn python_environment(root: &Path, (name, requirements): (&str, &str)) -> Result
     ])
     .arg(&requirements);
     execute(&mut pip)?;
-    std::fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
+    write(&stamp, &wanted)?;
     Ok(python)
+}
+
+/// A directory in `target/` with exactly the packages that a lock file names.
+fn javascript_packages(root: &Path, (wanted, name): (&str, &str)) -> Result<PathBuf, String> {
+    let wanted = root.join(wanted);
+    let directory = root.join("target").join(name);
+    let lock = read(&wanted.join("package-lock.json"))?;
+    let stamp = directory.join("package-lock.installed");
+    if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(directory);
+    }
+    step("Installing the packages of JavaScript");
+    write(
+        &directory.join("package.json"),
+        &read(&wanted.join("package.json"))?,
+    )?;
+    write(&directory.join("package-lock.json"), &lock)?;
+    let quietly = ["--no-audit", "--no-fund", "--no-update-notifier"];
+    let mut npm = Command::new("npm");
+    npm.arg("ci").args(quietly).current_dir(&directory);
+    execute(&mut npm)?;
+    write(&stamp, &lock)?;
+    Ok(directory)
+}
+
+/// Writes a file, and makes the directory that it is in.
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    let directory = path.parent().unwrap_or(path);
+    let made = std::fs::create_dir_all(directory);
+    made.and_then(|()| std::fs::write(path, text))
+        .map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn read(path: &Path) -> Result<String, String> {
