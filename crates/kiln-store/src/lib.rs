@@ -4,6 +4,7 @@
 
 mod announcements;
 mod database;
+mod deliveries;
 mod instances;
 mod job_list;
 mod jobs;

@@ -18,9 +18,9 @@ mod tags;
 
 use std::path::Path;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
-use crate::{Database, StoreError};
+use crate::{Database, StoreError, deliveries};
 
 pub use reading::Sources;
 pub use sweep::expiry;
@@ -224,14 +224,10 @@ impl LogStore {
         let (instance, stream) = (instance.to_owned(), stream.to_owned());
         self.database
             .write(move |tx| {
-                let before = delivered(tx, &instance)?;
+                let before = deliveries::reached(tx, &instance)?;
                 let fresh = events.into_iter().filter(|(number, _)| *number > before);
                 append(tx, group, &stream, fresh.map(|(_, event)| event), now)?;
-                tx.prepare_cached(
-                    "INSERT INTO deliveries VALUES (?1, ?2)
-                     ON CONFLICT (instance) DO UPDATE SET number = max(number, excluded.number)",
-                )?
-                .execute(params![instance, last as i64])?;
+                deliveries::reach(tx, &instance, last)?;
                 Ok(())
             })
             .await
@@ -244,21 +240,9 @@ impl LogStore {
     pub async fn forget_instance(&self, instance: &str) -> Result<(), StoreError> {
         let instance = instance.to_owned();
         self.database
-            .write(move |tx| {
-                tx.prepare_cached("DELETE FROM deliveries WHERE instance = ?1")?
-                    .execute([instance])?;
-                Ok(())
-            })
+            .write(move |tx| Ok(deliveries::forget(tx, &instance)?))
             .await
     }
-}
-
-fn delivered(tx: &Transaction<'_>, instance: &str) -> Result<u64, rusqlite::Error> {
-    let number: Option<i64> = tx
-        .prepare_cached("SELECT number FROM deliveries WHERE instance = ?1")?
-        .query_row([instance], |row| row.get(0))
-        .optional()?;
-    Ok(number.unwrap_or(0).unsigned_abs())
 }
 
 /// Appends a job's events. A clock that steps back must not reorder what a job

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::{Delivery, Metric, MetricStore, NewPoint, Summary, ageing, trials};
-use crate::StoreError;
+use crate::{StoreError, deliveries};
 
 /// The points of one metric, by time and unit.
 type Points = BTreeMap<(i64, String), Summary>;
@@ -42,14 +42,10 @@ impl MetricStore {
         let instance = instance.to_owned();
         self.database
             .write(move |tx| {
-                let before = delivered(tx, &instance)?;
+                let before = deliveries::reached(tx, &instance)?;
                 add(tx, fresh(delivery.points, before))?;
                 trials::append(tx, &delivery.component, fresh(delivery.trial, before))?;
-                tx.prepare_cached(
-                    "INSERT INTO deliveries VALUES (?1, ?2)
-                     ON CONFLICT (instance) DO UPDATE SET number = max(number, excluded.number)",
-                )?
-                .execute(params![instance, last as i64])?;
+                deliveries::reach(tx, &instance, last)?;
                 Ok(ageing::age(tx, now)?)
             })
             .await
@@ -71,11 +67,7 @@ impl MetricStore {
         }
         let instance = instance.to_owned();
         self.database
-            .write(move |tx| {
-                tx.prepare_cached("DELETE FROM deliveries WHERE instance = ?1")?
-                    .execute([instance])?;
-                Ok(())
-            })
+            .write(move |tx| Ok(deliveries::forget(tx, &instance)?))
             .await
     }
 }
@@ -83,14 +75,6 @@ impl MetricStore {
 fn fresh<T>(numbered: Vec<(u64, T)>, before: u64) -> impl Iterator<Item = T> {
     let fresh = numbered.into_iter().filter(move |(n, _)| *n > before);
     fresh.map(|(_, report)| report)
-}
-
-fn delivered(tx: &Transaction<'_>, instance: &str) -> Result<u64, rusqlite::Error> {
-    let number: Option<i64> = tx
-        .prepare_cached("SELECT number FROM deliveries WHERE instance = ?1")?
-        .query_row([instance], |row| row.get(0))
-        .optional()?;
-    Ok(number.unwrap_or(0).unsigned_abs())
 }
 
 /// Points that fall together are added up before the database sees them.

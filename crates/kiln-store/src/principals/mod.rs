@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 pub use keys::{KEYS_PER_USER, UserKey};
 pub use managed::ManagedPolicy;
-pub use policies::Grants;
+pub use policies::{ATTACHED_AT_MOST, Grants, policy_length};
 pub use sessions::AssumedSession;
 
 use crate::{Database, StoreError};
@@ -44,6 +44,9 @@ const MIGRATIONS: &[&str] = &[
     managed::SCHEMA,
     sessions::SCHEMA,
 ];
+
+/// How many tags a user or a role has at most, as in AWS.
+pub const TAGS_AT_MOST: usize = 50;
 
 /// What somebody is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,6 +116,15 @@ pub enum PrincipalError {
     /// It has as many keys as a user may have.
     #[error("a user has at most {KEYS_PER_USER} access keys")]
     TooManyKeys,
+    /// As many policies are attached to it as may be.
+    #[error("at most {ATTACHED_AT_MOST} policies are attached to one principal")]
+    TooManyPolicies,
+    /// The policies written into it would be longer together than they may be.
+    #[error("the policies within it have at most {0} characters")]
+    PoliciesTooLong(usize),
+    /// It has as many tags as may be.
+    #[error("a principal has at most {TAGS_AT_MOST} tags")]
+    TooManyTags,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -208,15 +220,25 @@ impl PrincipalStore {
         })
     }
 
-    /// Writes down what became of a role's trust, description, longest session, or
-    /// of anybody's tags.
+    /// Changes a role's trust, description or longest session, or anybody's tags, as
+    /// they are at that moment: of two changes at once none undoes the other.
     ///
     /// # Errors
-    /// [`PrincipalError::NoPrincipal`], or the database's failure.
-    pub async fn update(&self, changed: Principal) -> Result<(), PrincipalError> {
+    /// [`PrincipalError::NoPrincipal`], what `change` says against it, or the database's
+    /// failure.
+    pub async fn change(
+        &self,
+        kind: PrincipalKind,
+        name: &str,
+        change: impl FnOnce(&mut Principal) -> Result<(), PrincipalError> + Send + 'static,
+    ) -> Result<(), PrincipalError> {
+        let name = name.to_owned();
         self.database
             .write(move |tx| {
-                let changes = tx.execute(
+                let found = find(tx, kind, &name)?;
+                let mut changed = found.ok_or(PrincipalError::NoPrincipal)?;
+                change(&mut changed)?;
+                tx.execute(
                     "UPDATE principals SET description = ?2, trust = ?3, longest_session = ?4,
                      tags = ?5 WHERE id = ?1",
                     params![
@@ -227,10 +249,7 @@ impl PrincipalStore {
                         tags_text(&changed.tags),
                     ],
                 )?;
-                match changes {
-                    0 => Err(PrincipalError::NoPrincipal),
-                    _ => Ok(()),
-                }
+                Ok(())
             })
             .await
     }

@@ -1,6 +1,6 @@
 //! The policies of users and roles: those written into them, and those attached.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{PrincipalError, PrincipalKind, PrincipalStore, require};
 use crate::StoreError;
@@ -19,6 +19,24 @@ CREATE TABLE attachments (
 ) WITHOUT ROWID;
 CREATE INDEX attachments_by_policy ON attachments (arn);
 ";
+
+/// How many policies are attached to a user or a role at most, as in AWS.
+pub const ATTACHED_AT_MOST: usize = 10;
+
+/// How long a policy is by IAM's count, which leaves out white space.
+#[must_use]
+pub fn policy_length(document: &str) -> usize {
+    let characters = document.chars();
+    characters.filter(|one| !one.is_whitespace()).count()
+}
+
+/// How long all policies within a user or a role may be together, as in AWS.
+fn longest_inline(kind: PrincipalKind) -> usize {
+    match kind {
+        PrincipalKind::User => 2048,
+        PrincipalKind::Role => 10_240,
+    }
+}
 
 /// All policies of a user or a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,7 +74,8 @@ impl PrincipalStore {
     /// Writes a policy into a user or a role, in place of one with this name.
     ///
     /// # Errors
-    /// [`PrincipalError::NoPrincipal`], or the database's failure.
+    /// [`PrincipalError::NoPrincipal`], [`PrincipalError::PoliciesTooLong`], or the
+    /// database's failure.
     pub async fn put_policy(
         &self,
         (kind, owner): (PrincipalKind, &str),
@@ -72,7 +91,7 @@ impl PrincipalStore {
                      ON CONFLICT (owner, name) DO UPDATE SET document = excluded.document",
                     params![owner, name, document],
                 )?;
-                Ok(())
+                require_length(tx, &owner, longest_inline(kind))
             })
             .await
     }
@@ -103,8 +122,8 @@ impl PrincipalStore {
     /// Attaches a policy, which must be there unless it is one of AWS's own.
     ///
     /// # Errors
-    /// [`PrincipalError::NoPrincipal`], [`PrincipalError::NoMember`], or the
-    /// database's failure.
+    /// [`PrincipalError::NoPrincipal`], [`PrincipalError::NoMember`],
+    /// [`PrincipalError::TooManyPolicies`], or the database's failure.
     pub async fn attach(
         &self,
         (kind, owner): (PrincipalKind, &str),
@@ -122,8 +141,13 @@ impl PrincipalStore {
                     return Err(PrincipalError::NoMember("policy"));
                 }
                 let sql = "INSERT OR IGNORE INTO attachments (owner, arn) VALUES (?1, ?2)";
-                tx.execute(sql, [owner, arn])?;
-                Ok(())
+                tx.execute(sql, [&owner, &arn])?;
+                let query = "SELECT count(*) FROM attachments WHERE owner = ?1";
+                let attached: i64 = tx.query_row(query, [&owner], |row| row.get(0))?;
+                match attached > ATTACHED_AT_MOST as i64 {
+                    true => Err(PrincipalError::TooManyPolicies),
+                    false => Ok(()),
+                }
             })
             .await
     }
@@ -149,5 +173,19 @@ impl PrincipalStore {
                 }
             })
             .await
+    }
+}
+
+/// That the policies within a user or a role are no longer than they may be.
+fn require_length(tx: &Connection, owner: &str, longest: usize) -> Result<(), PrincipalError> {
+    let mut query = tx.prepare_cached("SELECT document FROM inline_policies WHERE owner = ?1")?;
+    let documents = query.query_map([owner], |row| row.get::<_, String>(0))?;
+    let mut length = 0;
+    for document in documents {
+        length += policy_length(&document?);
+    }
+    match length > longest {
+        true => Err(PrincipalError::PoliciesTooLong(longest)),
+        false => Ok(()),
     }
 }

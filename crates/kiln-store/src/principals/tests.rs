@@ -54,12 +54,58 @@ async fn names_are_taken_once_in_any_case_and_for_each_kind() {
 async fn a_role_changes_its_trust() {
     let (_directory, store) = store();
     let mut role = one(PrincipalKind::Role, "r");
-    let missing = store.update(role.clone()).await;
+    let distrust = |role: &mut Principal| {
+        role.trust = Some("other".to_owned());
+        Ok(())
+    };
+    let missing = store.change(PrincipalKind::Role, "r", distrust).await;
     assert!(matches!(missing, Err(PrincipalError::NoPrincipal)));
     store.create(role.clone()).await.unwrap();
+    // Neither of two changes at once undoes the other.
+    let tag = |role: &mut Principal| {
+        role.tags.clear();
+        Ok(())
+    };
+    let both = tokio::join!(
+        store.change(PrincipalKind::Role, "r", distrust),
+        store.change(PrincipalKind::Role, "R", tag),
+    );
+    assert!(both.0.is_ok() && both.1.is_ok());
     role.trust = Some("other".to_owned());
-    store.update(role.clone()).await.unwrap();
+    role.tags.clear();
+    let refused = store.change(PrincipalKind::Role, "r", |role| {
+        role.trust = None;
+        Err(PrincipalError::TooManyTags)
+    });
+    assert!(refused.await.is_err());
     assert_eq!(store.find(PrincipalKind::Role, "r").unwrap(), Some(role));
+}
+
+#[tokio::test]
+async fn policies_are_as_many_and_as_long_as_iam_lets_them_be() {
+    let (_directory, store) = store();
+    for (kind, longest) in [(PrincipalKind::User, 2048), (PrincipalKind::Role, 10_240)] {
+        store.create(one(kind, "x")).await.unwrap();
+        let owner = (kind, "x");
+        let half = format!("{} \n", "a".repeat(longest / 2));
+        for name in ["one", "other", "one"] {
+            store.put_policy(owner, name, &half).await.unwrap();
+        }
+        let more = store.put_policy(owner, "third", "b").await;
+        assert!(matches!(more, Err(PrincipalError::PoliciesTooLong(found)) if found == longest));
+        store.put_policy(owner, "one", "short").await.unwrap();
+        store.put_policy(owner, "third", "b").await.unwrap();
+        for number in 0..ATTACHED_AT_MOST {
+            let arn = format!("arn:{number}");
+            store.attach(owner, &arn, true).await.unwrap();
+            store.attach(owner, &arn, true).await.unwrap();
+        }
+        let more = store.attach(owner, "arn:more", true).await;
+        assert!(matches!(more, Err(PrincipalError::TooManyPolicies)));
+        let grants = store.grants(&one(kind, "x").id).unwrap();
+        assert_eq!(grants.attached.len(), ATTACHED_AT_MOST);
+        assert_eq!(grants.inline.len(), 3);
+    }
 }
 
 #[tokio::test]
