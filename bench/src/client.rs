@@ -12,7 +12,7 @@ use crate::sign::Signer;
 /// The region that everything is signed for.
 pub const REGION: &str = "us-east-1";
 /// The log group of every training job.
-const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
+pub const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
 
 /// A server's address and the key that it knows.
 #[derive(Debug, Clone)]
@@ -76,7 +76,8 @@ impl Client {
         Ok(events.iter().filter_map(message).collect())
     }
 
-    fn logs(&mut self, operation: &str, input: &Value) -> Result<Value, BenchError> {
+    /// Calls an operation of CloudWatch Logs.
+    pub fn logs(&mut self, operation: &str, input: &Value) -> Result<Value, BenchError> {
         let target = format!("Logs_20140328.{operation}");
         let request = json_request(&mut self.logs, &self.host, &target, input);
         let answer = self.connection.exchange(&request)?;

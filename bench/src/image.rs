@@ -1,5 +1,5 @@
-//! The image that the shell jobs run in: a static busybox, and a program that
-//! says when it began.
+//! The image that the shell jobs run in: a static busybox, a program that says
+//! when it began, and one that writes many lines.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use crate::error::BenchError;
 pub const NAME: &str = "kiln-bench-shell";
 
 const PROBE: &str = include_str!("probe.c");
+const TALKER: &str = include_str!("talker.c");
 /// What the probe prints before the time.
 const BEGAN: &str = "kiln-bench began ";
 const DIRECTORIES: [&str; 7] = ["bin", "etc", "tmp", "proc", "sys", "dev", "opt/ml"];
@@ -31,13 +32,14 @@ pub fn make(directory: &Path, busybox: &Path) -> Result<PathBuf, BenchError> {
         std::fs::write(root.join("etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n")
     };
     laid_out().map_err(BenchError::io("laying out the shell image"))?;
-    compile(directory, &root.join("bin/probe"))?;
+    compile(directory, PROBE, &root.join("bin/probe"))?;
+    compile(directory, TALKER, &root.join("bin/talker"))?;
     Ok(root)
 }
 
-fn compile(directory: &Path, program: &Path) -> Result<(), BenchError> {
-    let source = directory.join("probe.c");
-    std::fs::write(&source, PROBE).map_err(BenchError::io("writing the probe"))?;
+fn compile(directory: &Path, text: &str, program: &Path) -> Result<(), BenchError> {
+    let source = directory.join("program.c");
+    std::fs::write(&source, text).map_err(BenchError::io("writing a program"))?;
     let compiler = Path::new("cc");
     let status = Command::new(compiler)
         .args(["-static", "-O1", "-o"])
@@ -46,7 +48,7 @@ fn compile(directory: &Path, program: &Path) -> Result<(), BenchError> {
         .map_err(BenchError::io("running the C compiler"))?;
     match status.success() {
         true => Ok(()),
-        false => Err(BenchError::program(compiler, "could not build the probe")),
+        false => Err(BenchError::program(compiler, "could not build a program")),
     }
 }
 

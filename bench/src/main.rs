@@ -3,8 +3,8 @@
 //! Everything happens on this machine and in one run: how soon a job's own code
 //! begins, how long a job that does nothing takes, and how many requests a
 //! second are answered beside `moto_server`, with the same jobs in both stores,
-//! how fast data moves in and out of jobs, and what a server costs that has
-//! nothing to do.
+//! how fast data moves in and out of jobs, what a job pays for its log, and what
+//! a server costs that has nothing to do.
 
 mod client;
 mod data;
@@ -12,8 +12,10 @@ mod error;
 mod http;
 mod idle;
 mod image;
+mod invocation;
 mod latency;
 mod load;
+mod logs;
 mod occupant;
 mod options;
 mod processes;
@@ -65,9 +67,17 @@ fn run(options: &Options) -> Result<Report, BenchError> {
             .measures(Section::Data)
             .then(|| data::measure(options))
             .transpose()?,
+        logs: options
+            .measures(Section::Logs)
+            .then(|| logs::measure(options))
+            .transpose()?,
         idle: options
             .measures(Section::Idle)
             .then(|| idle::measure(options))
+            .transpose()?,
+        invocations: options
+            .measures(Section::CommandLine)
+            .then(|| invocation::measure(options))
             .transpose()?,
     })
 }

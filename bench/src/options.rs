@@ -14,8 +14,12 @@ pub enum Section {
     Throughput,
     /// Data in and out of jobs.
     Data,
+    /// A job that writes much to its log.
+    Logs,
     /// A server with nothing to do, and the heads of queues.
     Idle,
+    /// One invocation of the command line.
+    CommandLine,
 }
 
 /// A part of the figures on data.
@@ -115,9 +119,19 @@ impl Options {
         if self.tiny { 1 } else { 5 }
     }
 
+    /// How many lines a job writes to its log in one round.
+    pub fn lines(&self) -> usize {
+        if self.tiny { 2_000 } else { 200_000 }
+    }
+
     /// How many jobs have ended on the server that has nothing to do.
     pub fn ended_jobs(&self) -> usize {
         if self.tiny { 200 } else { 100_000 }
+    }
+
+    /// How often each first page over all jobs is asked for.
+    pub fn asked_pages(&self) -> usize {
+        if self.tiny { 3 } else { 200 }
     }
 
     /// How long a server is watched that has nothing to do.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use crate::data::Data;
 use crate::idle::Idle;
+use crate::invocation::Invocations;
 use crate::latency::Latency;
 use crate::load::Load;
+use crate::logs::Logs;
 use crate::samples::Samples;
 use crate::throughput::Throughput;
 
@@ -25,8 +27,12 @@ pub struct Report {
     pub throughput: Option<Throughput>,
     /// Data in and out of jobs.
     pub data: Option<Data>,
+    /// A job that writes much to its log.
+    pub logs: Option<Logs>,
     /// A server with nothing to do, and the heads of queues.
     pub idle: Option<Idle>,
+    /// Invocations of the command line.
+    pub invocations: Option<Invocations>,
 }
 
 /// The machine: how many processors, how many processes want one.
@@ -58,8 +64,14 @@ impl fmt::Display for Report {
         if let Some(data) = &self.data {
             write!(f, "\n{data}")?;
         }
-        match &self.idle {
-            Some(idle) => write!(f, "\n{idle}"),
+        if let Some(logs) = &self.logs {
+            write!(f, "\n{logs}")?;
+        }
+        if let Some(idle) = &self.idle {
+            write!(f, "\n{idle}")?;
+        }
+        match &self.invocations {
+            Some(invocations) => write!(f, "\n{invocations}"),
             None => Ok(()),
         }
     }

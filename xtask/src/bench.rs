@@ -15,7 +15,7 @@ pub struct Options {
     /// Only see that everything runs, without an optimised build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
-    /// Measure nothing but latency, throughput, data or idle
+    /// Measure nothing but latency, throughput, data, logs, idle or command-line
     #[arg(long, value_name = "SECTION")]
     only: Option<String>,
     /// Move nothing but this, or these with commas between them, and measure no other

@@ -1,6 +1,8 @@
 //! What a server costs that has nothing to do, with many ended jobs behind it,
-//! and whether a long queue slows down the jobs at its head.
+//! how fast it finds among them, and whether a long queue slows down the jobs at
+//! its head.
 
+mod pages;
 mod past;
 mod queue;
 mod table;
@@ -10,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use self::pages::Page;
 use self::queue::Queue;
 use self::usage::Usage;
 use crate::client::Client;
@@ -32,6 +35,8 @@ pub struct Idle {
     pub busy_before: Rest,
     /// A server that found them when it started.
     pub fresh: Rest,
+    /// First pages over all jobs.
+    pub pages: Vec<Page>,
     /// The heads of queues, the shortest queue first.
     pub queues: Vec<Queue>,
 }
@@ -57,6 +62,7 @@ pub fn measure(options: &Options) -> Result<Idle, BenchError> {
     Client::new(kiln.endpoint()).sagemaker("ListTrainingJobs", &json!({}))?;
     let ready = started.elapsed();
     let fresh = rest(&kiln, options)?;
+    let pages = pages::measure(kiln.endpoint(), options.asked_pages())?;
     let lengths = options.queue_lengths().into_iter();
     let queues = lengths.map(|length| queue::measure(&kiln, length, options.started_jobs()));
     Ok(Idle {
@@ -64,6 +70,7 @@ pub fn measure(options: &Options) -> Result<Idle, BenchError> {
         ready,
         busy_before,
         fresh,
+        pages,
         queues: queues.collect::<Result<_, _>>()?,
     })
 }

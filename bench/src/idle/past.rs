@@ -19,9 +19,7 @@ pub fn make(endpoint: &Endpoint, jobs: usize) -> Result<(), BenchError> {
     let occupant = Occupant::take_machine(&mut client, "past")?;
     let names: Vec<String> = (0..jobs).map(|n| format!("past-{n:06}")).collect();
     for batch in names.chunks(BATCH) {
-        send(&mut client, endpoint, "CreateTrainingJob", batch, |name| {
-            request(name, "true")
-        })?;
+        send(&mut client, endpoint, "CreateTrainingJob", batch, varied)?;
         send(
             &mut client,
             endpoint,
@@ -31,6 +29,20 @@ pub fn make(endpoint: &Endpoint, jobs: usize) -> Result<(), BenchError> {
         )?;
     }
     occupant.leave(&mut client)
+}
+
+/// A job with hyperparameters and a tag of its own, for searches to tell apart.
+fn varied(name: &str) -> Value {
+    let digest = name.bytes().fold(0_u32, |sum, byte| {
+        sum.wrapping_mul(31).wrapping_add(byte.into())
+    });
+    let mut request = request(name, "true");
+    request["HyperParameters"] = json!({
+        "depth": (digest % 12).to_string(),
+        "rate": format!("0.{:06}", digest % 1_000_000),
+    });
+    request["Tags"] = json!([{"Key": "team", "Value": (digest % 7).to_string()}]);
+    request
 }
 
 fn send(

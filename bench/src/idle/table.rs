@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::pages::Page;
 use super::queue::Queue;
 use super::{Idle, Rest};
 use crate::samples::Samples;
@@ -14,6 +15,7 @@ impl fmt::Display for Idle {
             ready,
             busy_before,
             fresh,
+            pages,
             queues,
         } = self;
         writeln!(f, "## A server with nothing to do, and {jobs} ended jobs\n")?;
@@ -29,6 +31,7 @@ impl fmt::Display for Idle {
         write_rest(f, "after they came and ended", busy_before)?;
         write_rest(f, "after a restart", fresh)?;
         writeln!(f, "| target | none to speak of | – | < 150 MiB | – |\n")?;
+        write_pages(f, *jobs, pages)?;
         writeln!(f, "## The first jobs of a queue\n")?;
         writeln!(
             f,
@@ -64,6 +67,16 @@ fn write_rest(f: &mut fmt::Formatter<'_>, when: &str, rest: &Rest) -> fmt::Resul
         after.resident >> 20,
         after.peak >> 20,
     )
+}
+
+fn write_pages(f: &mut fmt::Formatter<'_>, jobs: usize, pages: &[Page]) -> fmt::Result {
+    writeln!(f, "## First pages over {jobs} jobs\n")?;
+    writeln!(f, "| | p50 | p99 |\n|---|---|---|")?;
+    for Page { what, took } in pages {
+        let of = |percent| millis(took.percentile(percent));
+        writeln!(f, "| {what} | {} | {} |", of(50), of(99))?;
+    }
+    writeln!(f, "| target | – | < 10 ms |\n")
 }
 
 fn write_queue(f: &mut fmt::Formatter<'_>, queue: &Queue, shortest: f64) -> fmt::Result {
@@ -118,12 +131,17 @@ mod tests {
             ready: Duration::from_millis(60),
             busy_before: rest.clone(),
             fresh: rest,
+            pages: vec![Page {
+                what: "list",
+                took: [Duration::from_millis(2)].into_iter().collect(),
+            }],
             queues: vec![queue(100, 4.0), queue(10_000, 3.0)],
         };
         let text = idle.to_string();
         for line in [
             "A start with these jobs takes 60.00 ms until the first answer.",
             "| after a restart | 0.50 % | 1.5 | 100 MiB | 120 MiB |",
+            "| list | 2.00 ms | 2.00 ms |",
             "| 10000 | 3.00/s | 0.75 × | 0 | 8.00 ms | 1.00 ms | 1.00 ms | 0.00 ms | 0.00 ms |",
         ] {
             assert!(text.contains(line), "{line} is not in {text}");
