@@ -59,7 +59,10 @@ pub(super) async fn refusal(mut response: Response, patience: Duration) -> DataE
 pub(super) fn refused(status: u16, reason: &str, document: &str) -> DataError {
     let element = |name: &str| {
         let (_, rest) = document.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once(&format!("</{name}>"))?.0.to_owned())
+        let text = rest.split_once(&format!("</{name}>"))?.0;
+        // What is no XML after all is shown as it came.
+        let plain = quick_xml::escape::unescape(text).unwrap_or(text.into());
+        Some(plain.into_owned())
     };
     DataError::Refused {
         status,
@@ -106,4 +109,32 @@ pub(super) fn stalled() -> DataError {
 
 pub(super) fn protocol(error: impl std::fmt::Display) -> DataError {
     DataError::Protocol(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_read_as_it_was_meant() {
+        let cases = [
+            (
+                "<Error><Code>AccessDenied</Code><Message>&quot;a&quot; &amp; b</Message></Error>",
+                ("AccessDenied", "\"a\" & b"),
+            ),
+            (
+                "<Error><Code>X</Code><Message>A & B</Message></Error>",
+                ("X", "A & B"),
+            ),
+            ("not found here", ("NotFound", "Not Found")),
+            ("", ("NotFound", "Not Found")),
+        ];
+        for (document, expected) in cases {
+            let DataError::Refused { code, message, .. } = refused(404, "Not Found", document)
+            else {
+                panic!("{document}");
+            };
+            assert_eq!((code.as_str(), message.as_str()), expected, "{document}");
+        }
+    }
 }
