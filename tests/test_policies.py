@@ -1,7 +1,5 @@
 """Policies decide: what users may do through every service, and what a job's role may."""
 
-from contextlib import contextmanager
-
 import pytest
 import requests
 from botocore.config import Config
@@ -14,9 +12,10 @@ from harness.identities import (
     deny,
     document,
     keys,
+    own_keys,
     refused,
 )
-from harness.jobs import GROUP, LINGER, completed, fresh_name, s3_channel
+from harness.jobs import GROUP, completed, fresh_name, s3_channel
 from harness.wire import send, signed
 
 JOBS = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:training-job"
@@ -116,14 +115,14 @@ def test_what_a_policy_allows_is_done(server, jobs, identities):
 
 def test_a_user_creates_the_jobs_that_it_may(server, jobs, identities):
     small = {"ForAllValues:StringEquals": {"sagemaker:InstanceTypes": ["ml.m5.large"]}}
-    limited = f"arn:aws:iam::{ACCOUNT}:role/KilnExecutionRole"
+    limited, other = (identities.role(*storage(jobs)) for _ in range(2))
     _, given = identities.user(
         allow("sagemaker:CreateTrainingJob", f"{JOBS}/mine-*", Condition=small),
         allow("iam:PassRole", limited),
         allow("sagemaker:Describe*"),
     )
     sagemaker = server.client("sagemaker", **given)
-    request = jobs.request("true", fresh_name("mine"))
+    request = jobs.request("true", fresh_name("mine"), RoleArn=limited)
     sagemaker.create_training_job(**request)
     completed(jobs.wait(request["TrainingJobName"]))
     denied = [
@@ -132,7 +131,7 @@ def test_a_user_creates_the_jobs_that_it_may(server, jobs, identities):
             "sagemaker:CreateTrainingJob",
             {"ResourceConfig": request["ResourceConfig"] | {"InstanceType": "ml.m5.xlarge"}},
         ),
-        ("iam:PassRole", {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/Other"}),
+        ("iam:PassRole", {"RoleArn": other}),
         ("sagemaker:AddTags", {"Tags": [{"Key": "a", "Value": "b"}]}),
     ]
     for action, change in denied:
@@ -306,27 +305,6 @@ def test_a_job_fails_whose_role_may_not_store_its_model(jobs, identities):
     job = jobs.run("echo model > /opt/ml/model/m", RoleArn=role)
     assert job["TrainingJobStatus"] == "Failed"
     assert "s3:PutObject" in job["FailureReason"], job["FailureReason"]
-
-
-@contextmanager
-def own_keys(jobs, **more):
-    """A job that lingers: its name, and what clients with its own keys are given."""
-    name = jobs.create(
-        f"echo keys=$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY,$AWS_SESSION_TOKEN; {LINGER}", **more
-    )
-    jobs.wait_for_line(name, "keys=", within=60)
-    line = next(line for line in jobs.lines(name) if line.startswith("keys="))
-    key, secret, token = line.removeprefix("keys=").split(",")
-    given = {
-        "aws_access_key_id": key,
-        "aws_secret_access_key": secret,
-        "aws_session_token": token,
-    }
-    try:
-        yield name, given
-    finally:
-        jobs.sagemaker.stop_training_job(TrainingJobName=name)
-        jobs.wait(name)
 
 
 def test_the_work_has_the_rights_of_a_role_that_was_created(server, jobs, identities, bucket, s3):

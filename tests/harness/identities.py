@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 from botocore.exceptions import ClientError
 
+from harness.jobs import LINGER
 from harness.server import Server
 
 ACCOUNT = "123456789012"
@@ -85,3 +86,24 @@ def refused(code: str, *words: str):
     assert found["Code"] == code, found
     for part in words:
         assert part in found["Message"], found
+
+
+@contextmanager
+def own_keys(jobs, **more):
+    """A job that lingers: its name, and what clients with its own keys are given."""
+    name = jobs.create(
+        f"echo keys=$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY,$AWS_SESSION_TOKEN; {LINGER}", **more
+    )
+    jobs.wait_for_line(name, "keys=", within=60)
+    line = next(line for line in jobs.lines(name) if line.startswith("keys="))
+    key, secret, token = line.removeprefix("keys=").split(",")
+    given = {
+        "aws_access_key_id": key,
+        "aws_secret_access_key": secret,
+        "aws_session_token": token,
+    }
+    try:
+        yield name, given
+    finally:
+        jobs.sagemaker.stop_training_job(TrainingJobName=name)
+        jobs.wait(name)

@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::element::{join, object, texts};
 use crate::operator::{Comparison, Operator, Quantifier};
 use crate::pattern::{Case, Pattern, Syntax};
+use crate::statement::Effect;
 
 /// A condition that a request meets or not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +66,11 @@ impl Condition {
         std::iter::once(self.key.as_str()).chain(within)
     }
 
-    /// Whether a request meets it.
-    pub(crate) fn holds(&self, context: &Context) -> bool {
+    /// Whether a request meets it, as far as a statement with this effect is concerned.
+    ///
+    /// A key with several values that the policy takes for one is no way around it: to
+    /// allow, all of them must be right, and to deny, one is enough.
+    pub(crate) fn holds(&self, context: &Context, effect: Effect) -> bool {
         let found = context.get(&self.key);
         if self.operator.comparison == Comparison::Null {
             let absent = found.is_none().to_string();
@@ -80,12 +84,20 @@ impl Condition {
                 Quantifier::All => true,
             };
         };
-        let agrees = |one: &String| self.agrees(one, context);
-        match operator.quantifier {
-            Quantifier::Single => found.iter().any(agrees) != operator.negated,
-            Quantifier::Any => found.iter().any(|one| agrees(one) != operator.negated),
-            Quantifier::All => found.iter().all(|one| agrees(one) != operator.negated),
+        if operator.negated && effect == Effect::Allow && !self.is_known(context) {
+            return false;
         }
+        let agrees = |one: &String| self.agrees(one, context) != operator.negated;
+        match (operator.quantifier, effect) {
+            (Quantifier::Any, _) | (Quantifier::Single, Effect::Deny) => found.iter().any(agrees),
+            (Quantifier::All, _) | (Quantifier::Single, Effect::Allow) => found.iter().all(agrees),
+        }
+    }
+
+    /// Whether the request has a value for each of the variables that it is compared with.
+    fn is_known(&self, context: &Context) -> bool {
+        let mut values = self.values.iter();
+        values.all(|wanted| wanted.whole.is_known(context))
     }
 
     /// Whether a value of the request is one of those wanted.

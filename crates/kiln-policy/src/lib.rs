@@ -13,6 +13,7 @@ mod comparison;
 mod condition;
 mod context;
 mod decision;
+mod document;
 mod element;
 mod error;
 pub mod managed;

@@ -4,10 +4,20 @@
 /// know, so that nobody takes it for granted.
 #[must_use]
 pub fn document(arn: &str) -> Option<&'static str> {
-    let (start, name) = arn.split_once(":iam::aws:policy/")?;
-    if !start.starts_with("arn:aws") {
-        return None;
+    match arn
+        .strip_prefix("arn:aws")?
+        .split_once(":iam::aws:policy/")?
+    {
+        // A name has one spelling in each partition.
+        (partition, name) if PARTITIONS.contains(&partition) => named(name),
+        _ => None,
     }
+}
+
+/// What the partitions are called after `aws`.
+const PARTITIONS: [&str; 7] = ["", "-cn", "-us-gov", "-iso", "-iso-b", "-iso-e", "-iso-f"];
+
+fn named(name: &str) -> Option<&'static str> {
     match name {
         "AdministratorAccess" => Some(ADMINISTRATOR),
         "AmazonSageMakerFullAccess" => Some(SAGEMAKER),

@@ -84,6 +84,11 @@ impl Pattern {
         glob(&steps, &value)
     }
 
+    /// Whether a request has a value for each of its variables.
+    pub(crate) fn is_known(&self, context: &Context) -> bool {
+        self.render(context).is_some()
+    }
+
     /// The text, with its variables filled in.
     pub(crate) fn render(&self, context: &Context) -> Option<String> {
         let mut text = String::new();

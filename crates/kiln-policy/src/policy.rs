@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde_json::Value;
 
 use crate::PolicyError;
+use crate::document;
 use crate::element::{join, object};
 use crate::statement::Statement;
 
@@ -35,10 +36,7 @@ impl Policy {
     /// # Errors
     /// What is wrong with it first, and where.
     pub fn parse(text: &str, kind: Kind) -> Result<Self, PolicyError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
-            let place = format!("line {}, column {}", error.line(), error.column());
-            PolicyError::at(place, "Syntax errors in policy: this is not JSON.")
-        })?;
+        let value = document::read(text)?;
         let members = object(&value, "the document")?;
         let known = ["Version", "Id", "Statement"];
         if let Some(unknown) = members.keys().find(|name| !known.contains(&name.as_str())) {

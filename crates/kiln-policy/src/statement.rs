@@ -68,10 +68,11 @@ impl Statement {
             let place = join(place, "Condition");
             Condition::block(block, &place, variables)
         });
+        let effect = effect(members, place)?;
         Ok(Self {
             sid: sid(members, place)?,
-            effect: effect(members, place)?,
-            principals: principals(members, place, kind)?,
+            effect,
+            principals: principals(members, place, kind, effect)?,
             actions: actions(members, place)?,
             resources: resources(members, place, kind, variables)?,
             conditions: conditions.transpose()?.unwrap_or_default(),
@@ -87,7 +88,7 @@ impl Statement {
             && self
                 .conditions
                 .iter()
-                .all(|condition| condition.holds(request.context))
+                .all(|condition| condition.holds(request.context, self.effect))
     }
 
     /// The keys of a request that it speaks of.
@@ -103,11 +104,16 @@ impl Statement {
             let mut list = listed.list.iter();
             list.any(|one| one.matches(value, context, case)) != listed.inverted
         };
+        // Who has no value for a variable is not allowed all but what it would name.
+        let known = |listed: &Listed<Vec<Pattern>>| {
+            let lacks = listed.inverted && self.effect == Effect::Allow;
+            !lacks || listed.list.iter().all(|one| one.is_known(context))
+        };
         any(&self.actions, action, Case::Ignored)
             && self
                 .resources
                 .as_ref()
-                .is_none_or(|resources| any(resources, resource, Case::Exact))
+                .is_none_or(|resources| any(resources, resource, Case::Exact) && known(resources))
     }
 }
 
@@ -157,6 +163,7 @@ fn principals(
     members: &Map<String, Value>,
     place: &str,
     kind: Kind,
+    effect: Effect,
 ) -> Result<Option<Listed<Principals>>, PolicyError> {
     match (kind, either(members, place, "Principal")?) {
         (Kind::Identity, None) => Ok(None),
@@ -168,6 +175,11 @@ fn principals(
             place,
             "Policy document must contain a principal in each statement.",
         )),
+        // The account is not who is left out, and so would let it in.
+        (Kind::Trust, Some((_, place, true))) if effect == Effect::Allow => {
+            let reason = "Allow with NotPrincipal is not allowed.";
+            Err(PolicyError::at(place, reason))
+        }
         (Kind::Trust, Some((value, place, inverted))) => {
             let list = Principals::parse(value, &place)?;
             Ok(Some(Listed { list, inverted }))

@@ -189,14 +189,19 @@ impl<A: Authority> Gate<A> {
             S3Path::Object { bucket, key } => (Some(&**bucket), Some(&**key)),
         };
         match rule(cx.s3_op().name()) {
-            Rule::Path(action) => self.require(
-                Some(credentials),
-                Access {
-                    action,
-                    bucket,
-                    key,
-                },
-            ),
+            Rule::Path(action) => {
+                let tags = cx.headers().contains_key("x-amz-tagging");
+                let besides = tags.then_some("s3:PutObjectTagging");
+                let mut actions = std::iter::once(action).chain(besides);
+                actions.try_for_each(|action| {
+                    let access = Access {
+                        action,
+                        bucket,
+                        key,
+                    };
+                    self.require(Some(credentials), access)
+                })
+            }
             Rule::Input => Ok(()),
             Rule::NotImplemented => Err(crate::S3Error::not_implemented(cx.s3_op().name()).into()),
         }

@@ -156,6 +156,8 @@ impl TrainingJobs {
         self.check_locations(&request).await?;
         let mut state = TrainingState::new(now());
         state.rules = Rules::of(&request, state.created);
+        let role = self.created_role(&request.role_arn)?;
+        state.role = role.map(|role| role.principal.id);
         let job = Job {
             arn: self.arn(&request.training_job_name)?,
             state,
@@ -310,12 +312,22 @@ impl TrainingJobs {
             None => Some(Scope::of(&job.request, holder.party)),
             Some(rule) => Scope::of_rule(&job.request, rule, holder.party),
         };
+        let Some(id) = &job.state.role else {
+            return Ok(scope);
+        };
+        let role = self.created_role(&job.request.role_arn)?;
+        // Another role may have its name by now.
+        let role = role.filter(|role| role.principal.id == *id);
+        Ok(scope.zip(role).map(|(scope, role)| scope.under(role)))
+    }
+
+    /// The role with an ARN, if it was created here.
+    fn created_role(&self, arn: &str) -> Result<Option<CreatedRole>, JobError> {
         let (principals, identity) = (
             &self.shared.store.principals,
             &self.shared.settings.identity,
         );
-        let role = CreatedRole::named_by(&job.request.role_arn, principals, identity)?;
-        Ok(scope.map(|scope| scope.under(role)))
+        CreatedRole::named_by(arn, principals, identity)
     }
 
     /// The identifier that tells this control plane from all others, before and

@@ -77,10 +77,13 @@ impl Scope {
         })
     }
 
-    /// The same for a job whose role may have been created here.
+    /// The same for a job whose role was created here.
     #[must_use]
-    pub fn under(self, role: Option<CreatedRole>) -> Self {
-        Self { role, ..self }
+    pub fn under(self, role: CreatedRole) -> Self {
+        Self {
+            role: Some(role),
+            ..self
+        }
     }
 
     /// The job's role, if it was created here. Then its policies decide about every

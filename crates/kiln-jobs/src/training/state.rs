@@ -76,6 +76,9 @@ pub struct TrainingState {
     /// The rules that watch it.
     #[serde(default)]
     pub rules: Rules,
+    /// The id of its role, if that had been created here: with the role its keys end.
+    #[serde(default)]
+    pub role: Option<String>,
 }
 
 /// The last value that a metric definition found.
@@ -111,6 +114,7 @@ impl TrainingState {
             lost: false,
             warm_pool: None,
             rules: Rules::default(),
+            role: None,
         };
         state.enter(SecondaryStatus::Starting, STARTING, now);
         state

@@ -228,3 +228,77 @@ fn conditions_hold_or_not() {
         assert_eq!(decided(&[one], "a:b", "*"), expected, "{condition}");
     }
 }
+
+/// Who may do several things at once needs leave for each, and is denied all for one.
+#[test]
+fn several_values_are_no_way_around_a_condition_on_one() {
+    // The request has the types ml.m5.large and ml.m5.xlarge.
+    let cases = [
+        (
+            r#""StringEquals": {"sagemaker:InstanceTypes": "ml.m5.large"}"#,
+            false,
+            true,
+        ),
+        (
+            r#""StringLike": {"sagemaker:InstanceTypes": "ml.m5.*"}"#,
+            true,
+            true,
+        ),
+        (
+            r#""StringEquals": {"sagemaker:InstanceTypes": "ml.p4d.24xlarge"}"#,
+            false,
+            false,
+        ),
+        (
+            r#""StringNotEquals": {"sagemaker:InstanceTypes": "ml.m5.large"}"#,
+            false,
+            true,
+        ),
+        (
+            r#""StringNotLike": {"sagemaker:InstanceTypes": "ml.p4d.*"}"#,
+            true,
+            true,
+        ),
+        (
+            r#""StringNotLike": {"sagemaker:InstanceTypes": "ml.m5.*"}"#,
+            false,
+            false,
+        ),
+    ];
+    let open = policy(r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#);
+    for (condition, allows, denies) in cases {
+        let one = |effect: &str| {
+            policy(&format!(
+                r#"{{"Effect": "{effect}", "Action": "*", "Resource": "*",
+                    "Condition": {{{condition}}}}}"#
+            ))
+        };
+        let allowed = decided(&[one("Allow")], "a:b", "*") == Decision::Allowed;
+        assert_eq!(allowed, allows, "{condition}");
+        let denied = decided(&[open.clone(), one("Deny")], "a:b", "*");
+        assert_eq!(denied == Decision::ExplicitlyDenied, denies, "{condition}");
+    }
+}
+
+#[test]
+fn a_variable_without_a_value_excepts_nothing_and_allows_nothing() {
+    let cases = [
+        r#""NotResource": "arn:aws:s3:::data/${none:such}/*""#,
+        r#""Resource": "*",
+            "Condition": {"StringNotEquals": {"aws:username": "${none:such}"}}"#,
+        r#""Resource": "*",
+            "Condition": {"ForAllValues:StringNotLike": {"aws:TagKeys": "${none:such}*"}}"#,
+    ];
+    let open = policy(r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#);
+    for case in cases {
+        let one = |effect: &str| {
+            policy(&format!(
+                r#"{{"Effect": "{effect}", "Action": "s3:*", {case}}}"#
+            ))
+        };
+        let allowed = decided(&[one("Allow")], "s3:GetObject", OBJECT);
+        assert_eq!(allowed, Decision::ImplicitlyDenied, "{case}");
+        let denied = decided(&[open.clone(), one("Deny")], "s3:GetObject", OBJECT);
+        assert_eq!(denied, Decision::ExplicitlyDenied, "{case}");
+    }
+}

@@ -12,6 +12,10 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
     let cases = [
         ("{".to_owned(), "line 1, column 1"),
         ("[]".to_owned(), "the document"),
+        (
+            condition(r#"{"StringLike": {"a:b": "c"}, "StringLike": {"a:c": "d"}}"#),
+            "line 1, column 163",
+        ),
         (r#"{"Version": "2012-10-17"}"#.to_owned(), "Statement"),
         (
             r#"{"Version": "2012-10-18", "Statement": []}"#.to_owned(),
@@ -124,6 +128,13 @@ fn what_is_wrong_with_a_document_is_said_with_its_place() {
         error.to_string(),
         "Has prohibited field Resource. (at Statement[0].Resource)"
     );
+    let excepted = within(
+        r#"{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "NotPrincipal": {"AWS": "arn:aws:iam::123456789012:user/alice"}}"#,
+    );
+    let error = Policy::parse(&excepted, Kind::Trust).unwrap_err();
+    assert_eq!(error.place, "Statement[0].NotPrincipal");
+    assert!(Policy::parse(&excepted.replace("Allow", "Deny"), Kind::Trust).is_ok());
     for principal in [
         r#""me""#,
         r#"{"AWS": "arn:aws:iam::123456789012:user/*"}"#,
@@ -176,4 +187,8 @@ fn the_policies_of_awss_own_are_sound() {
         managed::document("arn:aws:iam::123456789012:policy/AdministratorAccess"),
         None
     );
+    for spelling in ["arn:aws:x", "arn:aws-", "arn:awsx", "arn:aws:iam::x"] {
+        let arn = format!("{spelling}:iam::aws:policy/AdministratorAccess");
+        assert_eq!(managed::document(&arn), None, "{arn}");
+    }
 }

@@ -74,7 +74,7 @@ pub(crate) fn of_sagemaker(operation: &str, input: &Value, identity: &Identity) 
 
 /// What an operation is about. A member that another operation would look at says
 /// nothing here.
-fn sagemaker_resource(operation: &str, input: &Value, identity: &Identity) -> String {
+pub(super) fn sagemaker_resource(operation: &str, input: &Value, identity: &Identity) -> String {
     let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
     if matches!(operation, "AddTags" | "ListTags" | "DeleteTags") {
         return text("ResourceArn").to_owned();
@@ -174,31 +174,34 @@ const ON_STREAMS: [&str; 4] = [
     "GetLogEvents",
     "PutLogEvents",
 ];
-/// Those that name a group by its ARN alone.
-const BY_ARN: [&str; 3] = ["ListTagsForResource", "TagResource", "UntagResource"];
+/// The members that name a group, some of them by its ARN.
+const GROUPS: [&str; 3] = ["logGroupName", "logGroupIdentifier", "resourceArn"];
 
-/// The demand of a request to CloudWatch Logs.
+/// The demands of a request to CloudWatch Logs: of every group that it names, because
+/// operations differ in which member they look at first.
 pub(crate) fn of_logs(operation: &str, input: &Value, identity: &Identity) -> Vec<Demand> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
-    let group = match BY_ARN.contains(&operation) {
-        true => text("resourceArn"),
-        false => text("logGroupName").or_else(|| text("logGroupIdentifier")),
-    };
     let stream = text("logStreamName").filter(|_| ON_STREAMS.contains(&operation));
-    let group = group.unwrap_or_default();
-    // An identifier may be an ARN.
-    let group = group
-        .split_once(":log-group:")
-        .map_or(group, |(_, name)| name);
-    let resource = format!(
-        "arn:{}:logs:{}:{}:log-group:{}:log-stream:{}",
-        identity.region.partition(),
-        identity.region,
-        identity.account,
-        group.trim_end_matches(":*"),
-        stream.unwrap_or_default()
-    );
-    vec![Demand::new(format!("logs:{operation}"), resource)]
+    let stream = stream.unwrap_or_default();
+    let mut groups: Vec<&str> = GROUPS.iter().filter_map(|name| text(name)).collect();
+    groups.dedup();
+    if groups.is_empty() {
+        groups.push("");
+    }
+    let demand = |group: &str| {
+        let name = group
+            .split_once(":log-group:")
+            .map_or(group, |(_, name)| name);
+        let resource = format!(
+            "arn:{}:logs:{}:{}:log-group:{}:log-stream:{stream}",
+            identity.region.partition(),
+            identity.region,
+            identity.account,
+            name.trim_end_matches(":*"),
+        );
+        Demand::new(format!("logs:{operation}"), resource)
+    };
+    groups.into_iter().map(demand).collect()
 }
 
 /// The demand of a request to IAM, whose parameters `parameter` knows. Some are about

@@ -119,7 +119,7 @@ fn conditions_can_speak_of_what_a_job_is_to_be() {
 #[test]
 fn logs_are_named_by_group_and_stream() {
     let start = "arn:aws:logs:us-east-1:123456789012:log-group:";
-    let named = json!({"logGroupName": "/a", "logStreamName": "s", "resourceArn": "b"});
+    let named = json!({"logGroupName": "/a", "logStreamName": "s"});
     let cases = [
         ("DescribeLogGroups", json!({}), ":log-stream:"),
         ("GetLogEvents", named.clone(), "/a:log-stream:s"),
@@ -131,7 +131,7 @@ fn logs_are_named_by_group_and_stream() {
         ),
         (
             "TagResource",
-            json!({"resourceArn": format!("{start}/a"), "logGroupName": "/b"}),
+            json!({"resourceArn": format!("{start}/a")}),
             "/a:log-stream:",
         ),
     ];
@@ -139,6 +139,18 @@ fn logs_are_named_by_group_and_stream() {
         let found = of_logs(operation, &input, &identity());
         let expected = (format!("logs:{operation}"), format!("{start}{end}"));
         assert_eq!(pairs(&found), [(&*expected.0, &*expected.1)]);
+    }
+}
+
+#[test]
+fn whatever_names_a_log_group_is_demanded() {
+    let start = "arn:aws:logs:us-east-1:123456789012:log-group:";
+    let input = json!({"resourceArn": format!("{start}/open"), "logGroupName": "/secret"});
+    for operation in ["TagResource", "TagLogGroup", "GetLogEvents"] {
+        let found = of_logs(operation, &input, &identity());
+        let resources: Vec<&str> = found.iter().map(|one| one.resource.as_str()).collect();
+        let expected = ["/secret", "/open"].map(|group| format!("{start}{group}:log-stream:"));
+        assert_eq!(resources, expected, "{operation}");
     }
 }
 

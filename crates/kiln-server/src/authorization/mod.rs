@@ -8,8 +8,10 @@ mod caller;
 mod demand;
 mod rights;
 
+use http::StatusCode;
 use kiln_jobs::{CreatedRole, Identity};
 use kiln_policy::{Context, Decision, Holder, Kind, Policy, Request, decide};
+use kiln_store::StoreError;
 use kiln_store::principals::Principal as Entity;
 
 pub(crate) use self::caller::{arn, entity_arn, facts, names, user_id};
@@ -42,6 +44,9 @@ pub(crate) fn authorize(
     operation: &str,
     protocol: Protocol,
 ) -> Result<(), Fault> {
+    if language == Language::Iam && matches!(call.caller, Principal::User(_)) && call.has_token() {
+        return Err(for_lasting_keys_only());
+    }
     if !matches!(call.caller, Principal::Root | Principal::Job(_)) {
         let demands = demands(services, call, language, operation)?;
         let keyring = &services.keyring;
@@ -60,9 +65,17 @@ pub(crate) fn authorize(
         }
     }
     match language {
-        Language::SageMaker if operation.starts_with("Create") => check_role(services, call),
+        Language::SageMaker if operation.starts_with("Create") => {
+            check_role(services, call, operation)
+        }
         _ => Ok(()),
     }
+}
+
+/// What IAM says to a user's session, as in AWS: it would make itself keys that outlive it.
+fn for_lasting_keys_only() -> Fault {
+    let message = "The security token included in the request is invalid";
+    Fault::new("InvalidClientTokenId", message).with_status(StatusCode::FORBIDDEN)
 }
 
 /// That something is not allowed, by the codes of the protocol.
@@ -70,7 +83,7 @@ pub(crate) fn denied(protocol: Protocol, words: String) -> Fault {
     match protocol {
         Protocol::Json => Fault::new("AccessDeniedException", words),
         Protocol::Query | Protocol::S3 => {
-            Fault::new("AccessDenied", words).with_status(http::StatusCode::FORBIDDEN)
+            Fault::new("AccessDenied", words).with_status(StatusCode::FORBIDDEN)
         }
     }
 }
@@ -87,8 +100,11 @@ fn demands(
             let mut demands = demand::of_sagemaker(operation, &call.json()?, identity);
             for demand in &mut demands {
                 // Resources that are not there yet, or never were, have no tags.
-                let tags = services.store.tags.list(&demand.resource);
-                demand.add_tags(&tags.unwrap_or_default());
+                match services.store.tags.list(&demand.resource) {
+                    Ok(tags) => demand.add_tags(&tags),
+                    Err(StoreError::NoSuchResource) => {}
+                    Err(error) => return Err(Fault::internal(&error)),
+                }
             }
             demands
         }
@@ -110,21 +126,30 @@ fn demands(
     })
 }
 
-/// A role that was created here must trust the service that it is passed to.
-fn check_role(services: &Services, call: &Call<'_>) -> Result<(), Fault> {
-    let input = call.json()?;
+/// A role that was created here must trust the service that it is passed to. To one that
+/// is a name only all is open that a request names; so only the owner, to whom all is
+/// open anyway, has use for it.
+fn check_role(services: &Services, call: &Call<'_>, operation: &str) -> Result<(), Fault> {
+    let (input, identity) = (call.json()?, &services.identity);
     let Some(arn) = input.get("RoleArn").and_then(serde_json::Value::as_str) else {
         return Ok(());
     };
-    let principals = &services.store.principals;
-    let Some(role) = CreatedRole::named_by(arn, principals, &services.identity)? else {
-        return Ok(());
+    let role = CreatedRole::named_by(arn, &services.store.principals, identity)?;
+    let usable = match role {
+        // A job may create none, and is told so by those who would.
+        None => matches!(call.caller, Principal::Root | Principal::Job(_)),
+        Some(role) => {
+            let service = [Holder::Service(SAGEMAKER.to_owned())];
+            let job = demand::sagemaker_resource(operation, &input, identity);
+            let context = Context::default()
+                .with("aws:SourceAccount", identity.account.as_str())
+                .with("aws:SourceArn", job);
+            // Other spellings of its name are no names for it.
+            entity_arn(&role.principal, identity) == arn
+                && trusts(&role.principal, &service, &context, arn) == Decision::Allowed
+        }
     };
-    let service = [Holder::Service(SAGEMAKER.to_owned())];
-    let trusted = trusts(&role.principal, &service, &Context::default(), arn);
-    // Other spellings of its name are no names for it.
-    let exact = entity_arn(&role.principal, &services.identity) == arn;
-    if exact && trusted == Decision::Allowed {
+    if usable {
         return Ok(());
     }
     Err(Fault::new(

@@ -34,8 +34,32 @@ impl Rights {
         resource: &str,
         context: &Context,
     ) -> Result<(), Denial> {
+        let decisions = self.decisions(action, resource, context);
+        denial(&decisions).map_or(Ok(()), Err)
+    }
+
+    /// Judges what a role's trust policy lets somebody do by name: that needs no policy
+    /// of their own that allows it, but none may deny it, and a session's must allow it.
+    pub(crate) fn judge_trusted(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Result<(), Denial> {
+        let mut decisions = self.decisions(action, resource, context);
+        decisions.retain(|one| *one != (OWN, Decision::ImplicitlyDenied));
+        denial(&decisions).map_or(Ok(()), Err)
+    }
+
+    /// What each kind of policy decides.
+    fn decisions(
+        &self,
+        action: &str,
+        resource: &str,
+        context: &Context,
+    ) -> Vec<(&'static str, Decision)> {
         let Self::Policies { own, session } = self else {
-            return Ok(());
+            return Vec::new();
         };
         let request = Request {
             action,
@@ -47,7 +71,7 @@ impl Rights {
         let mut decisions = vec![(OWN, decided(own))];
         let session = session.as_ref().map(std::slice::from_ref);
         decisions.extend(session.map(|policies| (SESSION, decided(policies))));
-        denial(&decisions).map_or(Ok(()), Err)
+        decisions
     }
 }
 
@@ -71,12 +95,6 @@ impl Denial {
         by: OWN,
     };
 
-    /// Whether it holds for somebody whom a role's trust policy names, who needs no
-    /// policy that allows it.
-    pub(crate) fn binds_the_trusted(self) -> bool {
-        self.explicit || self.by == SESSION
-    }
-
     /// AWS's words.
     pub(crate) fn words(self, who: &str, action: &str, resource: &str) -> String {
         let start =
@@ -94,6 +112,41 @@ impl Denial {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whom_a_role_trusts_by_name_is_bound_by_denials_and_by_the_session() {
+        let policy = |effect: &str| -> Policy {
+            let statement = format!(r#"{{"Effect": "{effect}", "Action": "*", "Resource": "*"}}"#);
+            let text = format!(r#"{{"Version": "2012-10-17", "Statement": {statement}}}"#);
+            text.parse().unwrap()
+        };
+        let elsewhere: Policy = r#"{"Version": "2012-10-17", "Statement":
+            {"Effect": "Allow", "Action": "c:d", "Resource": "*"}}"#
+            .parse()
+            .unwrap();
+        let (allow, deny) = (policy("Allow"), policy("Deny"));
+        // (own policy, session's policy, allowed, allowed to who is trusted)
+        let cases = [
+            (&allow, None, true, true),
+            (&elsewhere, None, false, true),
+            (&deny, None, false, false),
+            (&allow, Some(&elsewhere), false, false),
+            (&elsewhere, Some(&elsewhere), false, false),
+            (&elsewhere, Some(&allow), false, true),
+            (&elsewhere, Some(&deny), false, false),
+        ];
+        for (own, session, allowed, trusted) in cases {
+            let rights = Rights::Policies {
+                own: vec![own.clone()],
+                session: session.cloned(),
+            };
+            let context = Context::default();
+            let judged = rights.judge("a:b", "*", &context);
+            assert_eq!(judged.is_ok(), allowed, "{own:?} {session:?}");
+            let judged = rights.judge_trusted("a:b", "*", &context);
+            assert_eq!(judged.is_ok(), trusted, "{own:?} {session:?}");
+        }
+    }
 
     #[test]
     fn the_denial_that_counts_is_told_of_in_awss_words() {

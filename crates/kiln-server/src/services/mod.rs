@@ -70,6 +70,16 @@ impl Call<'_> {
         }
     }
 
+    /// Whether it is signed with a session's key: then it carries a token, among its
+    /// headers or in its URL.
+    pub(crate) fn has_token(&self) -> bool {
+        let name = "x-amz-security-token";
+        let query = self.parts.uri.query().unwrap_or_default().as_bytes();
+        let mut pairs = form_urlencoded::parse(query);
+        self.parts.headers.contains_key(name)
+            || pairs.any(|(key, _)| key.eq_ignore_ascii_case(name))
+    }
+
     /// A parameter of the query protocol, from the body or the query string.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         let query = self.parts.uri.query().unwrap_or_default().as_bytes();

@@ -9,6 +9,7 @@ use http::StatusCode;
 use kiln_jobs::CreatedRole;
 use kiln_policy::{Decision, Policy};
 use kiln_store::principals::{AssumedSession, Principal as Entity};
+use quick_xml::escape::escape;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -26,6 +27,8 @@ const LONGEST_CHAINED: i64 = 3600;
 /// The longest session of a user's own, and the usual one.
 const LONGEST_OWN: i64 = 129_600;
 const USUAL_OWN: i64 = 43_200;
+/// The longest policy of a session.
+const LONGEST_POLICY: usize = 2048;
 const ASSUME: &str = "sts:AssumeRole";
 
 pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply, Fault> {
@@ -48,6 +51,8 @@ fn caller_identity(services: &Services, caller: &Principal) -> Reply {
     let identity = &services.identity;
     let (arn, id) = (arn(caller, identity), user_id(caller, identity));
     let account = &identity.account;
+    // Paths may have any character in them.
+    let arn = escape(&arn);
     reply(
         "GetCallerIdentity",
         &format!("<Arn>{arn}</Arn><UserId>{id}</UserId><Account>{account}</Account>"),
@@ -74,9 +79,7 @@ async fn assume_role(services: &Services, call: &Call<'_>) -> Result<Reply, Faul
         return Err(refused());
     }
     may_assume(services, call, &role, &role_arn)?;
-    let policy = call.parameter("Policy");
-    let sound = policy.as_deref().map(str::parse::<Policy>).transpose();
-    sound.map_err(|error| malformed(&error))?;
+    let policy = narrowing(call)?;
     let chained = matches!(call.caller, Principal::Role(_));
     let longest = match chained {
         true => LONGEST_CHAINED,
@@ -99,6 +102,20 @@ async fn assume_role(services: &Services, call: &Call<'_>) -> Result<Reply, Faul
     Ok(reply("AssumeRole", &(credentials(&session) + &user)))
 }
 
+/// The policy that a session is to be narrowed to.
+fn narrowing(call: &Call<'_>) -> Result<Option<String>, Fault> {
+    let policy = call.parameter("Policy");
+    let length = policy.as_deref().map(|text| text.chars().count());
+    if length.is_some_and(|length| length > LONGEST_POLICY) {
+        return Err(invalid(format!(
+            "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member \
+             must have length less than or equal to {LONGEST_POLICY}"
+        )));
+    }
+    let sound = policy.as_deref().map(str::parse::<Policy>).transpose();
+    sound.map(|_| policy).map_err(|error| malformed(&error))
+}
+
 /// Who a role's trust policy names may assume it; who it names by their account
 /// needs a policy besides that allows it.
 fn may_assume(
@@ -118,19 +135,13 @@ fn may_assume(
     let directly = trusts(role, &own, &context, resource);
     let by_account = trusts(role, &account, &context, resource);
     let rights = services.keyring.rights(&call.caller)?;
-    let allowed = rights.judge(ASSUME, resource, &context);
-    let refused = |denial| not_allowed(services, call, resource, denial);
-    match (directly, by_account) {
-        (Decision::ExplicitlyDenied, _) | (_, Decision::ExplicitlyDenied) => {
-            Err(refused(Denial::UNSPOKEN))
-        }
-        (Decision::Allowed, _) => match allowed {
-            Err(denial) if denial.binds_the_trusted() => Err(refused(denial)),
-            _ => Ok(()),
-        },
-        (_, Decision::Allowed) => allowed.map_err(refused),
-        _ => Err(refused(Denial::UNSPOKEN)),
-    }
+    let judged = match (directly, by_account) {
+        (Decision::ExplicitlyDenied, _) | (_, Decision::ExplicitlyDenied) => Err(Denial::UNSPOKEN),
+        (Decision::Allowed, _) => rights.judge_trusted(ASSUME, resource, &context),
+        (_, Decision::Allowed) => rights.judge(ASSUME, resource, &context),
+        _ => Err(Denial::UNSPOKEN),
+    };
+    judged.map_err(|denial| not_allowed(services, call, resource, denial))
 }
 
 fn not_allowed(services: &Services, call: &Call<'_>, resource: &str, denial: Denial) -> Fault {
@@ -147,6 +158,11 @@ fn refuse_unserved(call: &Call<'_>) -> Result<(), Fault> {
         ("TransitiveTagKeys", ""),
         ("ProvidedContexts", ".ProviderArn"),
     ];
+    if call.parameter("SourceIdentity").is_some() {
+        return Err(invalid(
+            "Kiln's sessions have no SourceIdentity.".to_owned(),
+        ));
+    }
     let mut given = lists.iter().filter(|(name, rest)| {
         let whole = format!("{name}.member.1{rest}");
         first(name).is_some() || call.parameter(&whole).is_some()
@@ -163,7 +179,8 @@ async fn session_token(services: &Services, call: &Call<'_>) -> Result<Reply, Fa
         Principal::User(user) => Some(user.id.clone()),
         Principal::Role(_) | Principal::Job(_) => return Err(with_session()),
     };
-    if call.parts.headers.contains_key("x-amz-security-token") {
+    // A session that could make another one would never end.
+    if call.has_token() {
         return Err(with_session());
     }
     let seconds = duration(call, USUAL_OWN, LONGEST_OWN)?;

@@ -62,7 +62,7 @@ pub(super) fn instant(name: &str, millis: i64) -> String {
 }
 
 /// Tags, if there are any.
-pub(super) fn tags(tags: &[(String, String)]) -> String {
+pub(super) fn tag_list(tags: &[(String, String)]) -> String {
     let members: Vec<String> = tags
         .iter()
         .map(|(key, value)| text("Key", key) + &text("Value", value))
@@ -82,7 +82,9 @@ pub(super) fn list(name: &str, members: &[String]) -> String {
 /// A page of a list, as the request asks for it.
 pub(super) fn page(request: &Request<'_>, name: &str, all: &[String]) -> Result<Answer, Fault> {
     let page = Page::asked_by(request)?;
-    Ok(Answer::Result(page.of(name, all)))
+    Ok(Answer::Result(
+        page.of(name, all.len(), |index| all[index].clone()),
+    ))
 }
 
 /// Which members of a list are asked for.
@@ -105,15 +107,16 @@ impl Page {
         Ok(Self { start, length })
     }
 
-    fn of(self, name: &str, all: &[String]) -> String {
-        let rest = all.get(self.start..).unwrap_or_default();
-        let shown = &rest[..rest.len().min(self.length)];
-        let mut inner = list(name, shown);
-        let more = rest.len() > shown.len();
+    /// A page of so many members, of which only those that it shows are made.
+    pub(super) fn of(self, name: &str, count: usize, member: impl Fn(usize) -> String) -> String {
+        let end = self.start.saturating_add(self.length).min(count);
+        let shown: Vec<String> = (self.start..end).map(member).collect();
+        let mut inner = list(name, &shown);
+        let more = end < count;
         // Writing to a string does not fail.
         let _ = write!(inner, "<IsTruncated>{more}</IsTruncated>");
         if more {
-            inner += &text("Marker", &(self.start + shown.len()).to_string());
+            inner += &text("Marker", &end.to_string());
         }
         inner
     }
@@ -138,7 +141,7 @@ mod tests {
             (0, 6, "<0><1><2><3><4><5>", None),
         ];
         for (start, length, members, marker) in cases {
-            let page = Page { start, length }.of("L", &all);
+            let page = Page { start, length }.of("L", all.len(), |index| all[index].clone());
             let shown = page.replace("<member>", "").replace("</member>", "");
             assert!(shown.starts_with(&format!("<L>{members}</L>")), "{page}");
             let more = format!("<IsTruncated>{}</IsTruncated>", marker.is_some());

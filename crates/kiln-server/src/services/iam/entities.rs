@@ -1,18 +1,20 @@
 //! Users and roles: made, looked at, changed and removed.
 
 use kiln_policy::Kind;
-use kiln_store::principals::{Principal, PrincipalKind};
+use kiln_store::principals::{Principal, PrincipalError, PrincipalKind, policy_length};
 use time::OffsetDateTime;
 
-use super::answer::{Answer, document, element, instant, missing, page, tags, text};
-use super::member::{LONGEST_ROLE, is_name, is_path, pairs};
-use super::{DONE, Fault, Request, invalid, no_entity};
+use super::answer::{Answer, document, element, instant, missing, page, tag_list, text};
+use super::member::{LONGEST_ROLE, is_name, is_path};
+use super::{DONE, Fault, Request, invalid, limit, no_entity, tags};
 use crate::authorization::entity_arn;
 use crate::keyring;
 use crate::random::letters;
 
 /// The trust of a role that is a name only.
 const TRUST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"sagemaker.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#;
+/// IAM's limit on a role's trust policy.
+const LONGEST_TRUST: usize = 2048;
 /// How many seconds a role's sessions last at the most, unless it says otherwise.
 pub(crate) const USUAL_SESSION: i64 = 3600;
 /// What it may say.
@@ -52,7 +54,7 @@ fn described(request: &Request<'_>, kind: PrincipalKind) -> Result<Principal, Fa
     let (start, trust) = match kind {
         PrincipalKind::User => ("AIDA", None),
         PrincipalKind::Role => {
-            let trust = request.document("AssumeRolePolicyDocument", Kind::Trust)?;
+            let trust = trust(request, "AssumeRolePolicyDocument")?;
             ("AROA", Some(trust))
         }
     };
@@ -63,11 +65,22 @@ fn described(request: &Request<'_>, kind: PrincipalKind) -> Result<Principal, Fa
         id: format!("{start}{id}"),
         path,
         created: now(),
-        description: request.parameter("Description"),
+        description: request.description()?,
         trust,
         longest_session: longest_session(request)?,
-        tags: pairs(request.call.body, "Tags"),
+        tags: tags::given(request)?,
     })
+}
+
+/// A trust policy that the request has.
+fn trust(request: &Request<'_>, name: &str) -> Result<String, Fault> {
+    let trust = request.document(name, Kind::Trust)?;
+    match policy_length(&trust) > LONGEST_TRUST {
+        true => Err(limit(format!(
+            "Cannot exceed quota for ACLSizePerRole: {LONGEST_TRUST}"
+        ))),
+        false => Ok(trust),
+    }
 }
 
 fn longest_session(request: &Request<'_>) -> Result<Option<i64>, Fault> {
@@ -159,24 +172,41 @@ pub(super) async fn delete(request: &Request<'_>, kind: PrincipalKind) -> Result
 }
 
 pub(super) async fn update_trust(request: &Request<'_>) -> Result<Answer, Fault> {
-    let mut role = request.entity(PrincipalKind::Role)?;
-    role.trust = Some(request.document("PolicyDocument", Kind::Trust)?);
-    update(request, role).await?;
+    let trust = trust(request, "PolicyDocument")?;
+    let trusting = |role: &mut Principal| {
+        role.trust = Some(trust);
+        Ok(())
+    };
+    change(request, PrincipalKind::Role, trusting).await?;
     Ok(DONE)
 }
 
 pub(super) async fn update_role(request: &Request<'_>) -> Result<Answer, Fault> {
-    let mut role = request.entity(PrincipalKind::Role)?;
-    role.description = request.parameter("Description").or(role.description);
-    role.longest_session = longest_session(request)?.or(role.longest_session);
-    update(request, role).await?;
+    let (description, longest) = (request.description()?, longest_session(request)?);
+    let described = move |role: &mut Principal| {
+        role.description = description.or(role.description.take());
+        role.longest_session = longest.or(role.longest_session);
+        Ok(())
+    };
+    change(request, PrincipalKind::Role, described).await?;
     Ok(Answer::Result(String::new()))
 }
 
-pub(super) async fn update(request: &Request<'_>, changed: Principal) -> Result<(), Fault> {
-    let (kind, name) = (changed.kind, changed.name.clone());
-    let updated = request.services.store.principals.update(changed).await;
-    updated.map_err(|error| request.fault(error, kind, &name))
+/// Changes the user or the role that a request names.
+pub(super) async fn change(
+    request: &Request<'_>,
+    kind: PrincipalKind,
+    change: impl FnOnce(&mut Principal) -> Result<(), PrincipalError> + Send + 'static,
+) -> Result<(), Fault> {
+    let name = request.name(kind)?;
+    let changed = request
+        .services
+        .store
+        .principals
+        .change(kind, &name, change);
+    changed
+        .await
+        .map_err(|error| request.fault(error, kind, &name))
 }
 
 /// A user or a role, as an element.
@@ -194,7 +224,7 @@ fn inner(request: &Request<'_>, one: &Principal) -> String {
         + &text(id, &one.id)
         + &text("Arn", &entity_arn(one, &request.services.identity))
         + &instant("CreateDate", one.created)
-        + &tags(&one.tags);
+        + &tag_list(&one.tags);
     if let Some(trust) = &one.trust {
         inner += &document("AssumeRolePolicyDocument", trust);
         let longest = one.longest_session.unwrap_or(USUAL_SESSION);

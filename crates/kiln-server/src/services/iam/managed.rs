@@ -2,17 +2,19 @@
 //! AWS's own that Kiln knows.
 
 use kiln_policy::{Kind, managed as awss};
-use kiln_store::principals::{ManagedPolicy, PrincipalError, PrincipalKind};
+use kiln_store::principals::{ManagedPolicy, PrincipalError, PrincipalKind, policy_length};
 
 use super::answer::{Answer, document, element, instant, list as xml_list, missing, page, text};
 use super::entities::now;
 use super::member::{LONGEST_POLICY, is_name, is_path};
-use super::{DONE, Fault, Request, conflict, invalid};
+use super::{DONE, Fault, Request, conflict, invalid, limit};
 use crate::authorization::iam_arn;
 use crate::random::letters;
 
 /// The only version that a policy has here.
 const VERSION: &str = "v1";
+/// IAM's limit on a policy that stands for itself.
+const LONGEST_DOCUMENT: usize = 6144;
 
 pub(super) async fn create(request: &Request<'_>) -> Result<Answer, Fault> {
     let name = request.required("PolicyName")?;
@@ -25,14 +27,20 @@ pub(super) async fn create(request: &Request<'_>) -> Result<Answer, Fault> {
     if request.parameter("Tags.member.1.Key").is_some() {
         return Err(invalid("Kiln's policies have no tags.".to_owned()));
     }
+    let document = request.document("PolicyDocument", Kind::Identity)?;
+    if policy_length(&document) > LONGEST_DOCUMENT {
+        return Err(limit(format!(
+            "Cannot exceed quota for PolicySize: {LONGEST_DOCUMENT}"
+        )));
+    }
     let id = letters(17).map_err(|error| Fault::internal(&error))?;
     let new = ManagedPolicy {
         arn: iam_arn(&request.services.identity, "policy", Some(&path), &name),
         name,
         id: format!("ANPA{id}"),
         path,
-        description: request.parameter("Description"),
-        document: request.document("PolicyDocument", Kind::Identity)?,
+        description: request.description()?,
+        document,
         created: now(),
         attachments: 0,
     };
@@ -109,7 +117,7 @@ pub(super) async fn delete(request: &Request<'_>) -> Result<Answer, Fault> {
 
 pub(super) async fn attach(request: &Request<'_>, kind: PrincipalKind) -> Result<Answer, Fault> {
     let (owner, arn) = (request.name(kind)?, request.required("PolicyArn")?);
-    let awss_own = awss::document(&arn).is_some();
+    let awss_own = is_awss(request, &arn);
     if !awss_own && arn.contains(":iam::aws:policy/") {
         return Err(missing(&format!(
             "Policy {arn} is one of AWS's own that Kiln does not know. Create a policy that says \
@@ -152,8 +160,19 @@ pub(super) fn name_in(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap_or(arn)
 }
 
+/// Whether an ARN names a policy of AWS's own that Kiln knows. Those of other
+/// partitions would be other spellings, for whoever may not attach this one.
+fn is_awss(request: &Request<'_>, arn: &str) -> bool {
+    let partition = request.services.identity.region.partition();
+    let here = arn
+        .strip_prefix("arn:")
+        .and_then(|rest| rest.strip_prefix(partition));
+    here.is_some_and(|rest| rest.starts_with(':')) && awss::document(arn).is_some()
+}
+
 fn find(request: &Request<'_>, arn: &str) -> Result<ManagedPolicy, Fault> {
-    if let Some(document) = awss::document(arn) {
+    let own = awss::document(arn).filter(|_| is_awss(request, arn));
+    if let Some(document) = own {
         return Ok(ManagedPolicy {
             arn: arn.to_owned(),
             name: name_in(arn).to_owned(),

@@ -1,11 +1,14 @@
 //! Lists of the query protocol, and the names that IAM takes.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// IAM's limit on a role's name; others may be as long as a policy's.
 pub(super) const LONGEST_ROLE: usize = 64;
 /// The limit on the names of policies.
 pub(super) const LONGEST_POLICY: usize = 128;
+/// The limit on the characters of a description.
+pub(super) const LONGEST_DESCRIPTION: usize = 1000;
 
 /// A list: `<name>.member.1`, `<name>.member.2` and so on, with what follows after
 /// each number.
@@ -40,7 +43,20 @@ pub(super) fn is_name(name: &str, longest: usize) -> bool {
 /// IAM's pattern for paths: a slash, or something between two.
 pub(super) fn is_path(path: &str) -> bool {
     let printable = path.bytes().all(|byte| (0x21..=0x7e).contains(&byte));
-    printable && path.len() <= 512 && path.starts_with('/') && path.ends_with('/')
+    let enclosed = path.len() > 2 && path.starts_with('/') && path.ends_with('/');
+    path == "/" || (printable && enclosed && path.len() <= 512)
+}
+
+/// IAM's pattern for descriptions, which has no characters that XML cannot hold.
+pub(super) fn is_description(text: &str) -> bool {
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{a1}'..='\u{ff}');
+    text.chars().count() <= LONGEST_DESCRIPTION && text.chars().all(allowed)
+}
+
+/// IAM's pattern for the keys and the values of tags.
+pub(super) fn is_tag_text(text: &str, lengths: RangeInclusive<usize>) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
+    lengths.contains(&text.chars().count()) && text.chars().all(allowed)
 }
 
 #[cfg(test)]
@@ -81,9 +97,20 @@ mod tests {
             ("/a/b/", true),
             ("/a", false),
             ("a/", false),
+            ("//", false),
             ("", false),
         ] {
             assert_eq!(is_path(path), sound, "{path}");
         }
+        for (text, sound) in [
+            ("", true),
+            ("Trains\n\u{fc}bles.", true),
+            ("a\u{1}", false),
+            ("\u{7f}", false),
+            ("\u{2028}", false),
+        ] {
+            assert_eq!(is_description(text), sound, "{text:?}");
+        }
+        assert!(!is_description(&"a".repeat(LONGEST_DESCRIPTION + 1)));
     }
 }

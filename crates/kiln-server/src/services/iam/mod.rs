@@ -15,10 +15,13 @@ mod simulation;
 mod tags;
 
 use kiln_policy::{Kind, Policy};
-use kiln_store::principals::{Principal, PrincipalError, PrincipalKind};
+use kiln_store::principals::{
+    ATTACHED_AT_MOST, KEYS_PER_USER, Principal, PrincipalError, PrincipalKind, TAGS_AT_MOST,
+};
 
 use self::answer::{Answer, missing};
 pub(crate) use self::entities::USUAL_SESSION;
+use self::member::{LONGEST_DESCRIPTION, is_description};
 use super::{Call, Services};
 use crate::door::require_owner;
 use crate::reply::{Fault, Reply};
@@ -134,6 +137,20 @@ impl Request<'_> {
         found.ok_or_else(|| missing(&no_entity(kind, &name)))
     }
 
+    /// What a user, a role or a policy is for, as the request says it.
+    fn description(&self) -> Result<Option<String>, Fault> {
+        let given = self.parameter("Description");
+        if given.as_deref().is_some_and(|text| !is_description(text)) {
+            return Err(invalid(format!(
+                "1 validation error detected: Value at 'description' failed to satisfy \
+                 constraint: Member must have length less than or equal to {LONGEST_DESCRIPTION} \
+                 and satisfy regular expression pattern: \
+                 [\\u0009\\u000A\\u000D\\u0020-\\u007E\\u00A1-\\u00FF]*"
+            )));
+        }
+        Ok(given)
+    }
+
     /// A policy document that the request has, which must be sound.
     fn document(&self, name: &str, kind: Kind) -> Result<String, Fault> {
         let text = self.required(name)?;
@@ -162,10 +179,27 @@ impl Request<'_> {
                 let message = format!("Cannot delete entity, must {first} first.");
                 conflict("DeleteConflict", message)
             }
-            PrincipalError::TooManyKeys => conflict(
-                "LimitExceeded",
-                "Cannot exceed quota for AccessKeysPerUser: 2".to_owned(),
-            ),
+            PrincipalError::TooManyKeys => limit(format!(
+                "Cannot exceed quota for AccessKeysPerUser: {KEYS_PER_USER}"
+            )),
+            PrincipalError::TooManyPolicies => {
+                let whose = title(kind);
+                limit(format!(
+                    "Cannot exceed quota for PoliciesPer{whose}: {ATTACHED_AT_MOST}"
+                ))
+            }
+            PrincipalError::PoliciesTooLong(longest) => {
+                let kind = kind.as_str();
+                limit(format!(
+                    "Maximum policy size of {longest} bytes exceeded for {kind} {name}"
+                ))
+            }
+            PrincipalError::TooManyTags => {
+                let whose = title(kind);
+                limit(format!(
+                    "Cannot exceed quota for TagsPer{whose}: {TAGS_AT_MOST}"
+                ))
+            }
             PrincipalError::Store(error) => Fault::internal(&error),
         }
     }
@@ -187,6 +221,11 @@ fn no_entity(kind: PrincipalKind, name: &str) -> String {
 
 fn conflict(code: &'static str, message: String) -> Fault {
     Fault::new(code, message).with_status(http::StatusCode::CONFLICT)
+}
+
+/// That there is as much of something as may be.
+fn limit(message: String) -> Fault {
+    conflict("LimitExceeded", message)
 }
 
 fn invalid(message: String) -> Fault {

@@ -6,9 +6,10 @@
 use kiln_policy::{Context, Decision, Policy, Request as Asked, decide};
 use kiln_store::principals::{Grants, PrincipalKind};
 
-use super::answer::{Answer, element, list, missing, page, text};
+use super::answer::{Answer, Page, element, list, missing, text};
 use super::member::{LONGEST_ROLE, is_name, members, numbered};
-use super::{Fault, Request, malformed, managed};
+use super::{Fault, Request, invalid, malformed, managed};
+use crate::authorization::entity_arn;
 
 /// Policies, with what each is called.
 struct Sources {
@@ -46,15 +47,22 @@ fn of_arn(request: &Request<'_>, arn: &str) -> Result<Sources, Fault> {
     };
     let principals = &request.services.store.principals;
     let found = principals.find(kind, name);
-    let Some(entity) = found.map_err(|error| Fault::internal(&error))? else {
-        if kind == PrincipalKind::User {
-            return Err(missing(&format!("Entity {arn} cannot be found.")));
+    let found = found.map_err(|error| Fault::internal(&error))?;
+    let no_entity = || missing(&format!("Entity {arn} cannot be found."));
+    let entity = match found {
+        // Who may ask about it may do so by its own name.
+        Some(entity) if entity_arn(&entity, &request.services.identity) != arn => {
+            return Err(no_entity());
         }
-        return Ok(Sources {
-            policies: Vec::new(),
-            names: Vec::new(),
-            open: true,
-        });
+        Some(entity) => entity,
+        None if kind == PrincipalKind::User => return Err(no_entity()),
+        None => {
+            return Ok(Sources {
+                policies: Vec::new(),
+                names: Vec::new(),
+                open: true,
+            });
+        }
     };
     let grants = principals.grants(&entity.id);
     let grants = grants.map_err(|error| Fault::internal(&error))?;
@@ -117,13 +125,31 @@ fn simulate(request: &Request<'_>, sources: &Sources) -> Result<Answer, Fault> {
     }
     let context = context(body);
     let actions = members(body, "ActionNames", "");
-    let pairs = actions
-        .iter()
-        .flat_map(|action| resources.iter().map(move |resource| (action, resource)));
-    let results: Vec<String> = pairs
-        .map(|(action, resource)| result(sources, action, resource, &context))
-        .collect();
-    page(request, "EvaluationResults", &results)
+    require_lengths("actionNames", &actions, LONGEST_ACTION)?;
+    require_lengths("resourceArns", &resources, LONGEST_RESOURCE)?;
+    // There can be many more pairs than a page has room for, or memory.
+    let count = actions.len().saturating_mul(resources.len());
+    let page = Page::asked_by(request)?.of("EvaluationResults", count, |index| {
+        let action = &actions[index / resources.len()];
+        let resource = &resources[index % resources.len()];
+        result(sources, action, resource, &context)
+    });
+    Ok(Answer::Result(page))
+}
+
+/// The limits on the names of actions and resources.
+const LONGEST_ACTION: usize = 128;
+const LONGEST_RESOURCE: usize = 2048;
+
+fn require_lengths(member: &str, all: &[String], longest: usize) -> Result<(), Fault> {
+    match all.iter().any(|one| one.len() > longest) {
+        true => Err(invalid(format!(
+            "1 validation error detected: Value at '{member}' failed to satisfy constraint: \
+             Member must satisfy constraint: [Member must have length less than or equal to \
+             {longest}]"
+        ))),
+        false => Ok(()),
+    }
 }
 
 /// The context keys that a request names, and their values.
