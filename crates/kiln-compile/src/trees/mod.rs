@@ -1,0 +1,26 @@
+//! Tree ensembles: what XGBoost and LightGBM trained, read into one form that
+//! can be evaluated and packed.
+//!
+//! [`read_xgboost`] and [`read_lightgbm`] make an [`Ensemble`] from a file's
+//! bytes, which may come from anyone: whatever they hold, the answer is an
+//! ensemble whose every index is sound, or a [`TreesError`]. [`pack`] makes of
+//! it what the [`KERNEL`] evaluates.
+
+mod ensemble;
+mod error;
+mod evaluate;
+#[cfg(test)]
+mod fuzz;
+mod lightgbm;
+mod link;
+mod pack;
+mod tree;
+mod xgboost;
+
+pub use ensemble::{Arithmetic, Ensemble, Parts};
+pub use error::TreesError;
+pub use lightgbm::read as read_lightgbm;
+pub use link::Link;
+pub use pack::{KERNEL, KERNEL_FLAGS, MODEL, pack};
+pub use tree::{CategorySet, Missing, Node, Split, Target, Test, Tree};
+pub use xgboost::read as read_xgboost;
