@@ -1,14 +1,24 @@
 //! The commands, one module each.
 
 mod agent;
+pub mod completions;
+mod cp;
+mod describe;
 mod env;
+mod exit;
 mod images;
 mod interrupt;
+mod jobs;
+mod logs;
 mod quickstart;
+pub mod sagemaker;
 mod serve;
+mod stop;
+mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -24,6 +34,20 @@ pub struct Kiln {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train: upload the script and its data, begin a job, and follow it to its end.
+    Train(train::Train),
+    /// List the newest training jobs.
+    Jobs(jobs::Jobs),
+    /// Show all about a training job.
+    Describe(describe::Describe),
+    /// Print the log of a training job.
+    Logs(logs::Logs),
+    /// Stop a training job.
+    Stop(stop::Stop),
+    /// Copy files to an S3, or objects to this machine.
+    Cp(cp::Cp),
+    /// Print the hook that makes a shell complete commands, options and jobs.
+    Completions(completions::Completions),
     /// Serve the API until interrupted. Running jobs outlive the server.
     Serve(serve::Serve),
     /// Print the exports that point any AWS client at the server.
@@ -35,6 +59,9 @@ enum Command {
     /// Take the machines of a training job on spot capacity away, as the cloud may
     /// at any time. The job goes on from its checkpoint when there is room.
     Interrupt(interrupt::Interrupt),
+    /// Call an operation as `aws sagemaker` does, against Kiln or the cloud.
+    #[command(name = "sagemaker")]
+    SageMaker(sagemaker::SageMaker),
     /// Live one instance of a job. The server starts this.
     #[command(hide = true)]
     Agent {
@@ -64,20 +91,33 @@ impl Kiln {
     /// Runs the command, and says on standard error why it failed.
     pub fn run(self) -> ExitCode {
         let outcome = match self.command {
+            Command::Train(train) => train.run(),
+            Command::Jobs(jobs) => jobs.run(),
+            Command::Describe(describe) => describe.run(),
+            Command::Logs(logs) => logs.run(),
+            Command::Stop(stop) => stop.run(),
+            Command::Cp(cp) => cp.run(),
+            Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
             Command::Env(directory) => env::run(&directory.data_dir),
             Command::Images(images) => images.run(),
             Command::Quickstart(quickstart) => quickstart.run(),
             Command::Interrupt(interrupt) => interrupt.run(),
+            Command::SageMaker(sagemaker) => return sagemaker.run(),
             Command::Agent { directory } => agent::run(&directory),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("kiln: {error}");
-                ExitCode::FAILURE
-            }
+            Err(error) => exit::explain(&error),
         }
     }
+}
+
+/// This moment as the API writes it, in seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
 }
