@@ -4,18 +4,29 @@
 use std::fmt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
 use crate::client::Client;
 use crate::error::BenchError;
+use crate::latency::{BUCKET, request};
 use crate::options::Options;
 use crate::samples::Samples;
 use crate::server::Kiln;
 
+/// The job that is asked about.
+const JOB: &str = "asked-about";
 /// What is asked for.
-const ARGUMENTS: [&str; 2] = ["sagemaker", "list-training-jobs"];
+const ARGUMENTS: [&str; 4] = [
+    "sagemaker",
+    "describe-training-job",
+    "--training-job-name",
+    JOB,
+];
+/// How often the job is looked at until it has ended.
+const POLL: Duration = Duration::from_millis(10);
 
 /// Invocations of both programs against one server.
 #[derive(Debug, Clone)]
@@ -27,7 +38,7 @@ pub struct Invocations {
 /// Runs both programs in turn, so that what else the machine does falls on both.
 pub fn measure(options: &Options) -> Result<Invocations, BenchError> {
     let server = Kiln::start(options)?;
-    Client::new(server.endpoint()).sagemaker("ListTrainingJobs", &json!({}))?;
+    run_job(&mut Client::new(server.endpoint()))?;
     let (mut aws, mut kiln) = (Vec::new(), Vec::new());
     for _ in 0..if options.tiny { 1 } else { 20 } {
         aws.push(invoke(&options.aws, &server)?);
@@ -37,6 +48,20 @@ pub fn measure(options: &Options) -> Result<Invocations, BenchError> {
         aws: aws.into_iter().collect(),
         kiln: kiln.into_iter().collect(),
     })
+}
+
+/// Runs the job to its end, so that nothing else goes on afterwards.
+fn run_job(client: &mut Client) -> Result<(), BenchError> {
+    client.put(&format!("/{BUCKET}"), b"")?;
+    client.sagemaker("CreateTrainingJob", &request(JOB, "true"))?;
+    loop {
+        let job = client.sagemaker("DescribeTrainingJob", &json!({"TrainingJobName": JOB}))?;
+        match job["TrainingJobStatus"].as_str() {
+            Some("InProgress") => thread::sleep(POLL),
+            Some("Completed") => return Ok(()),
+            _ => return Err(BenchError::job(JOB, format!("failed: {job}"))),
+        }
+    }
 }
 
 fn invoke(program: &Path, server: &Kiln) -> Result<Duration, BenchError> {

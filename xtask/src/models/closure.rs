@@ -22,6 +22,23 @@ pub fn of_all_inputs(model: &ServiceModel) -> Result<BTreeSet<String>, ModelsErr
     Ok(reached)
 }
 
+/// The shapes that requests and answers of the served operations are made of.
+pub fn of_served(model: &ServiceModel, overlay: &Overlay) -> Result<BTreeSet<String>, ModelsError> {
+    let mut reached = BTreeSet::new();
+    for name in overlay.typed_operations.values().flatten() {
+        for shape in roots(served(model, name)?, false) {
+            reach(model, shape, &mut reached)?;
+        }
+    }
+    Ok(reached)
+}
+
+/// An operation that the overlay names.
+pub fn served<'a>(model: &'a ServiceModel, name: &str) -> Result<&'a Operation, ModelsError> {
+    let operation = model.operations.get(name);
+    operation.ok_or_else(|| ModelsError::UnknownOperation(name.to_owned()))
+}
+
 /// The shapes of the typed operations, each with the module it belongs to: its
 /// area's, or the shared one when several areas reach it.
 pub fn typed(
@@ -47,11 +64,7 @@ fn of_area(
 ) -> Result<BTreeSet<String>, ModelsError> {
     let mut reached = BTreeSet::new();
     for name in names {
-        let operation = model
-            .operations
-            .get(name)
-            .ok_or_else(|| ModelsError::UnknownOperation(name.clone()))?;
-        for shape in roots(operation, overlay.request_only.contains(name)) {
+        for shape in roots(served(model, name)?, overlay.request_only.contains(name)) {
             reach(model, shape, &mut reached)?;
         }
     }

@@ -1,8 +1,9 @@
 //! `cargo xtask models`: trim botocore's SageMaker model into `models/` and
-//! generate the Rust of `kiln-model` from it.
+//! generate the Rust of `kiln-model` and the command line's table from it.
 
 mod botocore;
 mod closure;
+mod command_line;
 mod enums;
 mod names;
 mod overlay;
@@ -22,6 +23,7 @@ use service::ServiceModel;
 const MODEL: &str = "models/sagemaker.json";
 const OVERLAY: &str = "models/overlay.json";
 const GENERATED: &str = "crates/kiln-model/src/generated";
+const COMMAND_LINE: &str = "crates/kiln-cli/src/generated";
 
 /// How the chore is run.
 #[derive(clap::Args)]
@@ -96,13 +98,17 @@ pub fn run(options: &Options) -> Result<(), ModelsError> {
         refresh(&root, &overlay, options.botocore.as_deref())?;
     }
     let model: ServiceModel = read_json(&root.join(MODEL))?;
-    let files = generate(&model, &overlay)?;
-    let directory = root.join(GENERATED);
-    if options.check {
-        check(&directory, &files)
-    } else {
-        write(&directory, &files)
+    for (directory, files) in [
+        (GENERATED, generate(&model, &overlay)?),
+        (COMMAND_LINE, command_line::files(&model, &overlay)?),
+    ] {
+        if options.check {
+            check(&root, directory, &files)?;
+        } else {
+            write(&root, directory, &files)?;
+        }
     }
+    Ok(())
 }
 
 /// Replaces the checked-in model by the one that botocore carries.
@@ -122,7 +128,7 @@ fn refresh(root: &Path, overlay: &Overlay, package: Option<&Path>) -> Result<(),
     Ok(())
 }
 
-/// Everything under the generated directory, by its path there.
+/// Everything that is generated for `kiln-model`, by its path there.
 fn generate(
     model: &ServiceModel,
     overlay: &Overlay,
@@ -132,19 +138,24 @@ fn generate(
     Ok(files)
 }
 
-fn check(directory: &Path, files: &BTreeMap<String, String>) -> Result<(), ModelsError> {
+fn check(
+    root: &Path,
+    generated: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<(), ModelsError> {
+    let directory = root.join(generated);
     for (name, text) in files {
         let path = directory.join(name);
         let found = fs::read_to_string(&path).unwrap_or_default();
         if let Some(line) = first_difference(&found, text) {
             return Err(ModelsError::Stale(format!(
-                "{GENERATED}/{name} is not what models/ describes from line {line} on"
+                "{generated}/{name} is not what models/ describes from line {line} on"
             )));
         }
     }
-    match stray_file(directory, files)? {
+    match stray_file(&directory, files)? {
         Some(name) => Err(ModelsError::Stale(format!(
-            "{GENERATED}/{name} is not generated from models/ any more"
+            "{generated}/{name} is not generated from models/ any more"
         ))),
         None => Ok(()),
     }
@@ -163,16 +174,21 @@ fn first_difference(found: &str, expected: &str) -> Option<usize> {
     Some(same + 1)
 }
 
-fn write(directory: &Path, files: &BTreeMap<String, String>) -> Result<(), ModelsError> {
-    fs::create_dir_all(directory).map_err(file_error(directory))?;
-    while let Some(name) = stray_file(directory, files)? {
+fn write(
+    root: &Path,
+    generated: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<(), ModelsError> {
+    let directory = root.join(generated);
+    fs::create_dir_all(&directory).map_err(file_error(&directory))?;
+    while let Some(name) = stray_file(&directory, files)? {
         let path = directory.join(name);
         fs::remove_file(&path).map_err(file_error(&path))?;
     }
     for (name, text) in files {
         write_file(&directory.join(name), text.as_bytes())?;
     }
-    println!("{GENERATED}: {} files", files.len());
+    println!("{generated}: {} files", files.len());
     Ok(())
 }
 
