@@ -11,7 +11,7 @@ RESTORED = "cat /opt/ml/checkpoints/step 2>/dev/null"
 # Counts on from the checkpoint, one step every tenth of a second.
 STEPS = (
     f"n=$({RESTORED} || echo 0); echo from $n; "
-    "while [ $n -lt 30 ]; do n=$((n+1)); echo $n > /opt/ml/checkpoints/step; sleep 0.1; done; "
+    "while [ $n -lt 80 ]; do n=$((n+1)); echo $n > /opt/ml/checkpoints/step; sleep 0.1; done; "
     "echo $n > /opt/ml/model/steps"
 )
 
@@ -119,8 +119,8 @@ def test_an_interrupted_job_goes_on_from_its_checkpoint(jobs):
     ]  # fmt: skip
     assert_contiguous(job)
     began = [line for line in jobs.lines(name) if line.startswith("from")]
-    assert began[0] == "from 0" and 3 <= int(began[1].split()[1]) < 30
-    assert jobs.model(job) == {"steps": b"30\n"}
+    assert began[0] == "from 0" and 3 <= int(began[1].split()[1]) < 80
+    assert jobs.model(job) == {"steps": b"80\n"}
     assert 1 <= job["BillableTimeInSeconds"] <= job["TrainingTimeInSeconds"]
 
 

@@ -100,7 +100,7 @@ def test_code_that_puts_something_in_a_pipe_s_place_harms_only_itself(jobs, pref
     script = WAIT + f"rm c_0; {replacement}; sleep 0.5; ls c_0 > /opt/ml/output/data/end; true"
     began = time.monotonic()
     found = seen(jobs, script, channel("c", prefix, "Pipe"))
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     assert "stolen" not in found, "an agent that follows links writes where it is led"
 
 
@@ -120,7 +120,8 @@ def test_a_stop_does_not_wait_for_a_reader(jobs, reading):
     began = time.monotonic()
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     assert jobs.wait(name, within=60)["TrainingJobStatus"] == "Stopped"
-    assert time.monotonic() - began < 8
+    # Work that ignores SIGTERM would have two minutes.
+    assert time.monotonic() - began < 60
 
 
 def test_pipes_and_file_systems_go_on_when_the_server_comes_back(own_jobs):

@@ -304,6 +304,25 @@ def test_what_is_deleted_is_gone_and_its_name_is_free(logs, group):
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
 
 
+@pytest.mark.parametrize("before", [[], ["old"]])
+def test_who_waits_at_the_tail_sees_what_comes(logs, group, before):
+    where = {"logGroupName": group, "logStreamName": "s"}
+    now = int(time.time() * 1000)
+
+    def put(texts: list[str]) -> None:
+        events = [{"timestamp": now, "message": text} for text in texts]
+        logs.put_log_events(**where, logEvents=events)
+
+    if before:
+        put(before)
+    # Nothing is as late as that.
+    waiting = logs.get_log_events(**where, startTime=now + 1)
+    assert waiting["events"] == []
+    put(["new"])
+    page = logs.get_log_events(**where, nextToken=waiting["nextForwardToken"])
+    assert messages(page) == ["new"]
+
+
 def test_groups_are_listed_in_pages_and_have_tags_and_a_retention(logs):
     stem = f"/mine/{fresh_name('listed')}"
     names = [f"{stem}/{letter}" for letter in "abcde"]

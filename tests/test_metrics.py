@@ -260,6 +260,7 @@ def test_data_come_in_pages_in_either_order(cloudwatch):
         ({"Expression": "m1 / m2"}, "SEARCH expressions only"),
         ({"Expression": "SEARCH('{X} (', 'Sum', 60)"}, "do not fit together"),
         ({"Expression": "SEARCH('x', 'p99', 60)"}, "p99"),
+        ({"Expression": f"SEARCH('{'x' * 2048}', 'Sum', 60)"}, "shorter than 2049"),
         ({}, "Exactly one"),
     ],
 )
@@ -287,6 +288,11 @@ def test_requests_are_refused_in_the_cloud_s_words(cloudwatch):
         "You have requested up to 2,880 datapoints, which exceeds the limit of 1,440. You may "
         "reduce the datapoints requested by increasing Period, or decreasing the time range."
     )
+    with pytest.raises(ClientError) as error:
+        cloudwatch.put_metric_data(
+            Namespace="n", MetricData=[{"MetricName": "a\x01b", "Value": 1}]
+        )
+    assert "printable characters" in error.value.response["Error"]["Message"]
     with pytest.raises(ClientError) as error:
         cloudwatch.put_metric_data(
             Namespace="n", MetricData=[{"MetricName": "m", "Value": float("nan")}]

@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use fancy_regex::Regex;
+use fancy_regex::{Regex, RegexBuilder};
 use nix::fcntl::{FcntlArg, fcntl};
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
@@ -34,6 +34,10 @@ const GATHERING: Duration = Duration::from_millis(4);
 /// After a read of so much the next is due at once.
 const PLENTY: usize = 64 * 1024;
 
+/// How often a definition may go back in one line; a line that takes longer has
+/// no metric, and does not hold up those behind it.
+const MOST_STEPS: usize = 100_000;
+
 /// A metric definition, ready to match.
 #[derive(Debug)]
 pub struct Matcher {
@@ -47,7 +51,10 @@ impl Matcher {
     #[must_use]
     pub fn prepare(metrics: &[MetricPlan]) -> Vec<Self> {
         let ready = |metric: &MetricPlan| {
-            let regex = Regex::new(&metric.regex).ok()?;
+            let regex = RegexBuilder::new(&metric.regex)
+                .backtrack_limit(MOST_STEPS)
+                .build()
+                .ok()?;
             Some(Self {
                 name: metric.name.clone(),
                 regex,

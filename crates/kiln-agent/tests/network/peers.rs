@@ -272,14 +272,14 @@ fn a_peer_that_comes_late_is_connected_at_once() {
             Instant::now()
         });
         // So that the next attempt of the kernel itself would be far off.
-        thread::sleep(Duration::from_millis(1300));
+        thread::sleep(Duration::from_millis(3300));
         let second = Agent::open(&cluster, 1, NetworkPolicy::Open);
         let listening = second.run(move || TcpListener::bind(to).unwrap());
         let listener = listening.join().unwrap();
         let begun = Instant::now();
         listener.accept().unwrap();
         let waited = connecting.join().unwrap().saturating_duration_since(begun);
-        assert!(waited < Duration::from_secs(1), "{waited:?}");
+        assert!(waited < Duration::from_secs(3), "{waited:?}");
     });
 }
 

@@ -29,6 +29,8 @@ pub(super) fn ask() -> Result<Option<Credentials>, Failure> {
         .config()
         .timeout_global(Some(PATIENCE))
         .max_redirects(0)
+        // The token and the keys are for nobody in between.
+        .proxy(None)
         .build();
     if let Some(token) = authorization()? {
         request = request.header("Authorization", token);

@@ -66,6 +66,7 @@ CREATE TABLE trials (
   value REAL NOT NULL
 );
 CREATE INDEX trials_by_time ON trials (component, metric, at);
+CREATE INDEX trials_by_age ON trials (at);
 CREATE TABLE deliveries (
   instance TEXT PRIMARY KEY,
   number INTEGER NOT NULL

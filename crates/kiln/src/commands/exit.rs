@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use super::Failure;
 use super::describe::job::Job;
 use crate::connection::ConnectionError;
+use crate::terminal::plain;
 use crate::transfer::TransferError;
 
 const REFUSED: u8 = 1;
@@ -39,7 +40,7 @@ impl JobEnd {
     pub fn failed(job: &Job) -> Self {
         Self::Failed {
             name: job.name().to_owned(),
-            reason: job.text("FailureReason").to_owned(),
+            reason: plain(job.text("FailureReason").trim_end()),
         }
     }
 }

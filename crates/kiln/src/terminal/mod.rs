@@ -43,6 +43,18 @@ pub fn remark(line: impl Display) {
     let _ = writeln!(anstream::stderr(), "kiln: {line}");
 }
 
+/// Text of somebody else's as it is safe to show: control characters, which could
+/// steer the terminal, become `#` and three octal digits, as in the logs. Reasons
+/// have several lines.
+pub fn plain(text: &str) -> String {
+    let shown = text.chars().map(|one| match one {
+        '\n' => one.to_string(),
+        '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' => format!("#{:03o}", u32::from(one)),
+        _ => one.to_string(),
+    });
+    shown.collect()
+}
+
 /// Text in a style. Printing takes the style off where there is no terminal.
 pub fn painted(style: Style, text: impl Display) -> String {
     format!("{style}{text}{style:#}")
@@ -79,4 +91,23 @@ pub fn distinct_style(number: usize) -> Style {
         AnsiColor::Red,
     ];
     COLOURS[number % COLOURS.len()].on_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_steer_the_terminal_is_shown() {
+        let cases = [
+            ("loss=0.1", "loss=0.1"),
+            ("two\nlines", "two\nlines"),
+            ("\u{1b}]0;title\u{7}", "#033]0;title#007"),
+            ("\u{9b}31m", "#23331m"),
+            ("größer", "größer"),
+        ];
+        for (text, shown) in cases {
+            assert_eq!(plain(text), shown);
+        }
+    }
 }

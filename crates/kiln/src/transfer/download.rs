@@ -59,6 +59,13 @@ async fn fetch(
     let opened = objects.read(bucket, key).await;
     let mut body = opened.map_err(|error| error.fetching(bucket, key))?;
     let writing = || TransferError::file("writing", path);
+    // A device or a pipe would be replaced by a file, for the whole machine.
+    if path
+        .metadata()
+        .is_ok_and(|found| !found.is_file() && !found.is_dir())
+    {
+        return Err(TransferError::Special(path.clone()));
+    }
     // As open to others as any new file; the process's mask takes its part off.
     let aside = tempfile::Builder::new()
         .prefix(".kiln-")

@@ -43,6 +43,9 @@ impl LocalFile {
 /// A file by itself, under its own name.
 pub fn single(path: &Path) -> Result<LocalFile, TransferError> {
     let found = metadata(path)?;
+    if !found.is_file() && !found.is_dir() {
+        return Err(TransferError::Special(path.to_owned()));
+    }
     // The name of `.` or `a/..` is where that leads.
     let real = path
         .canonicalize()

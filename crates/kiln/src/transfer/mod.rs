@@ -48,6 +48,9 @@ pub enum TransferError {
     /// A file was written to meanwhile.
     #[error("{} changed while it was read; try again when it is at rest", .0.display())]
     Changed(PathBuf),
+    /// What cannot be read or replaced as a whole: a device, a pipe, a socket.
+    #[error("{} is neither a file nor a directory", .0.display())]
+    Special(PathBuf),
     /// A name is no text.
     #[error("a key in S3 is UTF-8, and the name of the file {} is not", .0.display())]
     Nameless(PathBuf),

@@ -30,6 +30,23 @@ pub(super) struct Events {
     start_from_head: Option<bool>,
 }
 
+/// The position of a stream's last event; the start where it has none.
+fn last(archive: &Archive, group: &str, stream: &str) -> Result<Position, Fault> {
+    let window = Window {
+        start: None,
+        end: None,
+        limit: 1,
+        bytes: MOST_BYTES,
+    };
+    let found = archive
+        .logs
+        .events(group, stream, Position::END, Direction::Backward, window);
+    let found = found.map_err(failed)?.unwrap_or_default();
+    Ok(found
+        .first()
+        .map_or(Position::START, |event| event.position))
+}
+
 pub(super) fn events(archive: &Archive, request: &Events) -> Result<Value, Fault> {
     let group = group_name(&request.log_group_name, &request.log_group_identifier)?;
     let stream = request.log_stream_name.as_deref();
@@ -50,7 +67,11 @@ pub(super) fn events(archive: &Archive, request: &Events) -> Result<Value, Fault
         .events(&group, stream, place.position, place.direction, window);
     let found = found.map_err(failed)?.ok_or_else(|| missing("stream"))?;
     let found = within_bytes(found, place.direction);
-    let (backward, forward) = place.around(&found);
+    let (backward, mut forward) = place.around(&found);
+    if found.is_empty() && place.position == Position::END {
+        // Who waits at the tail goes on from what is there now, not from the end of time.
+        forward.position = last(archive, &group, stream)?;
+    }
     let event = |event: &LogEvent| {
         json!({
             "timestamp": event.position.at, "message": event.message,

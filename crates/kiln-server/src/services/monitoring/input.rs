@@ -39,6 +39,11 @@ pub(super) fn required_text(
             most + 1
         )));
     }
+    if value.contains(char::is_control) {
+        return Err(invalid(format!(
+            "The parameter {parameter} must contain printable characters only."
+        )));
+    }
     Ok(value)
 }
 

@@ -23,6 +23,8 @@ use self::page::{Series, page};
 const MOST_QUERIES: usize = 500;
 const MOST_POINTS: usize = 100_800;
 const MOST_FOUND: usize = 500;
+/// Of an expression or a label, in bytes; the first is the API's own limit.
+const LONGEST_TEXT: usize = 2048;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -180,6 +182,14 @@ impl Query {
                  only letters, digits and underscores."
             )));
         }
+        for (name, text) in [("Expression", &self.expression), ("Label", &self.label)] {
+            if text.as_ref().is_some_and(|text| text.len() > LONGEST_TEXT) {
+                return Err(validation(format!(
+                    "The parameter {place}.{name} must be shorter than {} characters.",
+                    LONGEST_TEXT + 1
+                )));
+            }
+        }
         match (&self.metric_stat, &self.expression) {
             (Some(stat), None) => self.named(id, stat, place),
             (None, Some(expression)) => self.searched(id, expression, place),
@@ -261,7 +271,7 @@ impl Asked {
         let metrics = match &self.what {
             What::Metric(metric) => vec![metric.clone()],
             What::Search(search) => {
-                let filter = search.filter(stretch.start - self.period);
+                let filter = search.filter(stretch.start.saturating_sub(self.period));
                 let found = archive
                     .metrics
                     .metrics(&filter, 0, MOST_FOUND, |metric| search.finds(metric));

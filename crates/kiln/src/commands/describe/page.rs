@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::job::{Job, elements};
-use crate::terminal::{FAINT, STRONG, clock, painted, span, status_style};
+use crate::terminal::{FAINT, STRONG, clock, painted, plain, span, status_style};
 
 /// Wide enough for most names, so that sections line up.
 const NAME_WIDTH: usize = 12;
@@ -36,7 +36,7 @@ fn heading(job: &Job, now: f64) -> String {
     if !job.has_ended() {
         fact("Stage", job.stage().to_owned());
     }
-    fact("Reason", job.text("FailureReason").to_owned());
+    fact("Reason", plain(job.text("FailureReason").trim_end()));
     let algorithm = &job.described()["AlgorithmSpecification"];
     let image = algorithm["TrainingImage"].as_str();
     fact("Image", image.unwrap_or_default().to_owned());
@@ -59,7 +59,7 @@ fn timeline(job: &Job, now: f64) -> String {
         let status = text(stage, "Status");
         let status = painted(status_style(&status), format!("{status:<NAME_WIDTH$}"));
         let lasted = lasted(stage, now).map_or_else(String::new, span);
-        let message = painted(FAINT, text(stage, "StatusMessage"));
+        let message = painted(FAINT, plain(&text(stage, "StatusMessage")));
         format!("  {status} {lasted:>8}  {message}\n")
     });
     section("Timeline", lines)

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::commands::describe::job::Job;
-use crate::terminal::{distinct_style, painted};
+use crate::terminal::{distinct_style, painted, plain};
 
 /// An event of a log.
 #[derive(Debug)]
@@ -80,7 +80,7 @@ impl Lines {
 
     fn line(&self, event: &Event) -> String {
         let Self { indent, .. } = self;
-        let message = &event.message;
+        let message = plain(&event.message);
         if !self.several_instances {
             return format!("{indent}{message}\n");
         }

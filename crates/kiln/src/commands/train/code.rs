@@ -2,7 +2,7 @@
 //! framework's image, or, in any other image, read from a channel of its own.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use kiln_data::archive;
 use tempfile::TempDir;
@@ -51,8 +51,11 @@ impl Source {
         }
         let inside = directory.join(script);
         let whole = Some(directory.to_owned());
-        // An absolute path replaces the directory when it is joined.
-        if script.is_relative() && inside.is_file() {
+        // An absolute path replaces the directory when it is joined, and `..` leaves it.
+        let stays = script
+            .components()
+            .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if stays && inside.is_file() {
             return Self::new(inside, whole, script);
         }
         let real = directory.canonicalize()?;

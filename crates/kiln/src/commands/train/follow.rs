@@ -14,7 +14,7 @@ use super::super::exit::JobEnd;
 use super::super::logs::{Form, Lines, Tail};
 use crate::client::Client;
 use crate::terminal::{
-    FAINT, HeldInterrupts, Interrupts, can_ask, painted, print, say, status_style,
+    FAINT, HeldInterrupts, Interrupts, can_ask, painted, plain, print, say, status_style,
 };
 
 /// Often enough to look live.
@@ -151,7 +151,7 @@ fn stage(transition: &Value) -> String {
     let text = |name: &str| transition[name].as_str().unwrap_or_default();
     let status = text("Status");
     let name = painted(status_style(status), format!("{status:<12}"));
-    format!("{name} {}", painted(FAINT, text("StatusMessage")))
+    format!("{name} {}", painted(FAINT, plain(text("StatusMessage"))))
 }
 
 #[cfg(test)]

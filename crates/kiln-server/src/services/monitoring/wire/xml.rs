@@ -26,7 +26,7 @@ fn element(out: &mut String, name: &str, answer: &Answer) {
     // Writing to a string does not fail.
     let _ = write!(out, "<{name}>");
     match answer {
-        Answer::Text(text) => out.push_str(&escape(text.as_str())),
+        Answer::Text(text) => out.push_str(&escape(allowed(text).as_str())),
         Answer::Number(number) => {
             let _ = write!(out, "{number:?}");
         }
@@ -43,6 +43,13 @@ fn element(out: &mut String, name: &str, answer: &Answer) {
         }
     }
     let _ = write!(out, "</{name}>");
+}
+
+/// XML has no way to write most control characters, which metrics of jobs may have
+/// in their names.
+fn allowed(text: &str) -> String {
+    let forbidden = |one: char| one.is_control() && !matches!(one, '\t' | '\n' | '\r');
+    text.replace(forbidden, "\u{fffd}")
 }
 
 fn time(seconds: i64) -> String {
