@@ -1,11 +1,14 @@
 """Fixtures: one server that most tests share, and fresh ones for those that break it."""
 
 import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from harness.identities import Identities
 from harness.jobs import Jobs
+from harness.native_cli import Both, make_jobs, programs
 from harness.rootfs import make_busybox_rootfs
 from harness.server import Server
 
@@ -83,6 +86,20 @@ def s3(server):
 def sagemaker(server):
     """A SageMaker client of the shared server."""
     return server.client("sagemaker")
+
+
+@pytest.fixture(scope="session")
+def identities(server) -> Identities:
+    """Users and roles on the shared server."""
+    return Identities(server)
+
+
+@pytest.fixture(scope="module")
+def both(server, jobs, tmp_path_factory) -> Iterator[Both]:
+    """`kiln sagemaker` and `aws sagemaker` on the shared server, with jobs to ask about."""
+    make_jobs(jobs)
+    with programs(server, tmp_path_factory.mktemp("no") / "file") as both:
+        yield both
 
 
 @pytest.fixture

@@ -18,17 +18,7 @@ from harness.native_cli import (
     NAME,
     SERVICE,
     STEM,
-    make_jobs,
-    programs,
 )
-
-
-@pytest.fixture(scope="module")
-def both(server, jobs, tmp_path_factory):
-    """Both programs on the shared server, with jobs to ask about."""
-    make_jobs(jobs)
-    with programs(server, tmp_path_factory.mktemp("no") / "file") as both:
-        yield both
 
 
 TAGS = ("list-tags", "--resource-arn", f"{ARN}/{STEM}-rich")

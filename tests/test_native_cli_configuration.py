@@ -13,18 +13,8 @@ from harness.native_cli import (
     GENERAL,
     LIST,
     SERVICE,
-    make_jobs,
-    programs,
 )
 from harness.stub import Answer, Stub
-
-
-@pytest.fixture(scope="module")
-def both(server, jobs, tmp_path_factory):
-    """Both programs on the shared server, with jobs to ask about."""
-    make_jobs(jobs)
-    with programs(server, tmp_path_factory.mktemp("no") / "file") as both:
-        yield both
 
 
 CONFIGURED = {

@@ -16,18 +16,8 @@ from harness.native_cli import (
     SERVICE,
     STEM,
     USAGE,
-    make_jobs,
-    programs,
 )
 from harness.server import kiln_binary
-
-
-@pytest.fixture(scope="module")
-def both(server, jobs, tmp_path_factory):
-    """Both programs on the shared server, with jobs to ask about."""
-    make_jobs(jobs)
-    with programs(server, tmp_path_factory.mktemp("no") / "file") as both:
-        yield both
 
 
 TAGGED = ("add-tags", "--resource-arn", f"{ARN}/{STEM}-0", "--tags")

@@ -7,7 +7,6 @@ from botocore.config import Config
 from harness.identities import (
     ACCOUNT,
     TRUST_ACCOUNT,
-    Identities,
     allow,
     deny,
     document,
@@ -21,11 +20,6 @@ from harness.wire import send, signed
 JOBS = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:training-job"
 PASS = allow("iam:PassRole")
 NOTHING_ALLOWS = "because no identity-based policy allows the {} action"
-
-
-@pytest.fixture(scope="module")
-def identities(server) -> Identities:
-    return Identities(server)
 
 
 # Callers

@@ -13,7 +13,6 @@ from harness.identities import (
     ACCOUNT,
     TRUST_ACCOUNT,
     TRUST_SAGEMAKER,
-    Identities,
     allow,
     deny,
     document,
@@ -26,11 +25,6 @@ from harness.jobs import completed
 from harness.wire import JSON_TYPE, send, signed
 
 SOME = allow("s3:GetObject")
-
-
-@pytest.fixture(scope="module")
-def identities(server) -> Identities:
-    return Identities(server)
 
 
 # The roles of jobs

@@ -8,7 +8,6 @@ from harness.identities import (
     ACCOUNT,
     TRUST_ACCOUNT,
     TRUST_SAGEMAKER,
-    Identities,
     allow,
     deny,
     document,
@@ -19,11 +18,6 @@ from harness.identities import (
 from harness.jobs import ROLE
 
 READ_ALL = allow("s3:Get*")
-
-
-@pytest.fixture(scope="module")
-def identities(server) -> Identities:
-    return Identities(server)
 
 
 def test_the_caller_is_the_account_of_the_server(server):

@@ -195,10 +195,10 @@ fn objects(
         session_token: token.cloned(),
     };
     let Some(endpoint) = endpoint.clone() else {
-        let control = plan.control.clone();
+        let control = plan.site.control.clone();
         let location = Arc::new(move || control.current().map(|at| format!("http://{at}")));
         let objects = Objects::new(http, location, region, &credentials);
-        let bodies = Arc::new(ShownBodies::new(courier.clone(), &plan.data_dir));
+        let bodies = Arc::new(ShownBodies::new(courier.clone(), &plan.site.data_dir));
         let objects = objects.with_local_bodies(bodies);
         return Ok(objects.with_mark(SERVER_HEADER, &plan.server));
     };

@@ -97,10 +97,10 @@ async fn instance(own: usize, control: &Control) -> (tempfile::TempDir, PathBuf)
     std::fs::create_dir(&directory).unwrap();
     let mut plan = plan(3, own);
     plan.server = "ours".to_owned();
-    plan.control = ControlAddress::Fixed(control.listen().await);
-    plan.data_dir = all.path().join("data");
-    plan.cache_dir = all.path().join("cache");
-    plan.engine_socket = Some(all.path().join("no.socket"));
+    plan.site.control = ControlAddress::Fixed(control.listen().await);
+    plan.site.data_dir = all.path().join("data");
+    plan.site.cache_dir = all.path().join("cache");
+    plan.site.engine_socket = Some(all.path().join("no.socket"));
     plan.write(&directory).unwrap();
     (all, directory)
 }

@@ -98,7 +98,7 @@ impl Courier {
     pub fn new(http: Client, plan: &InstancePlan) -> Self {
         Self {
             http,
-            control: plan.control.clone(),
+            control: plan.site.control.clone(),
             server: plan.server.clone(),
             token: plan.token.clone(),
             instance: plan.instance.clone(),

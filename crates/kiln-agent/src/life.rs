@@ -210,8 +210,12 @@ impl Life {
         let runtime = self.images.runtime(&image);
         let runtime = self.unless_cut(deadline, runtime).await?.map_err(failed)?;
         let plan = &self.plan;
-        let opened =
-            runtime.open_network(&plan.instance, plan.network, &plan.control, &plan.cluster);
+        let opened = runtime.open_network(
+            &plan.instance,
+            plan.network,
+            &plan.site.control,
+            &plan.cluster,
+        );
         let opened = self.unless_cut(deadline, opened).await;
         // An engine that was asked for a network may yet make it.
         let dropped = |_: &Outcome| self.unsettled.store(true, Ordering::Relaxed);

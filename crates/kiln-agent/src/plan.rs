@@ -28,23 +28,11 @@ pub struct InstancePlan {
     pub instance: String,
     /// Shown to the control plane with every report.
     pub token: String,
-    /// Where the control plane answers.
-    pub control: ControlAddress,
     /// The identifier that the control plane's answers carry.
     pub server: String,
-    /// The directory that holds `images/` and is never shown to a job.
-    pub data_dir: PathBuf,
-    /// Where framework environments are kept between jobs.
-    pub cache_dir: PathBuf,
-    /// Additions to the image table, which win over the built-in ones.
-    pub images: Vec<Entry>,
-    /// A configured container engine's socket.
-    pub engine_socket: Option<PathBuf>,
-    /// What this machine may lack.
-    #[serde(default)]
-    pub tolerance: Tolerance,
-    /// The region, as `AWS_REGION` says it.
-    pub region: String,
+    /// What is the same for all instances.
+    #[serde(flatten)]
+    pub site: Site,
     /// The job's own keys, which its container is given.
     pub keys: Keys,
     /// Where channels come from and outputs go, and as whom.
@@ -67,8 +55,6 @@ pub struct InstancePlan {
     pub channels: Vec<Channel>,
     /// Channels that are directories of this host.
     pub directories: Vec<DirectoryPlan>,
-    /// What becomes of FastFile channels.
-    pub fast_file: FastFile,
     /// Where the archives of `/opt/ml/model` and `/opt/ml/output/data` go.
     pub outputs: OutputPlan,
     /// Directories that are kept in step with S3.
@@ -95,6 +81,28 @@ pub struct InstancePlan {
     pub max_runtime_seconds: u64,
     /// Seconds between SIGTERM and SIGKILL.
     pub grace_seconds: u64,
+}
+
+/// What every instance is told of the server and the machine.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Site {
+    /// Where the control plane answers.
+    pub control: ControlAddress,
+    /// The directory that holds `images/` and is never shown to a job.
+    pub data_dir: PathBuf,
+    /// Where framework environments are kept between jobs.
+    pub cache_dir: PathBuf,
+    /// Additions to the image table, which win over the built-in ones.
+    pub images: Vec<Entry>,
+    /// A configured container engine's socket.
+    pub engine_socket: Option<PathBuf>,
+    /// What this machine may lack.
+    #[serde(default)]
+    pub tolerance: Tolerance,
+    /// The region, as `AWS_REGION` says it.
+    pub region: String,
+    /// What becomes of FastFile channels.
+    pub fast_file: FastFile,
 }
 
 /// The rest holds what the job keeps secret: keys, variables, hyperparameters.

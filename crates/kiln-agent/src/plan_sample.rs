@@ -22,14 +22,17 @@ pub(crate) fn plan(hosts: usize, own: usize) -> InstancePlan {
     InstancePlan {
         instance: format!("i{own}"),
         token: String::new(),
-        control: ControlAddress::Fixed(([127, 0, 0, 1], 1).into()),
         server: String::new(),
-        data_dir: PathBuf::new(),
-        cache_dir: PathBuf::new(),
-        images: Vec::new(),
-        engine_socket: None,
-        tolerance: Tolerance::default(),
-        region: "us-east-1".to_owned(),
+        site: Site {
+            control: ControlAddress::Fixed(([127, 0, 0, 1], 1).into()),
+            data_dir: PathBuf::new(),
+            cache_dir: PathBuf::new(),
+            images: Vec::new(),
+            engine_socket: None,
+            tolerance: Tolerance::default(),
+            region: "us-east-1".to_owned(),
+            fast_file: FastFile::default(),
+        },
         keys: keys(),
         store: StorePlan {
             endpoint: None,
@@ -47,7 +50,6 @@ pub(crate) fn plan(hosts: usize, own: usize) -> InstancePlan {
         cluster_key: None,
         channels: Vec::new(),
         directories: Vec::new(),
-        fast_file: FastFile::default(),
         outputs: OutputPlan {
             bucket: "b".to_owned(),
             prefix: "job/output/".to_owned(),

@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use kiln_data::{Credentials, Transport};
-
 use super::*;
-use crate::test_server::{self, Answer, Request};
+use crate::test_server::{self, Answer, Request, objects};
 
 /// A store that holds these keys of one bucket; each object's body is its tag.
 #[derive(Clone, Default)]
@@ -55,17 +53,6 @@ impl Store {
             .map(|(name, tag)| (format!("job/out/{name}"), *tag));
         *self.0.lock().unwrap() = keyed.collect();
     }
-}
-
-fn objects(address: SocketAddr) -> Objects {
-    let http = Objects::http_client(Transport::Plain).unwrap();
-    let credentials = Credentials {
-        access_key: "AKIA".to_owned(),
-        secret_key: "secret".to_owned(),
-        session_token: None,
-    };
-    let location = Arc::new(move || Ok(format!("http://{address}")));
-    Objects::new(http, location, "us-east-1", &credentials)
 }
 
 #[tokio::test]

@@ -5,13 +5,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kiln_data::{Credentials, Transport};
 use tokio::time::timeout;
 
 use super::*;
 use crate::plan::sample::plan;
 use crate::plan::{Kept, SynchronisedPlan};
-use crate::test_server::{self, Answer, Request};
+use crate::test_server::{self, Answer, Request, objects};
 
 const RECORD: &str = "/b/job/debug-output/record=z";
 const END: &str = "/b/job/debug-output/training_job_end.ts=";
@@ -45,17 +44,6 @@ impl Store {
         all.map(|(path, body)| format!("{path}={}", text(body)))
             .collect()
     }
-}
-
-fn objects(address: SocketAddr) -> Objects {
-    let http = Objects::http_client(Transport::Plain).unwrap();
-    let credentials = Credentials {
-        access_key: "AKIA".to_owned(),
-        secret_key: "secret".to_owned(),
-        session_token: None,
-    };
-    let location = Arc::new(move || Ok(format!("http://{address}")));
-    Objects::new(http, location, "us-east-1", &credentials)
 }
 
 fn write(root: &Path, path: &str, body: &str) {

@@ -1,8 +1,10 @@
 //! An HTTP server on a free port for tests: one request a connection.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use kiln_data::{Credentials, Objects, Transport};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -55,6 +57,18 @@ pub(crate) async fn serve(
         }
     });
     address
+}
+
+/// A client of a server that stands for S3.
+pub(crate) fn objects(address: SocketAddr) -> Objects {
+    let http = Objects::http_client(Transport::Plain).unwrap();
+    let credentials = Credentials {
+        access_key: "AKIA".to_owned(),
+        secret_key: "secret".to_owned(),
+        session_token: None,
+    };
+    let location = Arc::new(move || Ok(format!("http://{address}")));
+    Objects::new(http, location, "us-east-1", &credentials)
 }
 
 /// Nothing where the client goes away before the end of the head.

@@ -31,9 +31,9 @@ pub(crate) struct Images {
 impl Images {
     pub(crate) fn open(plan: &InstancePlan) -> Self {
         Self {
-            data_dir: plan.data_dir.clone(),
-            engine_socket: plan.engine_socket.clone(),
-            tolerance: plan.tolerance,
+            data_dir: plan.site.data_dir.clone(),
+            engine_socket: plan.site.engine_socket.clone(),
+            tolerance: plan.site.tolerance,
         }
     }
 
@@ -45,7 +45,7 @@ impl Images {
         spool: &Arc<Spool>,
     ) -> Result<ResolvedImage, RuntimeError> {
         let name = plan.image.as_str();
-        match table::configured(&plan.images, name) {
+        match table::configured(&plan.site.images, name) {
             Some(meaning) => self.ready(plan, meaning, spool).await,
             None => {
                 if let Some(image) = self.stored(name)? {
@@ -116,7 +116,7 @@ async fn environment(
     wanted: Wanted,
     spool: &Arc<Spool>,
 ) -> Result<ResolvedImage, RuntimeError> {
-    let cache = plan.cache_dir.clone();
+    let cache = plan.site.cache_dir.clone();
     let (say, mut said) = mpsc::unbounded_channel();
     let prepared = tokio::task::spawn_blocking(move || {
         let mut say = |progress: Progress<'_>| {
@@ -145,7 +145,7 @@ pub async fn clear(directory: &Path, instance: &str) {
     let Ok(plan) = InstancePlan::read(directory) else {
         return;
     };
-    let Ok(engine) = EngineRuntime::connect(plan.engine_socket).await else {
+    let Ok(engine) = EngineRuntime::connect(plan.site.engine_socket).await else {
         return;
     };
     if let Err(error) = engine.sweep(directory, &[]).await {

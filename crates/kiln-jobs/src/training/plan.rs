@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kiln_agent::cluster::Cluster;
 use kiln_agent::plan::{
-    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, ProfilePlan, StorePlan,
+    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, ProfilePlan, Site, StorePlan,
     SynchronisedPlan,
 };
 use kiln_agent::runtime::{NetworkPolicy, Start};
@@ -85,14 +85,8 @@ pub(crate) fn build(
     Ok(InstancePlan {
         instance,
         token: token.to_owned(),
-        control: settings.control.clone(),
         server,
-        data_dir: settings.data_dir.clone(),
-        cache_dir: settings.cache_dir.clone(),
-        images: settings.images.clone(),
-        engine_socket: settings.engine_socket.clone(),
-        tolerance: settings.tolerance,
-        region: settings.identity.region.to_string(),
+        site: site(settings),
         keys,
         store: store(settings, agent_keys),
         image: algorithm.training_image.clone().unwrap_or_default(),
@@ -114,7 +108,6 @@ pub(crate) fn build(
         cluster_key,
         channels,
         directories,
-        fast_file: settings.fast_file,
         outputs: outputs(job)?,
         synchronised: synchronised(job)?,
         volume_bytes: volume_bytes(job),
@@ -197,6 +190,20 @@ fn outputs(job: &CreateTrainingJobRequest) -> Result<OutputPlan, String> {
         compressed: config.compression_type != Some(OutputCompressionType::None),
         kms_key: config.kms_key_id.clone().filter(|key| !key.is_empty()),
     })
+}
+
+/// What all plans have of the settings.
+pub(super) fn site(settings: &Settings) -> Site {
+    Site {
+        control: settings.control.clone(),
+        data_dir: settings.data_dir.clone(),
+        cache_dir: settings.cache_dir.clone(),
+        images: settings.images.clone(),
+        engine_socket: settings.engine_socket.clone(),
+        tolerance: settings.tolerance,
+        region: settings.identity.region.to_string(),
+        fast_file: settings.fast_file,
+    }
 }
 
 fn synchronised(job: &CreateTrainingJobRequest) -> Result<Vec<SynchronisedPlan>, String> {

@@ -19,7 +19,7 @@ use kiln_model::api::CreateTrainingJobRequest;
 use kiln_model::{Arn, S3Uri};
 use serde_json::{Value, json};
 
-use super::plan::{GIGABYTE, GRACE, store};
+use super::plan::{GIGABYTE, GRACE, site, store};
 use super::request::{self, PROFILER, Rule};
 use crate::Settings;
 
@@ -78,14 +78,8 @@ pub(super) fn build_rule(placement: RulePlacement<'_>) -> Result<InstancePlan, S
     Ok(InstancePlan {
         instance: instance.to_owned(),
         token,
-        control: settings.control.clone(),
         server,
-        data_dir: settings.data_dir.clone(),
-        cache_dir: settings.cache_dir.clone(),
-        images: settings.images.clone(),
-        engine_socket: settings.engine_socket.clone(),
-        tolerance: settings.tolerance,
-        region: settings.identity.region.to_string(),
+        site: site(settings),
         keys,
         store: store(settings, agent_keys),
         image: rule.image.to_owned(),
@@ -100,7 +94,6 @@ pub(super) fn build_rule(placement: RulePlacement<'_>) -> Result<InstancePlan, S
         cluster_key: None,
         channels: Vec::new(),
         directories: Vec::new(),
-        fast_file: settings.fast_file,
         outputs: OutputPlan {
             bucket: output.bucket().to_owned(),
             prefix: output.key().to_owned(),
