@@ -1,0 +1,5 @@
+//! What a model is compiled for.
+
+mod platform;
+
+pub use platform::{Arch, Os, Platform};

@@ -1,0 +1,5 @@
+//! A neural network as a graph in ONNX's terms: read from the files of several
+//! frameworks, and made plain for a compiler. Bytes come in, which may come from
+//! anyone; nothing here runs a network.
+
+pub mod proto;
