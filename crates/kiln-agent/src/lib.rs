@@ -26,6 +26,7 @@ pub mod report;
 pub mod rule;
 pub mod runtime;
 mod settlement;
+mod shelf;
 pub mod spool;
 pub mod ssh;
 #[cfg(test)]
