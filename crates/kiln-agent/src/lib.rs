@@ -28,6 +28,7 @@ pub mod runtime;
 mod settlement;
 pub mod spool;
 pub mod ssh;
+mod surroundings;
 #[cfg(test)]
 mod test_server;
 mod volume;
