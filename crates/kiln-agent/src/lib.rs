@@ -29,6 +29,7 @@ mod settlement;
 mod shelf;
 pub mod spool;
 pub mod ssh;
+mod surroundings;
 #[cfg(test)]
 mod test_server;
 mod volume;

@@ -13,7 +13,7 @@ use super::ImageStore;
 use super::environment::{Environments, Progress, Wanted};
 use super::table::{self, Meaning};
 use crate::agent;
-use crate::plan::{InstancePlan, SCRATCH};
+use crate::plan::{InstancePlan, Plan, SCRATCH, Site};
 use crate::report::Report;
 use crate::runtime::embedded::{EmbeddedRuntime, Tolerance};
 use crate::runtime::engine::EngineRuntime;
@@ -29,11 +29,11 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    pub(crate) fn open(plan: &InstancePlan) -> Self {
+    pub(crate) fn open(site: &Site) -> Self {
         Self {
-            data_dir: plan.site.data_dir.clone(),
-            engine_socket: plan.site.engine_socket.clone(),
-            tolerance: plan.site.tolerance,
+            data_dir: site.data_dir.clone(),
+            engine_socket: site.engine_socket.clone(),
+            tolerance: site.tolerance,
         }
     }
 
@@ -45,7 +45,7 @@ impl Images {
         spool: &Arc<Spool>,
     ) -> Result<ResolvedImage, RuntimeError> {
         let name = plan.image.as_str();
-        match table::configured(&plan.site.images, name) {
+        match table::configured(&plan.assignment.site.images, name) {
             Some(meaning) => self.ready(plan, meaning, spool).await,
             None => {
                 if let Some(image) = self.stored(name)? {
@@ -116,7 +116,7 @@ async fn environment(
     wanted: Wanted,
     spool: &Arc<Spool>,
 ) -> Result<ResolvedImage, RuntimeError> {
-    let cache = plan.site.cache_dir.clone();
+    let cache = plan.assignment.site.cache_dir.clone();
     let (say, mut said) = mpsc::unbounded_channel();
     let prepared = tokio::task::spawn_blocking(move || {
         let mut say = |progress: Progress<'_>| {
@@ -142,10 +142,11 @@ pub async fn clear(directory: &Path, instance: &str) {
     if let Err(error) = embedded::clear(instance, &directory.join(SCRATCH)).await {
         tracing::warn!(instance, %error, "a dead container's traces could not be removed");
     }
-    let Ok(plan) = InstancePlan::read(directory) else {
+    let Ok(plan) = Plan::read(directory) else {
         return;
     };
-    let Ok(engine) = EngineRuntime::connect(plan.site.engine_socket).await else {
+    let Ok(engine) = EngineRuntime::connect(plan.assignment().site.engine_socket.clone()).await
+    else {
         return;
     };
     if let Err(error) = engine.sweep(directory, &[]).await {
