@@ -37,6 +37,12 @@ pub struct Progress<'a> {
     pub line: &'a str,
 }
 
+impl std::fmt::Display for Progress<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kiln: {}: {}", self.environment, self.line)
+    }
+}
+
 /// An environment that stands ready, for those who start its programs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepared {
