@@ -18,6 +18,8 @@ mod fetch;
 mod pickle;
 mod result;
 mod task;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod workplace;
 
