@@ -2,6 +2,8 @@
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
 mod order;
+pub mod dlr;
+pub mod parts;
 pub mod target;
 pub mod trees;
 
