@@ -1,5 +1,8 @@
 //! A framework's model and a target make a native artifact, verified. Nothing
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
+mod order;
 pub mod target;
 pub mod trees;
+
+pub use order::Order;
