@@ -1,8 +1,8 @@
 //! A framework's model and a target make a native artifact, verified. Nothing
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
-mod order;
 pub mod dlr;
+mod order;
 pub mod parts;
 pub mod target;
 pub mod trees;
