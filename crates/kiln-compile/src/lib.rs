@@ -2,6 +2,12 @@
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
 pub mod dlr;
+pub mod archive;
+pub mod framework;
+pub mod front;
+pub mod input_config;
+pub mod literal;
+pub mod options;
 mod order;
 pub mod parts;
 pub mod target;
