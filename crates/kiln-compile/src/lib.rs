@@ -2,5 +2,7 @@
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
 pub mod array;
+pub mod pipeline;
+pub mod python;
 pub mod target;
 pub mod trees;
