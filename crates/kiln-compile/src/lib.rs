@@ -4,5 +4,7 @@
 pub mod array;
 pub mod pipeline;
 pub mod python;
+pub mod dlr;
+pub mod parts;
 pub mod target;
 pub mod trees;
