@@ -3,4 +3,5 @@
 //! anyone; nothing here runs a network.
 
 pub mod model;
+pub mod onnx;
 pub mod proto;
