@@ -6,5 +6,6 @@ pub mod pipeline;
 pub mod python;
 pub mod dlr;
 pub mod parts;
+pub mod neural;
 pub mod target;
 pub mod trees;
