@@ -7,5 +7,8 @@ pub mod python;
 pub mod dlr;
 pub mod parts;
 pub mod neural;
+mod order;
 pub mod target;
 pub mod trees;
+
+pub use order::Order;

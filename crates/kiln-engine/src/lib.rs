@@ -12,7 +12,7 @@ mod machine;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use kiln_agent::plan::InstancePlan;
+use kiln_agent::plan::Plan;
 use kiln_agent::runtime::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -90,7 +90,7 @@ pub trait Engine: Send + Sync {
     fn release(&self, instance: &str);
 
     /// Starts the agent of an instance. Repeating it is harmless.
-    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError>;
+    async fn place(&self, plan: &Plan) -> Result<(), EngineError>;
 
     /// Whether the instance's agent is at work.
     fn presence(&self, instance: &str) -> Presence;

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kiln_agent::agent;
-use kiln_agent::plan::InstancePlan;
+use kiln_agent::plan::Plan;
 use kiln_agent::removal::remove_instance;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
 
@@ -160,12 +160,13 @@ impl Engine for LocalEngine {
         self.machine().release(instance);
     }
 
-    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError> {
-        let directory = self.directory(&plan.instance);
+    async fn place(&self, plan: &Plan) -> Result<(), EngineError> {
+        let instance = &plan.assignment().instance;
+        let directory = self.directory(instance);
         make_private(&directory).map_err(EngineError::io("making the instance's directory"))?;
         plan.write(&directory)
             .map_err(EngineError::io("writing the plan"))?;
-        self.spawn(&plan.instance, &directory)
+        self.spawn(instance, &directory)
             .map_err(EngineError::io("starting the agent"))
     }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use kiln_agent::cluster::{Cluster, Host};
+use kiln_agent::plan::Plan;
 use kiln_engine::{Claim, Share};
 use kiln_store::Instance;
 
@@ -229,6 +230,7 @@ impl TrainingJobs {
             runtime: Duration::from_millis(job.state.remaining(&job.terms()).unsigned_abs()),
         };
         let plan = build(&job.request, placement).map_err(JobError::Internal)?;
+        let plan = Plan::Training(Box::new(plan));
         Ok(self.shared.engine.place(&plan).await?)
     }
 

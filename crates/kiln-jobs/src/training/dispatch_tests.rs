@@ -56,7 +56,10 @@ async fn a_job_that_stands_in_the_queue_twice_is_placed_once() {
     let placed = engine.placed.lock().unwrap();
     let names: Vec<_> = placed
         .iter()
-        .map(|plan| plan.environment["TRAINING_JOB_NAME"].as_str())
+        .map(|plan| match plan {
+            Plan::Training(plan) => plan.environment["TRAINING_JOB_NAME"].as_str(),
+            Plan::Compilation(_) => panic!("no compilation was asked for"),
+        })
         .collect();
     assert_eq!(names, ["a", "b"]);
 }

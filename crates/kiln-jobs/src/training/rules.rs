@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kiln_agent::plan::Plan;
 use kiln_agent::report::{Orders, Outcome};
 use kiln_agent::runtime::Limits;
 use kiln_engine::{Claim, Share};
@@ -156,6 +157,7 @@ impl TrainingJobs {
             limits: SHARE.limits,
         };
         let plan = build_rule(placement).map_err(JobError::Internal)?;
+        let plan = Plan::Training(Box::new(plan));
         Ok(self.shared.engine.place(&plan).await?)
     }
 

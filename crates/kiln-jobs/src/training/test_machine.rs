@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use kiln_agent::plan::{FastFile, InstancePlan};
+use kiln_agent::plan::{FastFile, Plan};
 use kiln_agent::runtime::embedded::Tolerance;
 use kiln_agent::runtime::{ControlAddress, Limits};
 use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
@@ -36,7 +36,7 @@ pub(super) struct Machine {
     /// The instances that have room.
     pub(super) room: Mutex<HashSet<String>>,
     /// The plans of the agents that were started.
-    pub(super) placed: Mutex<Vec<InstancePlan>>,
+    pub(super) placed: Mutex<Vec<Plan>>,
 }
 
 impl Machine {
@@ -90,7 +90,7 @@ impl Engine for Machine {
         self.room.lock().unwrap().remove(instance);
     }
 
-    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError> {
+    async fn place(&self, plan: &Plan) -> Result<(), EngineError> {
         if !self.agents_live.load(Ordering::SeqCst) {
             return Err(EngineError::Io {
                 doing: "starting the agent",

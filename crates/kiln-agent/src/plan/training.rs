@@ -1,42 +1,24 @@
-//! The instance plan: everything an agent needs to know, in one file.
-//!
-//! A plan is written once, by the engine that places the instance, into the
-//! instance's own directory, readable by nobody else since it holds keys.
+//! The plan of one host of a training job, or of a rule that watches one.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use kiln_data::channel::Channel;
 use serde::{Deserialize, Serialize};
 
+use super::{Assignment, Keys};
 use crate::cluster::Cluster;
-use crate::image::table::Entry;
-use crate::runtime::embedded::Tolerance;
-use crate::runtime::{ControlAddress, Limits, NetworkPolicy, Start};
+use crate::runtime::{Limits, NetworkPolicy, Start};
 use crate::ssh::ClusterKey;
-
-/// The plan's name in the instance's directory.
-pub const PLAN_FILE: &str = "plan.json";
-
-/// The container's own files, in the instance's directory.
-pub const SCRATCH: &str = "sandbox";
 
 /// One instance's part in one attempt of a training job.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstancePlan {
-    /// The instance, unique for ever; also its containers' id.
-    pub instance: String,
-    /// Shown to the control plane with every report.
-    pub token: String,
-    /// The identifier that the control plane's answers carry.
-    pub server: String,
-    /// What is the same for all instances.
+    /// Which instance it is, and how it reaches the control plane and the data.
     #[serde(flatten)]
-    pub site: Site,
+    pub assignment: Assignment,
     /// The job's own keys, which its container is given.
     pub keys: Keys,
-    /// Where channels come from and outputs go, and as whom.
-    pub store: StorePlan,
     /// The training image as the request names it.
     pub image: String,
     /// The container's entrypoint and arguments, when the request has them.
@@ -83,67 +65,15 @@ pub struct InstancePlan {
     pub grace_seconds: u64,
 }
 
-/// What every instance is told of the server and the machine.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct Site {
-    /// Where the control plane answers.
-    pub control: ControlAddress,
-    /// The directory that holds `images/` and is never shown to a job.
-    pub data_dir: PathBuf,
-    /// Where framework environments are kept between jobs.
-    pub cache_dir: PathBuf,
-    /// Additions to the image table, which win over the built-in ones.
-    pub images: Vec<Entry>,
-    /// A configured container engine's socket.
-    pub engine_socket: Option<PathBuf>,
-    /// What this machine may lack.
-    #[serde(default)]
-    pub tolerance: Tolerance,
-    /// The region, as `AWS_REGION` says it.
-    pub region: String,
-    /// What becomes of FastFile channels.
-    pub fast_file: FastFile,
-}
-
 /// The rest holds what the job keeps secret: keys, variables, hyperparameters.
 impl std::fmt::Debug for InstancePlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("InstancePlan")
-            .field("instance", &self.instance)
+            .field("instance", &self.assignment.instance)
             .field("image", &self.image)
             .field("host", &self.cluster.name())
             .finish_non_exhaustive()
     }
-}
-
-/// A job's short-lived keys.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Keys {
-    /// The access key's id.
-    pub access_key: String,
-    /// Its secret.
-    pub secret_key: String,
-    /// The session token that goes with them.
-    pub session_token: String,
-}
-
-impl std::fmt::Debug for Keys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys")
-            .field("access_key", &self.access_key)
-            .finish_non_exhaustive()
-    }
-}
-
-/// The object store of a job's data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StorePlan {
-    /// Another S3's URL; without one, the control plane's own.
-    pub endpoint: Option<String>,
-    /// The region to sign for.
-    pub region: String,
-    /// The agent's own keys there, which no container sees.
-    pub keys: Keys,
 }
 
 /// A channel that is a directory of this host.
@@ -157,17 +87,6 @@ pub struct DirectoryPlan {
     pub path: String,
     /// Whether the job may not write to it.
     pub read_only: bool,
-}
-
-/// What becomes of FastFile channels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FastFile {
-    /// They are file systems that fetch what is read.
-    #[default]
-    Mount,
-    /// They are downloaded whole, and read-only.
-    Download,
 }
 
 /// A directory of the container that is kept in step with S3.
@@ -251,37 +170,3 @@ pub struct ProfilePlan {
     /// Milliseconds between two measurements.
     pub interval_ms: u64,
 }
-
-impl InstancePlan {
-    /// Reads the plan of the instance whose directory this is.
-    ///
-    /// # Errors
-    /// When the file cannot be read or is no plan.
-    pub fn read(directory: &Path) -> std::io::Result<Self> {
-        let text = std::fs::read(directory.join(PLAN_FILE))?;
-        serde_json::from_slice(&text).map_err(std::io::Error::from)
-    }
-
-    /// Writes the plan into the instance's directory, mode 0600.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write(&self, directory: &Path) -> std::io::Result<()> {
-        use std::io::Write;
-        use std::os::unix::fs::OpenOptionsExt;
-        let text = serde_json::to_vec(self)?;
-        let mut options = std::fs::OpenOptions::new();
-        let path = directory.join(PLAN_FILE);
-        options
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)?
-            .write_all(&text)
-    }
-}
-
-#[cfg(test)]
-#[path = "plan_sample.rs"]
-pub(crate) mod sample;
