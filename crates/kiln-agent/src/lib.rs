@@ -27,6 +27,7 @@ mod profile;
 mod records;
 pub mod removal;
 pub mod report;
+mod rooted;
 pub mod rule;
 pub mod runtime;
 mod settlement;

@@ -1,6 +1,9 @@
 //! A framework's model and a target make a native artifact, verified. Nothing
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
+pub mod array;
+pub mod pipeline;
+pub mod python;
 pub mod dlr;
 pub mod archive;
 pub mod framework;
@@ -8,6 +11,8 @@ pub mod front;
 pub mod input_config;
 pub mod literal;
 pub mod options;
+pub mod parts;
+pub mod neural;
 mod order;
 pub mod parts;
 pub mod target;

@@ -2,4 +2,6 @@
 //! frameworks, and made plain for a compiler. Bytes come in, which may come from
 //! anyone; nothing here runs a network.
 
+pub mod model;
+pub mod onnx;
 pub mod proto;

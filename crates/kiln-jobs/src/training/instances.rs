@@ -22,6 +22,7 @@ impl TrainingJobs {
     /// # Errors
     /// When the store fails.
     pub async fn start(&self) -> Result<(), JobError> {
+        self.bind_index().await?;
         let instances = self.shared.store.instances.all()?;
         self.clear_strays(&instances)?;
         self.find_warm_pools()?;
