@@ -5,10 +5,13 @@
 //! folded, all types known. The program's one function, [`ENTRY`], takes the network's
 //! inputs and gives its outputs, each in their order.
 
+mod bytecode;
 mod constants;
 mod error;
 mod lower;
 mod module;
+#[cfg(test)]
+mod tests;
 mod text;
 mod types;
 
@@ -33,5 +36,13 @@ impl Module {
     /// If writing fails.
     pub fn write_text(&self, to: &mut dyn Write) -> io::Result<()> {
         text::write(self, to)
+    }
+
+    /// Writes the program in MLIR's bytecode, which is smaller and needs less memory.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write_bytecode(&self, to: &mut dyn Write) -> io::Result<()> {
+        bytecode::write(self, to)
     }
 }
