@@ -20,7 +20,11 @@
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
 #define EXPORT __attribute__((visibility("default")))
+#endif
 #define LANES 8
 #define CHUNK 256 /* rows that go through the trees together */
 #define ENOUGH 52 /* rows from which on the sliced form is the faster */
@@ -231,7 +235,7 @@ typedef void (*take)(const struct step *, uint32_t, size_t, const bytes *, bytes
         }                                                                                    \
     }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
 TAKE(take_avx2, 32, __attribute__((target("avx2"))))
 TAKE(take_avx512, 64, __attribute__((target("avx512bw"))))
 

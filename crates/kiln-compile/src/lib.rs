@@ -2,5 +2,7 @@
 //! here speaks to a store or a network: bytes come in, and bytes go out.
 
 pub mod neural;
+pub mod dlr;
+pub mod parts;
 pub mod target;
 pub mod trees;

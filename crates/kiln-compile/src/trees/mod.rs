@@ -4,8 +4,9 @@
 //! [`read_xgboost`] and [`read_lightgbm`] make an [`Ensemble`] from a file's
 //! bytes, which may come from anyone: whatever they hold, the answer is an
 //! ensemble whose every index is sound, or a [`TreesError`]. [`pack`] makes of
-//! it what the [`KERNEL`] evaluates.
+//! it what the [`KERNEL`] evaluates, and [`build`] links the two into a library.
 
+mod build;
 mod ensemble;
 mod error;
 mod evaluate;
@@ -17,6 +18,7 @@ mod pack;
 mod tree;
 mod xgboost;
 
+pub use build::{Built, build};
 pub use ensemble::{Arithmetic, Ensemble, Parts};
 pub use error::TreesError;
 pub use lightgbm::read as read_lightgbm;
