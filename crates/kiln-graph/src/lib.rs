@@ -2,5 +2,9 @@
 //! frameworks, and made plain for a compiler. Bytes come in, which may come from
 //! anyone; nothing here runs a network.
 
+pub mod darknet;
+mod foreign;
 pub mod model;
 pub mod proto;
+
+pub use foreign::ForeignError;
