@@ -7,5 +7,6 @@ mod foreign;
 pub mod model;
 pub mod onnx;
 pub mod proto;
+pub mod tflite;
 
 pub use foreign::ForeignError;

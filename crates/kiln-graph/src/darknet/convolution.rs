@@ -39,7 +39,7 @@ pub(super) fn convolutional(
     let padding = dilation
         .checked_mul(padding)
         .ok_or("its padding is too large")?;
-    if map.channels % groups != 0 || filters % groups != 0 {
+    if !map.channels.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
         return Err(format!(
             "{} channels and {filters} filters do not divide into {groups} groups",
             map.channels

@@ -69,7 +69,7 @@ pub(super) fn softmax(network: &mut Network, section: &Section, map: &Map) -> Re
     let groups = section.size("groups", 1)?;
     let temperature = section.number("temperature", 1.0_f32)?;
     let inputs = map.channels * map.height * map.width;
-    if inputs % groups != 0 {
+    if !inputs.is_multiple_of(groups) {
         return Err(format!(
             "{inputs} inputs do not divide into {groups} groups"
         ));

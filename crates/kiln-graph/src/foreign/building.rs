@@ -113,6 +113,29 @@ impl Building {
         self.node(operator, &[data, &value], &[])
     }
 
+    /// The Gaussian error linear unit, or its approximation by tanh, which came to
+    /// ONNX's operators later.
+    pub(crate) fn gelu(&mut self, data: &str, is_approximate: bool) -> String {
+        let half = self.with_scalar("Mul", data, 0.5);
+        let curve = if is_approximate {
+            let cube = self.node("Mul", &[data, data], &[]);
+            let cube = self.node("Mul", &[&cube, data], &[]);
+            let cube = self.with_scalar("Mul", &cube, 0.044_715);
+            let sum = self.node("Add", &[data, &cube], &[]);
+            let scaled = self.with_scalar(
+                "Mul",
+                &sum,
+                std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2,
+            );
+            self.node("Tanh", &[&scaled], &[])
+        } else {
+            let scaled = self.with_scalar("Mul", data, std::f32::consts::FRAC_1_SQRT_2);
+            self.node("Erf", &[&scaled], &[])
+        };
+        let curve = self.with_scalar("Add", &curve, 1.0);
+        self.node("Mul", &[&half, &curve], &[])
+    }
+
     /// Makes a value an output of the graph, under the name that users know.
     pub(crate) fn output(&mut self, name: &str, value: &str, ty: Option<TensorType>) {
         let name = self.fresh(name);

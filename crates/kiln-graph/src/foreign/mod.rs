@@ -4,5 +4,5 @@
 mod building;
 mod error;
 
-pub(crate) use building::{Building};
+pub(crate) use building::{Attributes, Building};
 pub use error::ForeignError;

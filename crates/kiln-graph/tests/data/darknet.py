@@ -1,5 +1,5 @@
 """Makes the Darknet networks that tests/test_model_readers.py reads, each with
-OpenCV's answers. One environment: numpy==2.4.6 opencv-python-headless==4.13.0.92.
+OpenCV's answers. One environment: numpy==2.4.6 opencv-python-headless==4.14.0.94.
 
 A folder holds model.cfg, model.weights, and answers.npz with `in:NAME` and
 `out:NAME` of every input and output.
@@ -180,7 +180,6 @@ num=2
 softmax=1
 """
 
-# How many numbers the weights of each network are.
 NETWORKS = {"everything": EVERYTHING, "classifier": CLASSIFIER, "averaged": AVERAGED, "region": REGION}
 
 
@@ -232,7 +231,7 @@ def region(x, boxes):
 def answers(name, net, image):
     net.setInput(image)
     if name == "everything":
-        coarse, fine = (net.forward(layer).copy() for layer in ("conv_9", "conv_16"))
+        coarse, fine = net.forward(["bn_9", "conv_16"])
         anchors = np.arange(1, 7, dtype="<f4")
         coarse, fine = yolo(coarse, 2), yolo(fine, 1)
         return {
@@ -256,6 +255,8 @@ for place, (name, cfg) in enumerate(NETWORKS.items()):
     (folder / "model.cfg").write_text(cfg.lstrip())
     (folder / "model.weights").write_bytes(weights(name, rng))
     net = cv2.dnn.readNetFromDarknet(str(folder / "model.cfg"), str(folder / "model.weights"))
+    net.enableFusion(False)  # or what lies between is not what its layer gives
+    net.enableWinograd(False)
     sizes = [int(line.split("=")[1]) for line in cfg.split() if line.startswith(("width=", "height=", "channels="))]
     width, height, channels = sizes
     image = rng.normal(size=(1, channels, height, width)).astype(np.float32)
