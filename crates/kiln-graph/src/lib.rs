@@ -2,5 +2,9 @@
 //! frameworks, and made plain for a compiler. Bytes come in, which may come from
 //! anyone; nothing here runs a network.
 
+pub mod clean;
+mod folding;
 pub mod model;
 pub mod proto;
+mod shapes;
+mod versions;
