@@ -5,6 +5,7 @@
 pub mod clean;
 mod folding;
 pub mod model;
+pub mod onnx;
 pub mod proto;
 mod shapes;
 mod versions;

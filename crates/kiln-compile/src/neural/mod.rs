@@ -1,0 +1,3 @@
+//! Neural networks: from a graph in ONNX's terms to native code.
+
+pub mod import;
