@@ -10,3 +10,10 @@ pub mod proto;
 pub mod tflite;
 
 pub use foreign::ForeignError;
+pub mod clean;
+mod folding;
+pub mod model;
+pub mod onnx;
+pub mod proto;
+mod shapes;
+mod versions;
