@@ -60,7 +60,6 @@ impl Rig {
         std::fs::write(workplace.output().join(ARTIFACT), bytes).unwrap();
         let findings = Findings {
             derived_data_input_config: Some("{\"x\": [1, 3]}".to_owned()),
-            inference_image: None,
         };
         let findings = serde_json::to_vec(&findings).unwrap();
         std::fs::write(workplace.output().join(COMPILED), findings).unwrap();
@@ -157,15 +156,42 @@ async fn what_is_stored_is_reported_with_its_digest() {
 #[tokio::test]
 async fn a_stop_before_the_artifact_appears_stores_nothing() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let rig = Rig::new(taking(&seen)).await;
+    let taking = taking(&seen);
+    // Parts never arrive.
+    let answer = move |request: Request| Answer {
+        after: if request.method == "PUT" {
+            10 * PATIENCE
+        } else {
+            Duration::ZERO
+        },
+        ..taking(request)
+    };
+    let rig = Rig::new(answer).await;
     let workplace = rig.leave_artifact(&[0; 20 << 20]);
-    rig.stop();
-    let deadline = Instant::now() + PATIENCE;
-    let stored = rig.compilation.store(&workplace, deadline).await;
-    assert_eq!(stored, Err(Outcome::Stopped));
+    let stopping = async {
+        while !seen
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.starts_with("PUT"))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        rig.stop();
+    };
+    let storing = timeout(
+        PATIENCE,
+        rig.compilation
+            .store(&workplace, Instant::now() + 10 * PATIENCE),
+    );
+    let (stored, ()) = tokio::join!(storing, stopping);
+    assert_eq!(stored.unwrap(), Err(Outcome::Stopped));
     let seen = seen.lock().unwrap();
     let last = seen.last().unwrap();
-    assert!(last.starts_with("DELETE /b/out/model-ml_c5.tar.gz?"), "{seen:?}");
+    assert!(
+        last.starts_with("DELETE /b/out/model-ml_c5.tar.gz?"),
+        "{seen:?}"
+    );
     assert!(rig.reports().is_empty());
 }
 
