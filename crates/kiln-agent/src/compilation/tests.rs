@@ -182,13 +182,11 @@ async fn a_stop_before_the_artifact_appears_stores_nothing() {
         }
         rig.stop();
     };
-    let storing = timeout(
-        PATIENCE,
-        rig.compilation
-            .store(&workplace, Instant::now() + 10 * PATIENCE),
-    );
-    let (stored, ()) = tokio::join!(storing, stopping);
-    assert_eq!(stored.unwrap(), Err(Outcome::Stopped));
+    let deadline = Instant::now() + 10 * PATIENCE;
+    let storing = rig.compilation.store(&workplace, deadline);
+    let both = async { tokio::join!(storing, stopping) };
+    let (stored, ()) = timeout(PATIENCE, both).await.unwrap();
+    assert_eq!(stored, Err(Outcome::Stopped));
     let seen = seen.lock().unwrap();
     let last = seen.last().unwrap();
     assert!(
