@@ -22,7 +22,7 @@ fn main() -> io::Result<()> {
 fn write_program(path: &Path) -> Result<(), Box<dyn Error>> {
     let model = kiln_graph::onnx::open(path)?;
     let program = import(&model)?;
-    let mut file = BufWriter::new(File::create(path.with_extension("mlir"))?);
-    program.write_text(&mut file)?;
+    let mut file = BufWriter::new(File::create(path.with_extension("mlirbc"))?);
+    program.write_bytecode(&mut file)?;
     Ok(file.flush()?)
 }

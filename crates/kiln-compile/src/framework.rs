@@ -35,6 +35,17 @@ pub enum Layout {
     Nhwc,
 }
 
+impl Layout {
+    /// The name, a letter for each axis.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nchw => "NCHW",
+            Self::Nhwc => "NHWC",
+        }
+    }
+}
+
 /// Versions of a framework: from the first one that is accepted up to the end
 /// of a major version.
 struct Versions {

@@ -13,6 +13,7 @@ pub mod options;
 mod order;
 pub mod parts;
 pub mod pipeline;
+pub mod predict;
 pub mod python;
 pub mod target;
 pub mod trees;

@@ -2,6 +2,18 @@
 //! frameworks, and made plain for a compiler. Bytes come in, which may come from
 //! anyone; nothing here runs a network.
 
+pub mod darknet;
+mod foreign;
 pub mod model;
 pub mod onnx;
 pub mod proto;
+pub mod tflite;
+
+pub use foreign::ForeignError;
+pub mod clean;
+mod folding;
+pub mod model;
+pub mod onnx;
+pub mod proto;
+mod shapes;
+mod versions;

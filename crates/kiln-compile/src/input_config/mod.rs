@@ -7,6 +7,7 @@
 
 mod dtype;
 mod error;
+mod fit;
 mod image;
 mod input;
 mod read;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use dtype::Dtype;
 pub use error::{InputConfigError, Mistake};
+pub use fit::FitError;
 pub use image::Image;
 pub use read::read;
 pub use shape::{Dimension, Shape};

@@ -65,10 +65,6 @@ fn dimension(dimension: &Dimension) -> Value {
     match dimension {
         Dimension::Fixed(size) => json!(size),
         Dimension::Open => json!(-1),
-        Dimension::Range { least, most: None } => json!(format!("{least}..-1")),
-        Dimension::Range {
-            least,
-            most: Some(most),
-        } => json!(format!("{least}..{most}")),
+        Dimension::Range { .. } => json!(dimension.to_string()),
     }
 }

@@ -1,5 +1,7 @@
 //! Shapes: sizes that are fixed, open or within a range.
 
+use std::fmt;
+
 use super::{InputConfigError, Mistake};
 use crate::literal::{Literal, Value};
 
@@ -35,7 +37,7 @@ pub enum Dimension {
 }
 
 impl Dimension {
-    fn admits(self, size: u64) -> bool {
+    pub(super) fn admits(self, size: u64) -> bool {
         match self {
             Self::Fixed(fixed) => fixed == size,
             Self::Open => true,
@@ -100,6 +102,32 @@ impl Shape {
             Self::Enumerated(shapes) => {
                 Self::Enumerated(shapes.iter().map(|shape| turned(shape)).collect())
             }
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enumerated(shapes) => write!(f, "{shapes:?}"),
+            Self::One(dimensions) => {
+                let written: Vec<_> = dimensions.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", written.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(size) => write!(f, "{size}"),
+            Self::Open => f.write_str("-1"),
+            Self::Range { least, most: None } => write!(f, "{least}..-1"),
+            Self::Range {
+                least,
+                most: Some(most),
+            } => write!(f, "{least}..{most}"),
         }
     }
 }

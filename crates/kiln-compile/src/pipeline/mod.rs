@@ -5,9 +5,24 @@
 //! ```
 
 mod comparison;
+mod course;
+mod error;
+mod forest;
 mod generation;
+mod loaded;
 mod package;
+mod reference;
 mod report;
+mod run;
+mod tree_rows;
+mod trees;
 mod verification;
+mod workshop;
 
+pub(crate) use loaded::{arrays, tensors};
+
+pub use error::CompileError;
+pub use generation::example;
 pub use report::{Evidence, Latency, Port, REPORT, Report, StageTime, Verification};
+pub use run::run;
+pub use workshop::{Compiled, Tools, Workshop};

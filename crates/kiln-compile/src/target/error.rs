@@ -54,7 +54,7 @@ pub enum TargetError {
     },
 
     /// A processor that the compiler does not know.
-    #[error("mcpu '{cpu}' is not a processor of the architecture {arch:?}")]
+    #[error("mcpu '{cpu}' is not a processor of the architecture {}", .arch.name())]
     Cpu {
         /// What was given.
         cpu: String,

@@ -90,8 +90,7 @@ impl Machine {
     }
 
     fn target(&self, options: &Options) -> Result<Target, TargetError> {
-        let (accelerator, remark) = self.accelerator(options.gpu_code);
-        let mut remarks: Vec<_> = remark.into_iter().collect();
+        let (accelerator, mut remarks) = self.accelerator(options.gpu_code);
         if options.tensorrt.is_some() || options.cuda.is_some() || options.jetpack.is_some() {
             let remark = "Versions of TensorRT, CUDA and JetPack make no difference: \
                           the build uses none of their libraries.";
@@ -132,20 +131,33 @@ impl Machine {
     }
 
     /// What computes a network, and what is to be said of it.
-    fn accelerator(&self, gpu_code: Option<u32>) -> (Accelerator, Option<String>) {
+    fn accelerator(&self, gpu_code: Option<u32>) -> (Accelerator, Vec<String>) {
         match self.graphics {
-            Graphics::None => (Accelerator::None, None),
-            Graphics::Unused(remark) => (Accelerator::None, Some(remark.to_owned())),
+            Graphics::None => (Accelerator::None, Vec::new()),
+            Graphics::Unused(remark) => (Accelerator::None, vec![remark.to_owned()]),
             Graphics::Vulkan => {
                 let profile = VULKAN_PROFILE;
-                (Accelerator::Vulkan { profile }, None)
+                (Accelerator::Vulkan { profile }, Vec::new())
             }
-            Graphics::Nvidia(known) => match gpu_code.or(known) {
-                None => (Accelerator::None, None),
-                Some(sm) => cuda(sm),
-            },
+            Graphics::Nvidia(known) => nvidia(known, gpu_code),
         }
     }
+}
+
+/// Code for a later GPU than a device has would not run on it.
+fn nvidia(known: Option<u32>, asked: Option<u32>) -> (Accelerator, Vec<String>) {
+    let (sm, remark) = match (known, asked) {
+        (None, None) => return (Accelerator::None, Vec::new()),
+        (Some(known), Some(asked)) if asked > known => {
+            let remark = format!(
+                "The device's GPU is of sm_{known}, which is built for in place of sm_{asked}."
+            );
+            (known, Some(remark))
+        }
+        (_, Some(sm)) | (Some(sm), None) => (sm, None),
+    };
+    let (accelerator, further) = cuda(sm);
+    (accelerator, remark.into_iter().chain(further).collect())
 }
 
 fn cuda(sm: u32) -> (Accelerator, Option<String>) {

@@ -43,6 +43,28 @@ impl Place {
     }
 }
 
+impl Arch {
+    const ALL: [Self; 5] = [
+        Self::X86_64,
+        Self::X86,
+        Self::Arm64,
+        Self::ArmEabihf,
+        Self::ArmEabi,
+    ];
+
+    /// The name in requests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::X86_64 => "X86_64",
+            Self::X86 => "X86",
+            Self::Arm64 => "ARM64",
+            Self::ArmEabihf => "ARM_EABIHF",
+            Self::ArmEabi => "ARM_EABI",
+        }
+    }
+}
+
 /// The names as the request has them.
 struct Names<'a> {
     os: &'a str,
@@ -60,14 +82,8 @@ impl Names<'_> {
     }
 
     fn arch(&self, os: Os) -> Result<Arch, TargetError> {
-        let arch = match self.arch {
-            "X86_64" => Arch::X86_64,
-            "X86" => Arch::X86,
-            "ARM64" => Arch::Arm64,
-            "ARM_EABIHF" => Arch::ArmEabihf,
-            "ARM_EABI" => Arch::ArmEabi,
-            _ => return Err(unknown("Arch", self.arch)),
-        };
+        let arch = Arch::ALL.into_iter().find(|arch| arch.name() == self.arch);
+        let arch = arch.ok_or_else(|| unknown("Arch", self.arch))?;
         let supported = match (os, arch) {
             (Os::Linux, Arch::X86) => "X86_64, ARM64, ARM_EABIHF and ARM_EABI",
             (Os::Android, Arch::ArmEabihf) => "X86_64, X86, ARM64 and ARM_EABI",

@@ -254,13 +254,24 @@ fn options_change_the_build() {
         ),
         (
             Place::of_device("jetson_xavier"),
-            "{'gpu-code': 'sm_87'}",
-            "aarch64-unknown-linux-gnu (carmel) sm_87",
+            "{'gpu-code': 'sm_62'}",
+            "aarch64-unknown-linux-gnu (carmel) sm_62",
+        ),
+        (
+            // As the documentation has it for TensorFlow 2.
+            Place::of_device("jetson_nano"),
+            "{'JETPACK_VERSION': '4.6', 'gpu_code': 'sm_72'}",
+            "aarch64-unknown-linux-gnu (cortex-a57)!!!",
+        ),
+        (
+            Place::of_platform("LINUX", "X86_64", Some("NVIDIA")),
+            "{'gpu-code': 'sm_90'}",
+            "x86_64-unknown-linux-gnu sm_89!",
         ),
         (
             Place::of_device("ml_p3"),
             "{'gpu-code': 'sm_90'}",
-            "x86_64-unknown-linux-gnu (broadwell) sm_89!",
+            "x86_64-unknown-linux-gnu (broadwell) sm_70!",
         ),
     ] {
         assert_eq!(built(place, options), expected);

@@ -63,4 +63,3 @@ fn opened(archive: &[u8], limits: &Limits) -> (TempDir, Result<Unpacked, Archive
     let unpacked = unpack(&path, &into, limits);
     (home, unpacked)
 }
-

@@ -5,10 +5,14 @@
 //! folded, all types known. The program's one function, [`ENTRY`], takes the network's
 //! inputs and gives its outputs, each in their order.
 
+mod bytecode;
 mod constants;
+mod definitions;
 mod error;
 mod lower;
 mod module;
+#[cfg(test)]
+mod tests;
 mod text;
 mod types;
 
@@ -23,7 +27,7 @@ pub use module::{ENTRY, Module};
 /// # Errors
 /// If the network holds what no program can.
 pub fn import(model: &Model) -> Result<Module, ImportError> {
-    lower::lower(model)
+    lower::lower(&definitions::expand(model))
 }
 
 impl Module {
@@ -33,5 +37,13 @@ impl Module {
     /// If writing fails.
     pub fn write_text(&self, to: &mut dyn Write) -> io::Result<()> {
         text::write(self, to)
+    }
+
+    /// Writes the program in MLIR's bytecode, which is smaller and needs less memory.
+    ///
+    /// # Errors
+    /// If writing fails.
+    pub fn write_bytecode(&self, to: &mut dyn Write) -> io::Result<()> {
+        bytecode::write(self, to)
     }
 }

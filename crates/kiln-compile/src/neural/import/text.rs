@@ -46,11 +46,12 @@ fn operation(module: &Module, operation: &Operation, to: &mut dyn Write) -> io::
     }
     write!(
         to,
-        "\"{}\"({}) ",
+        "\"{}\"({})",
         operation.name,
         values(&operation.operands)
     )?;
     if !operation.regions.is_empty() {
+        write!(to, " ")?;
         regions(module, &operation.regions, to)?;
     }
     write!(to, " {{")?;
