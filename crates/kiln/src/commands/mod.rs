@@ -1,7 +1,6 @@
 //! The commands, one module each.
 
 mod agent;
-mod compile;
 pub mod completions;
 mod cp;
 mod describe;
@@ -69,12 +68,6 @@ enum Command {
         /// The instance's directory.
         directory: PathBuf,
     },
-    /// Compile what a task says. An agent starts this, in a container.
-    #[command(hide = true)]
-    Compile {
-        /// The task's file.
-        task: PathBuf,
-    },
     /// Start one container. An agent starts this.
     #[command(hide = true)]
     Shim {
@@ -112,7 +105,6 @@ impl Kiln {
             Command::Interrupt(interrupt) => interrupt.run(),
             Command::SageMaker(sagemaker) => return sagemaker.run(),
             Command::Agent { directory } => agent::run(&directory),
-            Command::Compile { task } => compile::run(&task),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };
         match outcome {
