@@ -10,7 +10,6 @@
 //! behind is settled.
 
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -28,7 +27,7 @@ use crate::profile::{Gauge, Profiler};
 use crate::records::Records;
 use crate::report::{Ending, Outcome, Report, Stage};
 use crate::rule;
-use crate::runtime::{Container, Exit, Mount, Network, ResolvedImage, Root, RuntimeError};
+use crate::runtime::{Container, Mount, Network, ResolvedImage, Root, RuntimeError};
 use crate::settlement::Settlement;
 use crate::surroundings::Surroundings;
 use crate::volume::Volume;

@@ -15,6 +15,7 @@
 mod container;
 mod failure;
 mod fetch;
+mod parts;
 mod pickle;
 mod result;
 mod task;
@@ -200,7 +201,8 @@ impl Compilation {
         let compiled = Report::Compiled(Compiled {
             artifact_digest: digest,
             derived_data_input_config: findings.derived_data_input_config,
-            inference_image: findings.inference_image,
+            // Nothing here serves models.
+            inference_image: None,
         });
         around.spool.append([compiled]).map_err(internal)
     }

@@ -39,7 +39,9 @@ mod tests {
 
     use super::*;
 
-    fn archive(path: &Path, files: &[(&str, &[u8])]) {
+    type Files<'a> = &'a [(&'a str, &'a [u8])];
+
+    fn archive(path: &Path, files: Files) {
         let encoder = GzEncoder::new(File::create(path).unwrap(), Compression::fast());
         let mut builder = tar::Builder::new(encoder);
         for (name, content) in files {
@@ -56,7 +58,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("model.tar.gz");
         let json: &[u8] = b"{\"learner\": {}}";
-        let cases: [(&[(&str, &[u8])], bool); 5] = [
+        let cases: [(Files, bool); 5] = [
             (&[("model.json", json)], false),
             (&[("xgboost-model", b"\x80\x04\x95rest")], true),
             (&[("model.json", json), ("b", b"\x80\x02c")], true),

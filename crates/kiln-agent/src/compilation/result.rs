@@ -62,7 +62,7 @@ mod tests {
         std::fs::write(output.join(ARTIFACT), "abc").unwrap();
         std::fs::write(
             output.join(COMPILED),
-            r#"{"derived_data_input_config": "{}", "inference_image": null}"#,
+            r#"{"derived_data_input_config": "{}"}"#,
         )
         .unwrap();
         let (mut file, digest, findings) = read(output.clone()).await.unwrap();

@@ -36,6 +36,4 @@ pub struct Task {
 pub struct Findings {
     /// The `DataInputConfig` that was derived from the model, where it could be.
     pub derived_data_input_config: Option<String>,
-    /// The image that serves the artifact, where one is known.
-    pub inference_image: Option<String>,
 }

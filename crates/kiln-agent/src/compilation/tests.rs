@@ -16,6 +16,9 @@ use crate::test_server::{self, Answer, Request, objects};
 const PATIENCE: Duration = Duration::from_secs(60);
 const MISSING: &str = "<Error><Code>NoSuchKey</Code><Message>None such.</Message></Error>";
 
+const BEGUN: &str = "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>\
+    <UploadId>u</UploadId></InitiateMultipartUploadResult>";
+
 /// A compilation in a directory of its own, with a store that answers as it is told.
 struct Rig {
     place: tempfile::TempDir,
@@ -60,7 +63,6 @@ impl Rig {
         std::fs::write(workplace.output().join(ARTIFACT), bytes).unwrap();
         let findings = Findings {
             derived_data_input_config: Some("{\"x\": [1, 3]}".to_owned()),
-            inference_image: None,
         };
         let findings = serde_json::to_vec(&findings).unwrap();
         std::fs::write(workplace.output().join(COMPILED), findings).unwrap();
@@ -131,7 +133,7 @@ fn taking(seen: &Arc<Mutex<Vec<String>>>) -> impl Fn(Request) -> Answer + Clone 
         seen.lock().unwrap().push(line);
         Answer {
             headers: "ETag: \"x\"\r\n".to_owned(),
-            body: "<r><UploadId>u</UploadId></r>".to_owned(),
+            body: BEGUN.to_owned(),
             ..Answer::default()
         }
     }
@@ -157,15 +159,40 @@ async fn what_is_stored_is_reported_with_its_digest() {
 #[tokio::test]
 async fn a_stop_before_the_artifact_appears_stores_nothing() {
     let seen = Arc::new(Mutex::new(Vec::new()));
-    let rig = Rig::new(taking(&seen)).await;
+    let taking = taking(&seen);
+    // Parts never arrive.
+    let answer = move |request: Request| Answer {
+        after: if request.method == "PUT" {
+            10 * PATIENCE
+        } else {
+            Duration::ZERO
+        },
+        ..taking(request)
+    };
+    let rig = Rig::new(answer).await;
     let workplace = rig.leave_artifact(&[0; 20 << 20]);
-    rig.stop();
-    let deadline = Instant::now() + PATIENCE;
-    let stored = rig.compilation.store(&workplace, deadline).await;
+    let stopping = async {
+        while !seen
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.starts_with("PUT"))
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        rig.stop();
+    };
+    let deadline = Instant::now() + 10 * PATIENCE;
+    let storing = rig.compilation.store(&workplace, deadline);
+    let both = async { tokio::join!(storing, stopping) };
+    let (stored, ()) = timeout(PATIENCE, both).await.unwrap();
     assert_eq!(stored, Err(Outcome::Stopped));
     let seen = seen.lock().unwrap();
     let last = seen.last().unwrap();
-    assert!(last.starts_with("DELETE /b/out/model-ml_c5.tar.gz?"), "{seen:?}");
+    assert!(
+        last.starts_with("DELETE /b/out/model-ml_c5.tar.gz?"),
+        "{seen:?}"
+    );
     assert!(rig.reports().is_empty());
 }
 

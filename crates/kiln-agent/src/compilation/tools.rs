@@ -1,13 +1,40 @@
-//! What an order needs besides its model: environments, made ready before the
-//! container starts, since it has no network to make them with.
+//! What an order needs besides its model: environments, and its target's parts. They
+//! are made ready before the container starts, since it has no network to make them
+//! with, and must not change what others will use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use kiln_compile::Order;
+use kiln_compile::framework::Framework;
+use kiln_compile::front::{self, Checked};
+use kiln_compile::parts::{Kind, PartsError};
+use kiln_compile::target::Plan;
 
-use super::pickle;
-use crate::image::environment::{EnvironmentError, Environments, Progress};
+use super::{parts, pickle};
+use crate::image::environment::{EnvironmentError, Environments, Prepared, Progress};
+use crate::shelf::ShelfError;
+
+/// The environment that compiles trees.
+const TREES: &str = "compiler-trees";
+/// The environment that compiles neural networks.
+const NETWORKS: &str = "compiler";
+/// Where the package `ziglang` keeps its program.
+const ZIG: &str = "ziglang/zig";
+
+/// Why tools are not to be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ToolsError {
+    /// An environment is not.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// The target's parts could not be made.
+    #[error(transparent)]
+    Parts(PartsError),
+    /// They could not be put where parts are kept.
+    #[error(transparent)]
+    Kept(#[from] ShelfError),
+}
 
 /// The tools that stand ready.
 #[derive(Debug, Default)]
@@ -22,22 +49,36 @@ pub(super) struct Tools {
 
 impl Tools {
     /// Makes ready what the order needs, given the model's archive. This blocks, for
-    /// minutes when something has to be made, which is done once only.
+    /// minutes when something has to be made, which is done once only. An order that
+    /// makes no sense needs nothing: the container refuses it.
     pub(super) fn prepare(
         cache: &Path,
         order: &Order,
         archive: &Path,
         say: &mut dyn FnMut(String),
-    ) -> Result<Self, EnvironmentError> {
-        let environments = Environments::open(cache);
+    ) -> Result<Self, ToolsError> {
         let mut tools = Self::default();
-        for name in needed(order, || pickle::is_in(archive)) {
+        let Ok(checked) = front::check(order) else {
+            return Ok(tools);
+        };
+        let environments = Environments::open(cache);
+        for name in needed(&checked, || pickle::is_in(archive)) {
             let mut progress = |progress: Progress<'_>| say(progress.to_string());
             let prepared = environments.prepare_named(name, &mut progress)?;
-            tools.environments.insert(name.to_owned(), prepared.home);
-            tools.installations.extend(prepared.installation);
+            tools.take(name, &prepared);
+            if let (TREES, Plan::Build(build)) = (name, &checked.target.plan) {
+                let zig = prepared.packages.join(ZIG);
+                let wanted = (&build.platform, Kind::Trees);
+                tools.parts = Some(parts::prepare(cache, &zig, wanted, say)?);
+            }
         }
         Ok(tools)
+    }
+
+    fn take(&mut self, name: &str, prepared: &Prepared) {
+        self.environments
+            .insert(name.to_owned(), prepared.home.clone());
+        self.installations.extend(prepared.installation.clone());
     }
 
     /// The directories of this machine that the container must see.
@@ -50,17 +91,19 @@ impl Tools {
 /// The environments that an order needs. Trees need no more than a linker, if no
 /// Python has to read them; everything else needs the compiler of neural networks, and
 /// what exports its framework's models.
-fn needed(order: &Order, holds_pickle: impl FnOnce() -> bool) -> Vec<&'static str> {
-    if order.target_device.as_deref() == Some("coreml") {
+fn needed(order: &Checked, holds_pickle: impl FnOnce() -> bool) -> Vec<&'static str> {
+    if order.target.plan == Plan::CoreMl {
         return vec!["exporter-coreml"];
     }
-    match order.framework.as_str() {
-        "XGBOOST" if holds_pickle() => vec!["compiler-trees", "xgboost-3.0"],
-        "XGBOOST" => vec!["compiler-trees"],
-        "SKLEARN" => vec!["compiler-trees", "exporter-sklearn"],
-        "PYTORCH" => vec!["compiler", "exporter-pytorch"],
-        "TENSORFLOW" | "KERAS" => vec!["compiler", "exporter-tensorflow"],
-        _ => vec!["compiler"],
+    match order.framework {
+        Framework::Xgboost if holds_pickle() => vec![TREES, "xgboost-3.0"],
+        Framework::Xgboost => vec![TREES],
+        Framework::Sklearn => vec![TREES, "exporter-sklearn"],
+        Framework::Pytorch => vec![NETWORKS, "exporter-pytorch"],
+        Framework::Tensorflow | Framework::Keras => vec![NETWORKS, "exporter-tensorflow"],
+        Framework::Mxnet | Framework::Onnx | Framework::Tflite | Framework::Darknet => {
+            vec![NETWORKS]
+        }
     }
 }
 
@@ -71,23 +114,37 @@ mod tests {
     #[test]
     fn an_order_needs_what_its_framework_and_its_target_need() {
         let cases = [
-            ("XGBOOST", None, false, "compiler-trees"),
-            ("XGBOOST", None, true, "compiler-trees xgboost-3.0"),
-            ("SKLEARN", None, false, "compiler-trees exporter-sklearn"),
-            ("ONNX", Some("ml_c5"), true, "compiler"),
-            ("PYTORCH", Some("ml_c5"), true, "compiler exporter-pytorch"),
-            ("PYTORCH", Some("coreml"), true, "exporter-coreml"),
-            ("KERAS", None, false, "compiler exporter-tensorflow"),
+            ("XGBOOST", "ml_c5", false, "compiler-trees"),
+            ("XGBOOST", "rasp3b", true, "compiler-trees xgboost-3.0"),
+            ("SKLEARN", "ml_c5", false, "compiler-trees exporter-sklearn"),
+            ("ONNX", "ml_c5", true, "compiler"),
+            ("PYTORCH", "ml_c5", true, "compiler exporter-pytorch"),
+            ("PYTORCH", "coreml", true, "exporter-coreml"),
+            ("KERAS", "ml_c5", false, "compiler exporter-tensorflow"),
         ];
         for (framework, device, holds_pickle, expected) in cases {
             let order = Order {
                 framework: framework.to_owned(),
-                target_device: device.map(str::to_owned),
+                target_device: Some(device.to_owned()),
+                data_input_config: Some("{'data': [1, 3, 8, 8]}".to_owned()),
                 ..Order::default()
             };
-            let found = needed(&order, || holds_pickle).join(" ");
-            assert_eq!(found, expected, "{framework} {device:?}");
+            let checked = front::check(&order).unwrap();
+            let found = needed(&checked, || holds_pickle).join(" ");
+            assert_eq!(found, expected, "{framework} {device}");
         }
+    }
+
+    #[test]
+    fn an_order_that_makes_no_sense_needs_nothing() {
+        let cache = tempfile::tempdir().unwrap();
+        let prepared = Tools::prepare(
+            cache.path(),
+            &Order::default(),
+            Path::new("/no/archive"),
+            &mut |line| panic!("{line}"),
+        );
+        assert!(prepared.unwrap().visible().is_empty());
     }
 
     #[test]

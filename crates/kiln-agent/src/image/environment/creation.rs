@@ -42,6 +42,11 @@ pub(super) fn directory_name(environment: &Environment, python: &Python) -> Stri
     format!("{}-{digest}", environment.name)
 }
 
+/// Where an environment's packages are.
+pub(super) fn packages(home: &Path, python: &Python) -> PathBuf {
+    home.join(format!("lib/python{}/site-packages", python.version()))
+}
+
 /// Fills the empty directory `home` with the environment.
 pub(super) fn create(
     environment: &Environment,
@@ -61,7 +66,7 @@ pub(super) fn create(
     let temporary = home.join(TEMPORARY);
     remove_tree(&temporary).map_err(EnvironmentError::io("removing", &temporary))?;
     if let Purpose::Image(release) = &environment.purpose {
-        let packages = home.join(format!("lib/python{}/site-packages", python.version()));
+        let packages = packages(home, python);
         sources::install(home, &packages, release.framework)?;
         compile(home, &packages.join("kiln_environment"), listener)?;
     }

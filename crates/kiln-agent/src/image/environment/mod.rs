@@ -48,6 +48,8 @@ impl std::fmt::Display for Progress<'_> {
 pub struct Prepared {
     /// Its own directory.
     pub home: PathBuf,
+    /// The directory in it where its packages are.
+    pub packages: PathBuf,
     /// The Python installation that it stands on, when that is no part of the
     /// system: who may see the environment must see it too.
     pub installation: Option<PathBuf>,
@@ -104,8 +106,10 @@ impl Environments {
     ) -> Result<Prepared, EnvironmentError> {
         let python = self.python()?;
         let environment = catalogue::named(name, &python)?;
+        let home = self.home(environment, &python, progress)?;
         Ok(Prepared {
-            home: self.home(environment, &python, progress)?,
+            packages: creation::packages(&home, &python),
+            home,
             installation: python.visible().map(Path::to_owned),
         })
     }
