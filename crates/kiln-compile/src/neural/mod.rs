@@ -1,15 +1,14 @@
 //! Neural networks: from IREE's form of one to a module that `libdlr.so` runs.
 //!
 //! `compiler` drives IREE's compiler, `device` and `presets` say with which flags,
-//! `engine` is the seam that engines stand behind, and `loader` has the C sources of
-//! what opens a module at a client's.
+//! and `engine` is the seam that engines stand behind. What opens a module at a client's
+//! is made by `parts`.
 
 pub mod compiler;
 mod device;
 mod engine;
 mod error;
 mod iree;
-pub mod loader;
 mod presets;
 mod signature;
 
