@@ -1,24 +1,25 @@
-//! What a compilation is asked for: the request's own words, not yet understood.
+//! What a compilation job was asked for, in the request's own words.
 
 use serde::{Deserialize, Serialize};
 
-/// The strings of a request, as it has them.
+/// The part of a CreateCompilationJob request that decides what is built.
+/// Nothing in it is checked or read yet: checking it comes next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The framework that the model is in, such as `XGBOOST`.
+    /// `InputConfig.Framework`.
     pub framework: String,
-    /// The framework's version.
+    /// `InputConfig.FrameworkVersion`.
     pub framework_version: Option<String>,
-    /// Names and shapes of the model's inputs.
+    /// `InputConfig.DataInputConfig`.
     pub data_input_config: Option<String>,
-    /// The device to compile for, such as `ml_c5`.
+    /// `OutputConfig.TargetDevice`.
     pub target_device: Option<String>,
-    /// The operating system to compile for, where no device is named.
+    /// `OutputConfig.TargetPlatform.Os`.
     pub target_os: Option<String>,
-    /// The processor's architecture that goes with it.
+    /// `OutputConfig.TargetPlatform.Arch`.
     pub target_arch: Option<String>,
-    /// The accelerator that goes with them.
+    /// `OutputConfig.TargetPlatform.Accelerator`.
     pub target_accelerator: Option<String>,
-    /// Options for the compiler.
+    /// `OutputConfig.CompilerOptions`.
     pub compiler_options: Option<String>,
 }

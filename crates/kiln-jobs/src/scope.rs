@@ -89,7 +89,11 @@ impl Scope {
     /// Whether any of its places is in this bucket.
     #[must_use]
     pub fn names_bucket(&self, bucket: &str) -> bool {
-        let mut places = self.readable.iter().chain(&self.objects).chain(&self.written);
+        let mut places = self
+            .readable
+            .iter()
+            .chain(&self.objects)
+            .chain(&self.written);
         self.reads_all || places.any(|place| place.bucket() == bucket)
     }
 }

@@ -86,12 +86,15 @@ mod tests {
             "VpcConfig": {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
         }))
         .unwrap();
-        let at = |seconds| Timestamp::from_millis(seconds * 1000).unwrap();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000).unwrap();
         let mut state = CompilationState::new(at(10));
         for (n, event) in (11..).zip(events) {
             state.step(event, at(n), &Terms::of(&request));
         }
-        let (region, account) = ("us-east-1".parse().unwrap(), "123456789012".parse().unwrap());
+        let (region, account) = (
+            "us-east-1".parse().unwrap(),
+            "123456789012".parse().unwrap(),
+        );
         let arn = Arn::new(JobKind::Compilation, region, account, &"c".parse().unwrap());
         serde_json::to_value(describe(&arn, &request, &state).unwrap()).unwrap()
     }

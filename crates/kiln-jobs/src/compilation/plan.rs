@@ -21,8 +21,8 @@ pub(super) fn build(
     let input = place::input(job).map_err(JobError::Internal)?;
     let output = place::artifact(&job.output_config).map_err(JobError::Internal)?;
     let config = job.input_config.as_ref();
-    let config =
-        config.ok_or_else(|| JobError::Internal("a stored request has no InputConfig".to_owned()))?;
+    let config = config
+        .ok_or_else(|| JobError::Internal("a stored request has no InputConfig".to_owned()))?;
     let key = job.output_config.kms_key_id.clone();
     Ok(Plan::Compilation(Box::new(CompilationPlan {
         assignment,

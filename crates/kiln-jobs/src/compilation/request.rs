@@ -187,7 +187,14 @@ mod tests {
                 "You must specify either InputConfig or ModelPackageVersionArn.",
             ),
             (
-                |r| drop(r["OutputConfig"].as_object_mut().unwrap().remove("TargetDevice")),
+                |r| {
+                    drop(
+                        r["OutputConfig"]
+                            .as_object_mut()
+                            .unwrap()
+                            .remove("TargetDevice"),
+                    )
+                },
                 "You must specify either TargetDevice or TargetPlatform in OutputConfig.",
             ),
             (

@@ -36,7 +36,11 @@ impl TrainingJobs {
             size: request.max_results,
         };
         let page = self.shared.plane.page(&wanted, &alike, query(request))?;
-        let summaries = page.jobs.into_iter().map(summary).collect::<Result<_, _>>()?;
+        let summaries = page
+            .jobs
+            .into_iter()
+            .map(summary)
+            .collect::<Result<_, _>>()?;
         let mut answer = ListTrainingJobsResponse::new(summaries);
         answer.next_token = page.next;
         Ok(answer)

@@ -2,7 +2,9 @@
 
 use kiln_jobs::JobError;
 use kiln_jobs::training::check_tag_keys;
-use kiln_model::api::{AddTagsInput, AddTagsOutput, DeleteTagsInput, ListTagsInput, ListTagsOutput, Tag};
+use kiln_model::api::{
+    AddTagsInput, AddTagsOutput, DeleteTagsInput, ListTagsInput, ListTagsOutput, Tag,
+};
 use kiln_store::{StoreError, TAG_LIMIT};
 
 use super::write;
@@ -42,7 +44,10 @@ pub(super) fn list_tags(services: &Services, request: &ListTagsInput) -> Result<
     })
 }
 
-pub(super) async fn delete_tags(services: &Services, request: DeleteTagsInput) -> Result<Reply, Fault> {
+pub(super) async fn delete_tags(
+    services: &Services,
+    request: DeleteTagsInput,
+) -> Result<Reply, Fault> {
     let DeleteTagsInput {
         resource_arn,
         tag_keys,
