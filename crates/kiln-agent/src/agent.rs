@@ -11,11 +11,12 @@ use kiln_data::{Credentials, Objects, Patience, Transport};
 use tokio::sync::watch;
 
 use crate::bodies::ShownBodies;
+use crate::compilation::Compilation;
 use crate::courier::Courier;
 use crate::life::Life;
 use crate::plan::{Assignment, Plan, StorePlan};
 use crate::removal::remove_instance;
-use crate::report::{Ending, Orders, Outcome, Report, SERVER_HEADER};
+use crate::report::{Ending, Orders, Report, SERVER_HEADER};
 use crate::spool::Spool;
 use crate::surroundings::Surroundings;
 use crate::{AgentError, work};
@@ -126,10 +127,7 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
 async fn live(plan: Plan, surroundings: Surroundings) -> Ending {
     match plan {
         Plan::Training(plan) => Life::new(*plan, surroundings).live().await,
-        Plan::Compilation(_) => Ending {
-            outcome: Outcome::Failed("this agent cannot compile".to_owned()),
-            stored: false,
-        },
+        Plan::Compilation(plan) => Compilation::new(*plan, surroundings).live().await,
     }
 }
 

@@ -10,7 +10,6 @@
 //! behind is settled.
 
 use std::convert::Infallible;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -20,6 +19,7 @@ use crate::capture::Matcher;
 use crate::failure;
 use crate::image::Images;
 use crate::inputs::Inputs;
+use crate::judgement::{full, judge};
 use crate::opt_ml::{OptMl, WARM_POOL_CACHE};
 use crate::outputs::Synchronised;
 use crate::plan::{InstancePlan, SCRATCH};
@@ -27,10 +27,10 @@ use crate::profile::{Gauge, Profiler};
 use crate::records::Records;
 use crate::report::{Ending, Outcome, Report, Stage};
 use crate::rule;
-use crate::runtime::{Container, Exit, Mount, Network, ResolvedImage, Root, RuntimeError};
+use crate::runtime::{Container, Mount, Network, ResolvedImage, Root, RuntimeError};
 use crate::settlement::Settlement;
 use crate::surroundings::Surroundings;
-use crate::volume::{Exceeded, Volume};
+use crate::volume::Volume;
 use crate::work::{Work, Worked, failed, internal};
 
 /// The lists of the channels' objects, in the instance's directory.
@@ -199,23 +199,15 @@ impl Life {
         brought: &mut Brought,
         deadline: Instant,
     ) -> Result<Worked, Outcome> {
-        let runtime = self.images.runtime(&image);
-        let runtime = self
-            .around
-            .unless_cut(deadline, runtime)
-            .await?
-            .map_err(failed)?;
         let plan = &self.plan;
-        let opened = runtime.open_network(
-            &plan.assignment.instance,
-            plan.network,
-            &plan.assignment.site.control,
-            &plan.cluster,
+        let footing = self.around.footing(
+            &self.images,
+            &image,
+            &plan.assignment,
+            (plan.network, &plan.cluster),
+            deadline,
         );
-        let opened = self.around.unless_cut(deadline, opened).await;
-        // An engine that was asked for a network may yet make it.
-        let dropped = |_: &Outcome| self.around.unsettled.store(true, Ordering::Relaxed);
-        let network = opened.inspect_err(dropped)?.map_err(failed)?;
+        let (runtime, network) = footing.await?.map_err(failed)?;
         opt_ml
             .write_config(&self.plan, &network.interface)
             .map_err(internal)?;
@@ -244,21 +236,7 @@ impl Life {
             worked = working => worked,
             never = self.attend(brought, volume, tell) => match never {},
         };
-        let worked = match worked {
-            Ok(worked) => worked,
-            // A disk that the job has filled may fail more than the job.
-            Err(outcome @ Outcome::Failed(_)) => {
-                return Err(volume.full().await.map_or(outcome, full));
-            }
-            Err(cut) => return Err(cut),
-        };
-        let trouble = trouble.borrow().clone();
-        let trouble = match (worked.exit, trouble) {
-            // What failed for want of room may have been faster than the watch.
-            (exit, None) if exit != Exit::Code(0) => volume.full().await.map(full),
-            (_, trouble) => trouble,
-        };
-        Ok(worked.unless(trouble))
+        judge(worked, &trouble, volume).await
     }
 
     /// Serves inputs, keeps outputs in step and watches the volume for as long as
@@ -351,11 +329,6 @@ fn environment(plan: &InstancePlan, endpoint: Option<&str>) -> Vec<(String, Stri
         all.extend(added.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
     all
-}
-
-/// The outcome of a job that has filled more than it may.
-fn full(exceeded: Exceeded) -> Outcome {
-    Outcome::Failed(failure::of_volume(&exceeded))
 }
 
 fn outcome(worked: &Worked, message: Option<String>) -> Outcome {

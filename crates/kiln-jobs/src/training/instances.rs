@@ -17,6 +17,7 @@ use crate::{JobError, JobSession, Party};
 impl TrainingJobs {
     /// Finds the instances that an earlier server left.
     pub(super) async fn find_instances(&self, ours: Vec<Instance>) -> Result<(), JobError> {
+        self.bind_index().await?;
         self.find_warm_pools()?;
         let mut attempts = HashMap::<_, Vec<Instance>>::new();
         let (rules, hosts): (Vec<_>, Vec<_>) = ours

@@ -14,18 +14,37 @@ use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
 use nix::unistd::syncfs;
 
-use super::EnvironmentError;
 use crate::removal::remove_tree;
 
 /// How often those who wait look whether the builder said or did something.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Hears what is being done, a line at a time.
-pub(super) type Listener<'a> = &'a mut dyn FnMut(&str);
+pub(crate) type Listener<'a> = &'a mut dyn FnMut(&str);
+
+/// Why a directory could not be put on a shelf, or looked for there.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} {}: {source}", path.display())]
+pub struct ShelfError {
+    doing: &'static str,
+    path: PathBuf,
+    source: std::io::Error,
+}
+
+impl ShelfError {
+    fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self {
+            doing,
+            path,
+            source,
+        }
+    }
+}
 
 /// The place where such directories stand.
 #[derive(Debug)]
-pub(super) struct Shelf {
+pub(crate) struct Shelf {
     directory: PathBuf,
 }
 
@@ -43,17 +62,16 @@ impl Shelf {
 
     /// The directory called `name`, made by `build` unless it exists. `build` is
     /// given an empty directory to fill.
-    pub fn get_or_make(
+    pub fn get_or_make<E: From<ShelfError>>(
         &self,
         name: &str,
         listener: Listener,
-        build: impl FnOnce(&Path, Listener) -> Result<(), EnvironmentError>,
-    ) -> Result<PathBuf, EnvironmentError> {
+        build: impl FnOnce(&Path, Listener) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
         if let Some(made) = self.get(name) {
             return Ok(made);
         }
-        fs::create_dir_all(&self.directory)
-            .map_err(EnvironmentError::io("creating", &self.directory))?;
+        fs::create_dir_all(&self.directory).map_err(ShelfError::io("creating", &self.directory))?;
         let _turn = self.wait_for_turn(name, listener)?;
         match self.get(name) {
             Some(made) => Ok(made),
@@ -61,17 +79,17 @@ impl Shelf {
         }
     }
 
-    fn make(
+    fn make<E: From<ShelfError>>(
         &self,
         name: &str,
         listener: Listener,
-        build: impl FnOnce(&Path, Listener) -> Result<(), EnvironmentError>,
-    ) -> Result<PathBuf, EnvironmentError> {
+        build: impl FnOnce(&Path, Listener) -> Result<(), E>,
+    ) -> Result<PathBuf, E> {
         let partial = self.beside(name, "partial");
         clear(&partial)?;
-        fs::create_dir(&partial).map_err(EnvironmentError::io("creating", &partial))?;
+        fs::create_dir(&partial).map_err(ShelfError::io("creating", &partial))?;
         let diary = self.beside(name, "log");
-        let mut written = File::create(&diary).map_err(EnvironmentError::io("creating", &diary))?;
+        let mut written = File::create(&diary).map_err(ShelfError::io("creating", &diary))?;
         let mut say = |line: &str| {
             // The diary is for those who wait; they can do without it.
             let _ = writeln!(written, "{line}");
@@ -83,30 +101,26 @@ impl Shelf {
         }
         let made = self.directory.join(name);
         flush(&partial)?;
-        fs::rename(&partial, &made).map_err(EnvironmentError::io("renaming", &partial))?;
+        fs::rename(&partial, &made).map_err(ShelfError::io("renaming", &partial))?;
         Ok(made)
     }
 
     /// Waits until nobody else builds `name`, passing on what the builder says.
-    fn wait_for_turn(
-        &self,
-        name: &str,
-        listener: Listener,
-    ) -> Result<Flock<File>, EnvironmentError> {
+    fn wait_for_turn(&self, name: &str, listener: Listener) -> Result<Flock<File>, ShelfError> {
         let path = self.beside(name, "lock");
         let mut file = OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(&path)
-            .map_err(EnvironmentError::io("opening", &path))?;
+            .map_err(ShelfError::io("opening", &path))?;
         let mut diary = Follower::new(self.beside(name, "log"));
         loop {
             match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
                 Ok(turn) => return Ok(turn),
                 Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => file = back,
                 Err((_, errno)) => {
-                    return Err(EnvironmentError::io("locking", path)(errno.into()));
+                    return Err(ShelfError::io("locking", path)(errno.into()));
                 }
             }
             diary.follow(listener);
@@ -151,14 +165,14 @@ impl Follower {
 }
 
 /// What is renamed must not be found empty after a loss of power.
-fn flush(path: &Path) -> Result<(), EnvironmentError> {
-    let file = File::open(path).map_err(EnvironmentError::io("opening", path))?;
-    syncfs(&file).map_err(|errno| EnvironmentError::io("flushing", path)(errno.into()))
+fn flush(path: &Path) -> Result<(), ShelfError> {
+    let file = File::open(path).map_err(ShelfError::io("opening", path))?;
+    syncfs(&file).map_err(|errno| ShelfError::io("flushing", path)(errno.into()))
 }
 
 /// Removes what an interrupted builder left.
-fn clear(path: &Path) -> Result<(), EnvironmentError> {
-    remove_tree(path).map_err(EnvironmentError::io("removing", path))
+fn clear(path: &Path) -> Result<(), ShelfError> {
+    remove_tree(path).map_err(ShelfError::io("removing", path))
 }
 
 #[cfg(test)]
@@ -173,8 +187,8 @@ mod tests {
         (directory, shelf)
     }
 
-    fn failure() -> EnvironmentError {
-        EnvironmentError::Unknown("x".to_owned())
+    fn failure() -> ShelfError {
+        ShelfError::io("building", "x")(std::io::Error::other("odd"))
     }
 
     #[test]
@@ -191,7 +205,7 @@ mod tests {
                     listener("at work");
                     thread::sleep(PATIENCE * 4);
                     fs::write(place.join("file"), "x").expect("a file");
-                    Ok(())
+                    Ok::<_, ShelfError>(())
                 },
             );
             assert!(made.expect("a directory").join("file").is_file());
@@ -218,7 +232,7 @@ mod tests {
         });
         assert!(failed.is_err());
         assert_eq!(shelf.get("a"), None);
-        let made = shelf.get_or_make("a", &mut |_| (), |_, _| Ok(()));
+        let made = shelf.get_or_make("a", &mut |_| (), |_, _| Ok::<_, ShelfError>(()));
         assert_eq!(
             fs::read_dir(made.expect("a directory"))
                 .expect("entries")
@@ -234,7 +248,7 @@ mod tests {
         fs::create_dir_all(&left).expect("a directory");
         fs::write(left.join("half"), "x").expect("a file");
         let made = shelf
-            .get_or_make("a", &mut |_| (), |_, _| Ok(()))
+            .get_or_make("a", &mut |_| (), |_, _| Ok::<_, ShelfError>(()))
             .expect("a directory");
         assert!(!made.join("half").exists());
         assert!(!left.exists());
