@@ -66,9 +66,9 @@ impl Tools {
             let mut progress = |progress: Progress<'_>| say(progress.to_string());
             let prepared = environments.prepare_named(name, &mut progress)?;
             tools.take(name, &prepared);
-            if let (TREES, Plan::Build(build)) = (name, &checked.target.plan) {
+            if let (Some(kind), Plan::Build(build)) = (parts_with(name), &checked.target.plan) {
                 let zig = prepared.packages.join(ZIG);
-                let wanted = (&build.platform, Kind::Trees);
+                let wanted = (&build.platform, kind);
                 tools.parts = Some(parts::prepare(cache, &zig, wanted, say)?);
             }
         }
@@ -85,6 +85,15 @@ impl Tools {
     pub(super) fn visible(&self) -> BTreeSet<PathBuf> {
         let own = self.environments.values().chain(&self.parts).cloned();
         own.chain(self.installations.iter().cloned()).collect()
+    }
+}
+
+/// The parts that an environment's compiler goes with.
+fn parts_with(environment: &str) -> Option<Kind> {
+    match environment {
+        TREES => Some(Kind::Trees),
+        NETWORKS => Some(Kind::Neural),
+        _ => None,
     }
 }
 
