@@ -1,29 +1,31 @@
-"""Runs an ONNX model with ONNX Runtime: MODEL INPUTS.npz... each to OUTPUTS beside it.
+"""Runs an ONNX model with ONNX Runtime: MODEL CASE...
 
-For `x/inputs-3.npz` the answers go to `x/outputs-3.npz`, an array for each output.
+Each case is a directory with `input-0.npy` and so on, in the order of the model's
+inputs; the answers go to `output-0.npy` and so on beside them. The last line says
+which release has answered.
 """
 
 import sys
+from pathlib import Path
 
 import numpy
 import onnxruntime
 
 
-def main(model: str, *inputs: str) -> None:
+def main(model: str, *cases: str) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    names = [output.name for output in session.get_outputs()]
-    wanted = {value.name for value in session.get_inputs()}
-    for path in inputs:
-        with numpy.load(path, allow_pickle=False) as arrays:
-            given = {name: arrays[name] for name in arrays.files if name in wanted}
-        answers = dict(zip(names, session.run(names, given)))
-        # The names may be ones that a zip archive or numpy's keywords would not take.
-        numbered = {str(index): answers[name] for index, name in enumerate(names)}
-        numpy.savez(path.replace("inputs-", "outputs-"), **numbered)
-    print(f"ONNX Runtime {onnxruntime.__version__}: {len(inputs)} answers")
+    names = [value.name for value in session.get_inputs()]
+    for case in map(Path, cases):
+        given = {
+            name: numpy.load(case / f"input-{index}.npy", allow_pickle=False)
+            for index, name in enumerate(names)
+        }
+        for index, answer in enumerate(session.run(None, given)):
+            numpy.save(case / f"output-{index}.npy", numpy.asarray(answer), allow_pickle=False)
+    print(f"ONNX Runtime {onnxruntime.__version__}")
 
 
 main(*sys.argv[1:])

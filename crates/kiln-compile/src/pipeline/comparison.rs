@@ -147,28 +147,29 @@ mod tests {
     fn answers_are_the_same_within_the_tolerance_and_up_to_leading_ones() {
         let nan = f64::NAN;
         let inf = f64::INFINITY;
-        let cases: [(&[usize], &[f64], &[usize], &[f64], Option<&str>); 7] = [
-            (&[1, 2], &[1.0, 2.0], &[2], &[1.0, 2.0], None),
-            (&[2], &[100.0, 0.009], &[2], &[100.0, 0.0], None),
+        type Shaped<'a> = (&'a [usize], &'a [f64]);
+        let cases: [(Shaped<'_>, Shaped<'_>, Option<&str>); 7] = [
+            ((&[1, 2], &[1.0, 2.0]), (&[2], &[1.0, 2.0]), None),
+            ((&[2], &[100.0, 0.009]), (&[2], &[100.0, 0.0]), None),
             (
-                &[2],
-                &[100.0, 0.02],
-                &[2],
-                &[100.0, 0.0],
+                (&[2], &[100.0, 0.02]),
+                (&[2], &[100.0, 0.0]),
                 Some("output y differs from the reference by 2.000e-2 at element 1"),
             ),
-            (&[2], &[nan, inf], &[2], &[nan, inf], None),
-            (&[1], &[nan], &[1], &[1.0], Some("NaN where 1 is expected")),
-            (&[1], &[-inf], &[1], &[inf], Some("by inf")),
+            ((&[2], &[nan, inf]), (&[2], &[nan, inf]), None),
             (
-                &[2, 1],
-                &[1.0, 1.0],
-                &[2],
-                &[1.0, 1.0],
+                (&[1], &[nan]),
+                (&[1], &[1.0]),
+                Some("NaN where 1 is expected"),
+            ),
+            ((&[1], &[-inf]), (&[1], &[inf]), Some("by inf")),
+            (
+                (&[2, 1], &[1.0, 1.0]),
+                (&[2], &[1.0, 1.0]),
                 Some("has the sizes [2, 1]"),
             ),
         ];
-        for (shape, found, expected_shape, expected, refusal) in cases {
+        for ((shape, found), (expected_shape, expected), refusal) in cases {
             let compared = compare(
                 "y",
                 &array(shape, found),

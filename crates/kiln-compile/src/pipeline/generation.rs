@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::array::{Array, ArrayError, Element};
+use crate::dlr::TensorInfo;
 
 /// Numbers for an input of this type and these sizes. Floats lie around 0 as
 /// normalised data does. Integers are 0 or 1, since a larger one may be the
@@ -11,7 +12,7 @@ use crate::array::{Array, ArrayError, Element};
 ///
 /// # Errors
 /// When the input is larger than memory can be.
-pub fn numbers(element: Element, shape: &[usize], seed: u64) -> Result<Array, ArrayError> {
+fn numbers(element: Element, shape: &[usize], seed: u64) -> Result<Array, ArrayError> {
     let mut random = StdRng::seed_from_u64(seed);
     let count = shape.iter().product();
     let number = |_: usize| match element {
@@ -21,6 +22,22 @@ pub fn numbers(element: Element, shape: &[usize], seed: u64) -> Result<Array, Ar
         _ => f64::from(u8::from(random.random::<bool>())),
     };
     Array::of(element, shape.to_vec(), (0..count).map(number))
+}
+
+/// Numbers for all inputs of a model, others for each seed; sizes that it leaves
+/// open become `open`.
+///
+/// # Errors
+/// When an input is of a type that nobody knows, or larger than memory can be.
+pub fn example(inputs: &[TensorInfo], open: usize, seed: u64) -> Result<Vec<Array>, ArrayError> {
+    let array = |(input, place): (&TensorInfo, u64)| {
+        let shape = input.shape.iter();
+        let shape: Vec<_> = shape
+            .map(|size| usize::try_from(*size).unwrap_or(open))
+            .collect();
+        numbers(input.kind.parse()?, &shape, seed << 16 | place)
+    };
+    inputs.iter().zip(0..).map(array).collect()
 }
 
 #[cfg(test)]

@@ -35,6 +35,17 @@ pub struct Report {
     pub files: BTreeMap<String, u64>,
 }
 
+impl Report {
+    /// The target, and what the code is for.
+    #[must_use]
+    pub fn built_for(&self) -> String {
+        match &self.platform {
+            Some(platform) => format!("{} ({platform})", self.target),
+            None => self.target.clone(),
+        }
+    }
+}
+
 /// An input or an output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Port {

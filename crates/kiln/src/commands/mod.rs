@@ -1,6 +1,8 @@
 //! The commands, one module each.
 
 mod agent;
+mod artifact;
+mod bench;
 pub mod completions;
 mod cp;
 mod describe;
@@ -10,6 +12,7 @@ mod images;
 mod interrupt;
 mod jobs;
 mod logs;
+mod predict;
 mod quickstart;
 pub mod sagemaker;
 mod serve;
@@ -46,6 +49,10 @@ enum Command {
     Stop(stop::Stop),
     /// Copy files to an S3, or objects to this machine.
     Cp(cp::Cp),
+    /// Run a compiled artifact on this machine.
+    Predict(predict::Predict),
+    /// Measure how fast a compiled artifact runs on this machine.
+    Bench(bench::Bench),
     /// Print the hook that makes a shell complete commands, options and jobs.
     Completions(completions::Completions),
     /// Serve the API until interrupted. Running jobs outlive the server.
@@ -97,6 +104,8 @@ impl Kiln {
             Command::Logs(logs) => logs.run(),
             Command::Stop(stop) => stop.run(),
             Command::Cp(cp) => cp.run(),
+            Command::Predict(predict) => predict.run(),
+            Command::Bench(bench) => bench.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
             Command::Env(directory) => env::run(&directory.data_dir),
