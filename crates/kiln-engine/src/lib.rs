@@ -76,6 +76,9 @@ pub trait Engine: Send + Sync {
     /// When the machine is too small for them and may not run them smaller.
     fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity>;
 
+    /// What an instance gets that is content with less: so much, or what there is.
+    fn up_to(&self, most: &Size) -> Share;
+
     /// Sets room aside for all of a job's instances, or answers that there is
     /// none now.
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>>;

@@ -20,8 +20,8 @@ use kiln_agent::plan::Plan;
 use kiln_agent::removal::remove_instance;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
 
-use crate::fitting::{Fitting, fit};
-use crate::instance_types::InstanceTypes;
+use crate::fitting::{Fitting, fit, up_to};
+use crate::instance_types::{InstanceTypes, Size};
 use crate::machine::{Machine, Room};
 use crate::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
 
@@ -140,6 +140,10 @@ impl Engine for LocalEngine {
         let sized = types.iter().map(|name| (*name, self.types.size(name)));
         let hosts: Vec<_> = sized.collect();
         fit(&self.room, &hosts, self.fitting)
+    }
+
+    fn up_to(&self, most: &Size) -> Share {
+        up_to(&self.room, most)
     }
 
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {

@@ -2,12 +2,19 @@
 //! crash. No sockets, no processes: the world is reached through the store, an
 //! engine and a view of the buckets.
 
+pub mod compilation;
+mod jobs;
 mod keys;
+mod plane;
 mod roles;
+mod scope;
 pub mod training;
 
+pub use jobs::Jobs;
 pub use keys::{JobSession, Party, SessionKeys};
+pub use plane::{ReportError, Session};
 pub use roles::{CreatedRole, policies};
+pub use scope::{Access, Scope};
 
 use std::path::PathBuf;
 

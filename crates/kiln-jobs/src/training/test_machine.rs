@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use kiln_agent::plan::{FastFile, Plan};
 use kiln_agent::runtime::embedded::Tolerance;
 use kiln_agent::runtime::{ControlAddress, Limits};
-use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
+use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share, Size};
 use kiln_store::Store;
 
 use super::TrainingJobs;
+use crate::plane::{self, Kind, Plane};
 use crate::{Buckets, BucketsError, Identity, SessionKeys, Settings};
 
 /// What every host of the machine gets.
@@ -63,6 +64,10 @@ impl Engine for Machine {
             shares: vec![SHARE; types.len()],
             remark: None,
         })
+    }
+
+    fn up_to(&self, _: &Size) -> Share {
+        SHARE
     }
 
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
@@ -158,13 +163,19 @@ pub(super) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine
         external_store: None,
     };
     let keys = SessionKeys::new(b"secret");
-    TrainingJobs::new(
+    TrainingJobs::new(Plane::new(
         settings,
         store.clone(),
         engine.clone(),
         Arc::new(Full),
         keys,
-    )
+    ))
+}
+
+/// Has a control plane run its jobs.
+pub(super) async fn start(jobs: &TrainingJobs) {
+    let kind: Arc<dyn Kind> = Arc::new(jobs.clone());
+    plane::start(&jobs.shared.plane, vec![kind]).await.unwrap();
 }
 
 /// Waits until something holds.

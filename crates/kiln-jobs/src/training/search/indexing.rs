@@ -33,8 +33,8 @@ impl TrainingJobs {
     }
 
     /// Writes the index, whenever it has fallen behind. Never ends.
-    pub(in super::super) async fn keep_indexed(self) {
-        let mut commits = self.shared.store.search.commits();
+    pub(crate) async fn keep_indexed(self) {
+        let mut commits = self.shared.plane.store.search.commits();
         loop {
             if let Err(error) = self.catch_up().await {
                 tracing::error!(%error, "the index of searches could not be written");
@@ -49,7 +49,7 @@ impl TrainingJobs {
 
     async fn catch_up(&self) -> Result<(), JobError> {
         loop {
-            let index = self.shared.store.search.clone();
+            let index = self.shared.plane.store.search.clone();
             let marks = off_the_loop(move || Ok(index.marks(MOST_MARKS)?)).await?;
             if marks.len() <= BEHIND {
                 return Ok(());
@@ -66,7 +66,7 @@ impl TrainingJobs {
         block: i64,
         marks: Vec<SearchMark>,
     ) -> Result<(), JobError> {
-        let index = self.shared.store.search.clone();
+        let index = self.shared.plane.store.search.clone();
         let read = index.clone();
         let columns = off_the_loop(move || {
             let mut columns = BlockWriter::default();
