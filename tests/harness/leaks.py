@@ -77,6 +77,11 @@ def end_every_job(server) -> None:
             sagemaker.stop_training_job(TrainingJobName=job)
         except sagemaker.exceptions.ClientError:
             pass  # It has ended meanwhile.
+    for job in _open_compilations(sagemaker):
+        try:
+            sagemaker.stop_compilation_job(CompilationJobName=job)
+        except sagemaker.exceptions.ClientError:
+            pass  # It has ended meanwhile.
     for agent in processes.agents_of(str(server.data_dir)):
         try:
             os.kill(agent, signal.SIGKILL)
@@ -92,7 +97,8 @@ def _left(server, groups_before: set[str]) -> list[str]:
     groups = empty_groups() - groups_before
     if not (directories or working or mounts or groups):
         return []
-    running = _instances_of(directories, instances, _open_jobs(server.client("sagemaker")))
+    sagemaker = server.client("sagemaker")
+    running = _instances_of(directories, instances, _open_jobs(sagemaker) | _targets(sagemaker))
     lines = processes.command_lines()
     said = [f"the directory of the instance {name}" for name in directories - running]
     said += [
@@ -121,14 +127,41 @@ def _open_jobs(sagemaker) -> set[str]:
     return {job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"]}
 
 
+def _open_compilations(sagemaker) -> set[str]:
+    """The compilation jobs that have not ended."""
+    pages = [
+        page
+        for status in ("STARTING", "INPROGRESS", "STOPPING")
+        for page in sagemaker.get_paginator("list_compilation_jobs").paginate(StatusEquals=status)
+    ]
+    return {job["CompilationJobName"] for page in pages for job in page["CompilationJobSummaries"]}
+
+
 def _instances_of(directories: set[str], instances: Path, jobs: set[str]) -> set[str]:
     """Those of the instances that work for one of these jobs."""
     found = set()
     for name in directories:
         plan = _read(instances / name / "plan.json")
-        if plan and json.loads(plan)["environment"]["TRAINING_JOB_NAME"] in jobs:
+        if plan and _job_of(json.loads(plan)) in jobs:
             found.add(name)
     return found
+
+
+def _job_of(plan: dict) -> str:
+    """The job that an instance's plan is for: its name, or where a compilation stores."""
+    if plan.get("kind") == "compilation":
+        output = plan["output"]
+        return f"s3://{output['bucket']}/{output['key']}".rpartition("/")[0]
+    return plan["environment"]["TRAINING_JOB_NAME"]
+
+
+def _targets(sagemaker) -> set[str]:
+    """Where the compilation jobs that have not ended store their artifacts."""
+    jobs = [
+        sagemaker.describe_compilation_job(CompilationJobName=name)
+        for name in _open_compilations(sagemaker)
+    ]
+    return {job["OutputConfig"]["S3OutputLocation"].rstrip("/") for job in jobs}
 
 
 def _read(path) -> str:
