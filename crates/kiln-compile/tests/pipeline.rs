@@ -139,3 +139,35 @@ fn what_is_no_model_is_refused_in_the_owners_words() {
     assert!(error.starts_with(start), "{error}");
     assert!(!outcome.artifact.exists());
 }
+
+#[test]
+fn a_network_becomes_an_artifact_that_answers_as_onnx_runtime_does() {
+    let Some(tools) = tools() else { return };
+    let order = Order {
+        data_input_config: Some("{'image': [1, 3, 16, 16]}".to_owned()),
+        ..order("ONNX")
+    };
+    let model = data("onnx/convolutions.onnx");
+    let files = [("convolutions.onnx", model.as_path())];
+    let outcome = compile(&tools, &order, Kind::Neural, &files);
+    let compiled = outcome.compiled.unwrap_or_else(|error| {
+        panic!("{error}\n{}", outcome.log.join("\n"));
+    });
+    assert_eq!(
+        compiled.derived_data_input_config.as_deref(),
+        Some("{\"image\": [1,3,16,16]}")
+    );
+    let mut artifact = Artifact::open(&outcome.artifact).unwrap();
+    let report = artifact.report().unwrap().clone();
+    let Verification::Verified(evidence) = report.verification else {
+        panic!("{:?}", report.verification);
+    };
+    assert!(
+        evidence.reference.starts_with("ONNX Runtime"),
+        "{evidence:?}"
+    );
+    let image = Array::of(Element::Float32, vec![1, 3, 16, 16], vec![0.5; 768]).unwrap();
+    let answers = artifact.predict(vec![image]).unwrap();
+    let total: f64 = answers[0].1.values().sum();
+    assert!((total - 1.0).abs() < 1e-5, "{answers:?}");
+}

@@ -69,9 +69,7 @@ impl From<PythonError> for CompileError {
 impl From<NeuralError> for CompileError {
     fn from(error: NeuralError) -> Self {
         match error {
-            NeuralError::Compiler(_) | NeuralError::File { .. } | NeuralError::Toolchain(_) => {
-                Self::Tool(error.to_string())
-            }
+            NeuralError::Compiler(_) | NeuralError::File { .. } => Self::Tool(error.to_string()),
             NeuralError::Operators(_)
             | NeuralError::Rejected(_)
             | NeuralError::Target(_)

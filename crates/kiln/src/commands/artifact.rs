@@ -72,12 +72,18 @@ impl Given {
             return Err(format!("the model has no input {unknown:?}; it has {names:?}").into());
         }
         let array = |name: &&String| {
-            let found = given.iter().find(|(given, _)| given.as_ref() == Some(*name));
+            let found = given
+                .iter()
+                .find(|(given, _)| given.as_ref() == Some(*name));
             found.map(|(_, array)| array.clone()).ok_or_else(|| {
                 format!("the model takes {names:?}: give each with --input NAME=FILE").into()
             })
         };
-        names.iter().map(array).collect::<Result<_, Failure>>().map(Some)
+        names
+            .iter()
+            .map(array)
+            .collect::<Result<_, Failure>>()
+            .map(Some)
     }
 }
 
@@ -86,7 +92,10 @@ impl Source {
     fn read(&self) -> Result<Vec<(Option<String>, Array)>, Failure> {
         let named = |error: String| format!("{}: {error}", self.path.display());
         let bytes = std::fs::read(&self.path).map_err(|error| named(error.to_string()))?;
-        let extension = self.path.extension().and_then(|extension| extension.to_str());
+        let extension = self
+            .path
+            .extension()
+            .and_then(|extension| extension.to_str());
         let wrong = |error: kiln_compile::array::ArrayError| named(error.to_string());
         let array = match extension {
             Some("npz") => {

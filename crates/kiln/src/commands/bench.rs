@@ -40,12 +40,17 @@ impl Bench {
         artifact.predict(inputs)?;
         let measured = artifact.time(span)?;
         let latency = measured.ok_or("nothing was measured")?;
-        let then = artifact.report().and_then(|report| match &report.verification {
-            Verification::Verified(evidence) => evidence.latency,
-            Verification::BuiltNotRun { .. } => None,
-        });
+        let then = artifact
+            .report()
+            .and_then(|report| match &report.verification {
+                Verification::Verified(evidence) => evidence.latency,
+                Verification::BuiltNotRun { .. } => None,
+            });
         if self.json {
-            say(format!("{:#}", json!({"now": latency, "when_compiled": then})))?;
+            say(format!(
+                "{:#}",
+                json!({"now": latency, "when_compiled": then})
+            ))?;
             return Ok(());
         }
         say(painted(STRONG, "milliseconds of a run, on one thread"))?;

@@ -3,6 +3,7 @@
 mod agent;
 mod artifact;
 mod bench;
+mod compile;
 pub mod completions;
 mod cp;
 mod describe;
@@ -75,6 +76,12 @@ enum Command {
         /// The instance's directory.
         directory: PathBuf,
     },
+    /// Compile a model. An agent starts this, in a container.
+    #[command(hide = true)]
+    Compile {
+        /// What is to be compiled, and with what.
+        task: PathBuf,
+    },
     /// Start one container. An agent starts this.
     #[command(hide = true)]
     Shim {
@@ -114,6 +121,7 @@ impl Kiln {
             Command::Interrupt(interrupt) => interrupt.run(),
             Command::SageMaker(sagemaker) => return sagemaker.run(),
             Command::Agent { directory } => agent::run(&directory),
+            Command::Compile { task } => return compile::main(&task),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };
         match outcome {

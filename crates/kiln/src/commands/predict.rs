@@ -29,9 +29,8 @@ impl Predict {
         let mut artifact = self.given.open()?;
         let Some(inputs) = self.given.read(&artifact)? else {
             let inputs = artifact.inputs().iter();
-            let inputs = inputs.map(|input| {
-                format!("  {} {} {:?}", input.name, input.kind, input.shape)
-            });
+            let inputs =
+                inputs.map(|input| format!("  {} {} {:?}", input.name, input.kind, input.shape));
             let inputs: Vec<_> = inputs.collect();
             let message = format!(
                 "give the model its inputs with --input FILE; it takes\n{}",
@@ -43,7 +42,11 @@ impl Predict {
         if let (Some(path), Some((name, answer))) = (&self.output, answers.first()) {
             std::fs::write(path, write_npy(answer))
                 .map_err(|error| format!("{}: {error}", path.display()))?;
-            remark(format!("{name} {:?} is in {}", answer.shape(), path.display()));
+            remark(format!(
+                "{name} {:?} is in {}",
+                answer.shape(),
+                path.display()
+            ));
             return Ok(());
         }
         if self.json {
@@ -87,6 +90,8 @@ fn table(answer: &Array) -> String {
         false => value.to_string(),
     };
     let values: Vec<String> = answer.values().map(text).collect();
-    let rows = values.chunks(columns).map(|row| format!("{}\n", row.join(",")));
+    let rows = values
+        .chunks(columns)
+        .map(|row| format!("{}\n", row.join(",")));
     rows.collect()
 }
