@@ -72,14 +72,16 @@ def left_by_ended_jobs(server, groups_before: set[str], known: set[str]) -> list
 def end_every_job(server) -> None:
     """Stops all jobs, and those that do not listen by the loss of their agents."""
     sagemaker = server.client("sagemaker")
-    for job in _open_jobs(sagemaker):
+    stops = [
+        (sagemaker.stop_training_job, {"TrainingJobName": job}) for job in _open_jobs(sagemaker)
+    ]
+    stops += [
+        (sagemaker.stop_compilation_job, {"CompilationJobName": job})
+        for job in _open_compilations(sagemaker)
+    ]
+    for stop, job in stops:
         try:
-            sagemaker.stop_training_job(TrainingJobName=job)
-        except sagemaker.exceptions.ClientError:
-            pass  # It has ended meanwhile.
-    for job in _open_compilations(sagemaker):
-        try:
-            sagemaker.stop_compilation_job(CompilationJobName=job)
+            stop(**job)
         except sagemaker.exceptions.ClientError:
             pass  # It has ended meanwhile.
     for agent in processes.agents_of(str(server.data_dir)):
@@ -98,7 +100,8 @@ def _left(server, groups_before: set[str]) -> list[str]:
     if not (directories or working or mounts or groups):
         return []
     sagemaker = server.client("sagemaker")
-    running = _instances_of(directories, instances, _open_jobs(sagemaker) | _targets(sagemaker))
+    compiling = bool(_open_compilations(sagemaker))
+    running = _instances_of(directories, instances, _open_jobs(sagemaker), compiling)
     lines = processes.command_lines()
     said = [f"the directory of the instance {name}" for name in directories - running]
     said += [
@@ -137,31 +140,24 @@ def _open_compilations(sagemaker) -> set[str]:
     return {job["CompilationJobName"] for page in pages for job in page["CompilationJobSummaries"]}
 
 
-def _instances_of(directories: set[str], instances: Path, jobs: set[str]) -> set[str]:
-    """Those of the instances that work for one of these jobs."""
+def _instances_of(
+    directories: set[str], instances: Path, jobs: set[str], compiling: bool
+) -> set[str]:
+    """Those of the instances that work for one of these jobs; those of compilations, whose
+    plans name no job, if any is being compiled."""
     found = set()
     for name in directories:
-        plan = _read(instances / name / "plan.json")
-        if plan and _job_of(json.loads(plan)) in jobs:
+        text = _read(instances / name / "plan.json")
+        if not text:
+            continue
+        plan = json.loads(text)
+        if plan["kind"] == "compilation":
+            works = compiling
+        else:
+            works = plan["environment"]["TRAINING_JOB_NAME"] in jobs
+        if works:
             found.add(name)
     return found
-
-
-def _job_of(plan: dict) -> str:
-    """The job that an instance's plan is for: its name, or where a compilation stores."""
-    if plan.get("kind") == "compilation":
-        output = plan["output"]
-        return f"s3://{output['bucket']}/{output['key']}".rpartition("/")[0]
-    return plan["environment"]["TRAINING_JOB_NAME"]
-
-
-def _targets(sagemaker) -> set[str]:
-    """Where the compilation jobs that have not ended store their artifacts."""
-    jobs = [
-        sagemaker.describe_compilation_job(CompilationJobName=name)
-        for name in _open_compilations(sagemaker)
-    ]
-    return {job["OutputConfig"]["S3OutputLocation"].rstrip("/") for job in jobs}
 
 
 def _read(path) -> str:
