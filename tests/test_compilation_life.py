@@ -11,15 +11,16 @@ import os
 import signal
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness import leaks, processes
-from harness.compilations import Compilations, archive, xgboost_model
 from harness.crashes import AGENT, BOTH, SERVER
 from harness.fault_proxy import Fault, FaultProxy, in_front_of
-from harness.jobs import fresh_name
+from harness.jobs import Jobs
+from harness.models import PATIENCE, ModelCompilations, xgboost_model
 from harness.server import Server
 
 # Enough for the compiler to be seen at work.
@@ -29,23 +30,22 @@ STOPPED_WITHIN = 30
 
 
 @pytest.fixture
-def own_compilations(own_server) -> Compilations:
+def own_compilations(own_jobs) -> ModelCompilations:
     """Compilations on the test's own server."""
-    return Compilations(own_server)
+    return ModelCompilations(own_jobs)
 
 
-def small(compilations: Compilations) -> str:
-    """The archive of a model that is compiled at once."""
-    return compilations.put(f"{fresh_name('model')}.tar.gz", archive({"m.json": xgboost_model()}))
+def small(compilations: ModelCompilations) -> str:
+    """A model that is compiled at once."""
+    return compilations.put(xgboost_model())
 
 
-def large(compilations: Compilations) -> str:
-    """The archive of a model that takes its time."""
-    model = archive({"m.json": xgboost_model(MANY_TREES)})
-    return compilations.put(f"{fresh_name('model')}.tar.gz", model)
+def large(compilations: ModelCompilations) -> str:
+    """A model that takes its time."""
+    return compilations.put(xgboost_model(MANY_TREES))
 
 
-def left_nothing(compilations: Compilations, name: str) -> None:
+def left_nothing(compilations: ModelCompilations, name: str) -> None:
     """Asserts that a job has stored nothing and left no upload."""
     assert compilations.outputs(name) == {}
     assert compilations.uploads() == []
@@ -71,14 +71,14 @@ def suspend(server: Server, within: float = 30) -> None:
 
 
 def test_a_compilation_stores_one_artifact_with_its_digest(own_compilations):
-    name = own_compilations.create(small(own_compilations))
-    job = own_compilations.wait(name)
+    name = own_compilations.compile(small(own_compilations))
+    job = own_compilations.wait(name, within=PATIENCE)
     assert job["CompilationJobStatus"] == "COMPLETED", (
         job.get("FailureReason"),
         own_compilations.lines(name),
     )
-    [(key, artifact)] = own_compilations.outputs(name).items()
-    assert job["ModelArtifacts"]["S3ModelArtifacts"] == f"s3://{own_compilations.bucket}/{key}"
+    [(uri, artifact)] = own_compilations.outputs(name).items()
+    assert job["ModelArtifacts"]["S3ModelArtifacts"] == uri
     assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(artifact).hexdigest()
     assert job["CompilationStartTime"] <= job["CompilationEndTime"]
     assert own_compilations.uploads() == []
@@ -92,10 +92,10 @@ def test_an_archive_that_is_missing_is_named(own_compilations):
     proxy = in_front_of(own_compilations.server)
     # It goes away between the create call and the download.
     proxy.plan(lambda request: request.reads(".tar.gz"), Fault("refuse"), times=2)
-    name = own_compilations.create(model)
+    name = own_compilations.compile(model)
     key = model.removeprefix(f"s3://{bucket}/")
-    own_compilations.s3.delete_object(Bucket=bucket, Key=key)
-    job = own_compilations.wait(name)
+    own_compilations.jobs.s3.delete_object(Bucket=bucket, Key=key)
+    job = own_compilations.wait(name, within=PATIENCE)
     assert job["CompilationJobStatus"] == "FAILED"
     assert job["FailureReason"] == (
         f"ClientError: InputConfiguration: S3 object does not exist. Bucket: {bucket}, Key: {key}"
@@ -105,8 +105,8 @@ def test_an_archive_that_is_missing_is_named(own_compilations):
 
 
 def test_a_model_that_cannot_be_read_fails_in_the_cloud_s_words(own_compilations):
-    model = own_compilations.put("broken.tar.gz", b"this is no archive")
-    job = own_compilations.wait(name := own_compilations.create(model))
+    model = own_compilations.jobs.put("broken.tar.gz", b"this is no archive")
+    job = own_compilations.wait(name := own_compilations.compile(model), within=PATIENCE)
     assert job["CompilationJobStatus"] == "FAILED"
     assert job["FailureReason"].startswith(
         "ClientError: InputConfiguration: Unable to untar input model."
@@ -115,10 +115,10 @@ def test_a_model_that_cannot_be_read_fails_in_the_cloud_s_words(own_compilations
 
 
 @contextmanager
-def held_download(compilations: Compilations):
+def held_download(compilations: ModelCompilations):
     proxy = in_front_of(compilations.server)
     proxy.plan(lambda request: request.reads(".tar.gz"), Fault("stall", after=10))
-    name = compilations.create(small(compilations))
+    name = compilations.compile(small(compilations))
     wait_for_request(proxy, lambda request: request.reads(".tar.gz"))
     yield name
     proxy.release()
@@ -126,10 +126,10 @@ def held_download(compilations: Compilations):
 
 
 @contextmanager
-def held_upload(compilations: Compilations):
+def held_upload(compilations: ModelCompilations):
     proxy = in_front_of(compilations.server)
     proxy.plan(lambda request: request.writes("model-ml_c5.tar.gz"), Fault("hold", after=10))
-    name = compilations.create(small(compilations))
+    name = compilations.compile(small(compilations))
     wait_for_request(proxy, lambda request: request.writes("model-ml_c5.tar.gz"))
     yield name
     proxy.release()
@@ -137,17 +137,21 @@ def held_upload(compilations: Compilations):
 
 
 @contextmanager
-def held_work(compilations: Compilations):
-    name = compilations.create(large(compilations))
-    compilations.wait_for_work(name)
+def held_work(compilations: ModelCompilations):
+    name = compilations.compile(large(compilations))
+    compilations.wait(name, "INPROGRESS", within=PATIENCE)
     suspend(compilations.server)
     yield name
 
 
-def wait_for_request(proxy: FaultProxy, holds, within: float = 300) -> None:
+def wait_for_request(proxy: FaultProxy, holds) -> None:
+    wait_until(lambda: any(holds(request) for request in list(proxy.seen)))
+
+
+def wait_until(holds, within: float = PATIENCE) -> None:
     until = time.monotonic() + within
-    while not any(holds(request) for request in list(proxy.seen)):
-        assert time.monotonic() < until, proxy.seen
+    while not holds():
+        assert time.monotonic() < until
         time.sleep(0.02)
 
 
@@ -165,12 +169,10 @@ def test_a_stop_does_not_wait_for_tools(busybox, tmp_path):
     tools = tmp_path / "cache" / "tools"
     tools.mkdir(parents=True)
     server = Server(environment={"KILN_CACHE_DIR": str(tmp_path / "cache")}).start()
-    compilations = Compilations(server)
+    compilations = ModelCompilations(Jobs(server))
     with locked(tools / ".uv-0.13.8.lock"):
-        name = compilations.create(small(compilations))
-        compilations.wait_until(
-            name, lambda _: any("(once)" in x for x in compilations.lines(name))
-        )
+        name = compilations.compile(small(compilations))
+        wait_until(lambda: any("(once)" in line for line in compilations.lines(name)))
         compilations.stop(name)
         job = compilations.wait(name, within=STOPPED_WITHIN)
     assert job["CompilationJobStatus"] == "STOPPED"
@@ -187,11 +189,10 @@ def locked(path: Path):
 
 @pytest.mark.parametrize("held", [held_work, held_upload])
 def test_the_time_limit_cuts_the_work_short(own_compilations, held, monkeypatch):
-    create = own_compilations.create
+    compile_model = own_compilations.compile
     limit = {"MaxRuntimeInSeconds": 5}
-    monkeypatch.setattr(
-        own_compilations, "create", lambda model: create(model, StoppingCondition=limit)
-    )
+    limited = partial(compile_model, StoppingCondition=limit)
+    monkeypatch.setattr(own_compilations, "compile", limited)
     with held(own_compilations) as name:
         job = own_compilations.wait(name, within=60)
         assert job["CompilationJobStatus"] == "FAILED"
@@ -200,12 +201,12 @@ def test_the_time_limit_cuts_the_work_short(own_compilations, held, monkeypatch)
 
 
 def test_a_compilation_outlives_its_server(own_compilations):
-    name = own_compilations.create(large(own_compilations))
-    own_compilations.wait_for_work(name)
+    name = own_compilations.compile(large(own_compilations))
+    own_compilations.wait(name, "INPROGRESS", within=PATIENCE)
     SERVER.strike(own_compilations.server)
     own_compilations.server.start()
-    own_compilations.reconnect()
-    job = own_compilations.wait(name)
+    own_compilations.jobs.reconnect()
+    job = own_compilations.wait(name, within=PATIENCE)
     assert job["CompilationJobStatus"] == "COMPLETED", job.get("FailureReason")
     [artifact] = own_compilations.outputs(name).values()
     assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(artifact).hexdigest()
@@ -217,7 +218,7 @@ def test_a_compilation_whose_agent_dies_fails(own_compilations, victim):
         victim.strike(own_compilations.server)
         if victim.server:
             own_compilations.server.start()
-            own_compilations.reconnect()
+            own_compilations.jobs.reconnect()
         job = own_compilations.wait(name, within=60)
         assert job["CompilationJobStatus"] == "FAILED", job
         left_nothing(own_compilations, name)

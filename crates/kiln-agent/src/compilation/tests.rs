@@ -19,7 +19,8 @@ const MISSING: &str = "<Error><Code>NoSuchKey</Code><Message>None such.</Message
 const BEGUN: &str = "<InitiateMultipartUploadResult><Bucket>b</Bucket><Key>k</Key>\
     <UploadId>u</UploadId></InitiateMultipartUploadResult>";
 
-const STORED: &str = "<CompleteMultipartUploadResult><ETag>\"x\"</ETag></CompleteMultipartUploadResult>";
+const STORED: &str =
+    "<CompleteMultipartUploadResult><ETag>\"x\"</ETag></CompleteMultipartUploadResult>";
 
 /// A compilation in a directory of its own, with a store that answers as it is told.
 struct Rig {
@@ -154,7 +155,11 @@ async fn what_is_stored_is_reported_with_its_digest() {
     rig.compilation.store(&workplace, deadline).await.unwrap();
     let seen = seen.lock().unwrap();
     let methods: Vec<_> = seen.iter().map(|line| line.split(' ').next()).collect();
-    assert_eq!(methods, [Some("POST"), Some("PUT"), Some("POST")], "{seen:?}");
+    assert_eq!(
+        methods,
+        [Some("POST"), Some("PUT"), Some("POST")],
+        "{seen:?}"
+    );
     let to = "/b/out/model-ml_c5.tar.gz?";
     assert!(seen.iter().all(|line| line.contains(to)), "{seen:?}");
     let [Report::Compiled(compiled)] = &rig.reports()[..] else {
