@@ -11,6 +11,7 @@ mod definitions;
 mod error;
 mod lower;
 mod module;
+mod signature;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -21,6 +22,7 @@ use std::io::{self, Write};
 pub use error::ImportError;
 use kiln_graph::model::Model;
 pub use module::{ENTRY, Module};
+pub use signature::{convolutions, signature};
 
 /// Makes a program of a network.
 ///
