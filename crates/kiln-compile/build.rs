@@ -3,7 +3,7 @@
 //! The crate `eerie-sys` brings the whole of IREE. What a loader of neural networks
 //! needs of it is what `native/iree/sources.txt` lists and the headers that those files
 //! include. They go into one archive with the headers that IREE's own build would
-//! generate (`native/iree/generated`), and `neural::loader` compiles them for a target.
+//! generate (`native/iree/generated`), and `parts` compiles them for a target.
 
 use std::collections::BTreeMap;
 use std::fs;

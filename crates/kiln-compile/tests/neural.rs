@@ -1,20 +1,20 @@
-//! Networks through IREE's compiler and the loader's C sources, on this machine.
+//! Networks through IREE's compiler and the loader's, on this machine.
 //!
 //! The tests need the Python packages `iree-base-compiler` and `ziglang`, and run where
 //! `KILN_COMPILER_PACKAGES` names the folder that they are installed in.
 
 #![allow(clippy::unwrap_used)]
 
-use std::ffi::{CString, c_char, c_int, c_void};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
+use kiln_compile::dlr::{Client, DlrError, Tensor};
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
 use kiln_compile::neural::{
-    Built, Device, Engine, Iree, Network, NeuralError, Signature, Tensor, Trials, Verdict, loader,
+    self, Built, Device, Engine, Iree, Network, NeuralError, Signature, Trials, Verdict,
 };
+use kiln_compile::parts::{self, Kind, Toolchain};
 use kiln_compile::target::{Arch, Os, Platform};
 
 /// A convolution of 1×2×4×4 with two channels out, all weights 1, and a ReLU.
@@ -53,8 +53,8 @@ fn packages() -> Option<PathBuf> {
     folder
 }
 
-fn tensor(name: &str, shape: &[u64]) -> Tensor {
-    Tensor {
+fn tensor(name: &str, shape: &[u64]) -> neural::Tensor {
+    neural::Tensor {
         name: name.to_owned(),
         kind: "float32".to_owned(),
         shape: shape.iter().copied().map(Some).collect(),
@@ -88,91 +88,37 @@ fn build(engine: &Iree, mlir: &str, trials: &mut Trials<'_>) -> Result<Built, Ne
     engine.build(&network, trials)
 }
 
-/// The loader's sources as a library with the functions of `model.h`.
-fn model_library(packages: &Path, folder: &Path) -> PathBuf {
-    let sources = loader::unpack(folder).unwrap();
-    let library = folder.join("libmodel.so");
-    let status = Command::new(packages.join("ziglang/zig"))
-        .args(["cc", "-shared", "-fPIC", "-O1", "-w", "-o"])
-        .arg(&library)
-        .args(
-            sources
-                .includes
-                .iter()
-                .map(|path| format!("-I{}", path.display())),
-        )
-        .args(sources.defines.iter().map(|define| format!("-D{define}")))
-        .args(&sources.files)
-        .args(
-            sources
-                .libraries
-                .iter()
-                .map(|library| format!("-l{library}")),
-        )
-        .env("ZIG_GLOBAL_CACHE_DIR", folder.join("zig"))
-        .env("ZIG_LOCAL_CACHE_DIR", folder.join("zig"))
-        .status()
-        .unwrap();
-    assert!(status.success());
-    library
+/// This machine's parts, which are kept beside what cargo builds.
+fn parts(packages: &Path, device: &Device) -> PathBuf {
+    let Device::Cpu(platform) = device else {
+        panic!("parts are for processors");
+    };
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(parts::name(platform, Kind::Neural));
+    if !home.join("libdlr.so").exists() {
+        let toolchain = Toolchain::new(packages.join("ziglang/zig"));
+        let begun = Instant::now();
+        let log = |step: &str| eprintln!("{step}");
+        parts::make(&toolchain, platform, Kind::Neural, &home, &log).unwrap();
+        eprintln!("parts: {:.1} s", begun.elapsed().as_secs_f64());
+    }
+    home
 }
 
-/// Opens the model in a folder and runs it once.
-fn answer(library: &Path, folder: &Path, input: &[f32]) -> Result<(Vec<f32>, Duration), String> {
-    type Open = unsafe extern "C" fn(*const c_char, *mut *mut c_void, *mut c_char) -> c_int;
-    type Set = unsafe extern "C" fn(
-        *mut c_void,
-        i32,
-        *const i64,
-        i32,
-        *const c_void,
-        *mut c_char,
-    ) -> c_int;
-    type Run = unsafe extern "C" fn(*mut c_void, *mut c_char) -> c_int;
-    type Get = unsafe extern "C" fn(*const c_void, i32) -> *const c_void;
-    type Close = unsafe extern "C" fn(*mut c_void);
-    let mut error = [0_u8; 1024];
-    let said = |error: &[u8]| {
-        String::from_utf8_lossy(error)
-            .trim_end_matches('\0')
-            .to_owned()
-    };
-    let path = CString::new(folder.to_str().unwrap()).unwrap();
-    // SAFETY: the library was made of the sources that model.h describes, and what it
-    // answers is used as described there.
-    unsafe {
-        let library = libloading::Library::new(library).unwrap();
-        let mut model = std::ptr::null_mut();
-        let error_at = error.as_mut_ptr().cast();
-        if library.get::<Open>(b"model_open").unwrap()(path.as_ptr(), &raw mut model, error_at) != 0
-        {
-            return Err(said(&error));
-        }
-        let shape = [1_i64, 2, 4, 4];
-        let set = library.get::<Set>(b"model_set_input").unwrap();
-        assert_eq!(
-            set(model, 0, shape.as_ptr(), 4, input.as_ptr().cast(), error_at),
-            0
-        );
-        assert_ne!(
-            set(model, 0, shape.as_ptr(), 3, input.as_ptr().cast(), error_at),
-            0
-        );
-        assert_eq!(
-            said(&error),
-            "input x has the shape 1x2x4x4, and 1x2x4 was given"
-        );
-        let begun = Instant::now();
-        let run = library.get::<Run>(b"model_run").unwrap();
-        if run(model, error_at) != 0 {
-            return Err(said(&error));
-        }
-        let time = begun.elapsed();
-        let output = library.get::<Get>(b"model_get_output").unwrap()(model, 0);
-        let values = std::slice::from_raw_parts(output.cast::<f32>(), 8).to_vec();
-        library.get::<Close>(b"model_close").unwrap()(model);
-        Ok((values, time))
-    }
+/// Opens the model in a folder as clients do, and runs it once.
+fn answer(parts: &Path, folder: &Path, input: &[f32]) -> Result<(Vec<f32>, Duration), DlrError> {
+    fs::copy(parts.join("libdlr.so"), folder.join("libdlr.so")).unwrap();
+    let mut client = Client::open(folder)?;
+    assert_eq!(client.backend().unwrap(), "tvm");
+    let wrong = Tensor::of_floats("x", &[1, 2, 4], &input[..8]);
+    let refused = client.set_input(&wrong).unwrap_err().to_string();
+    assert!(refused.contains("1x2x4x4"), "{refused}");
+    client.set_input(&Tensor::of_floats("x", &[1, 2, 4, 4], input))?;
+    let begun = Instant::now();
+    client.run()?;
+    let time = begun.elapsed();
+    let output = client.output(0)?;
+    assert_eq!(output.info.shape, [1, 2, 2, 2]);
+    Ok((output.floats().unwrap(), time))
 }
 
 #[test]
@@ -180,14 +126,13 @@ fn the_fastest_preset_that_answers_rightly_is_kept() {
     let Some(packages) = packages() else { return };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let native = tempfile::tempdir().unwrap();
-    let library = model_library(&packages, native.path());
+    let parts = parts(&packages, &host());
     let engine = Iree::open(&packages.join(LIBRARY), host(), home.path()).unwrap();
     let mut lines = Vec::new();
-    let mut judge = |folder: &Path| match answer(&library, folder, &[0.5; 32]) {
+    let mut judge = |folder: &Path| match answer(&parts, folder, &[0.5; 32]) {
         Ok((values, time)) if values == [9.0; 8] => Verdict::Holds(time),
         Ok((values, _)) => Verdict::Fails(format!("{values:?}")),
-        Err(error) => Verdict::Fails(error),
+        Err(error) => Verdict::Fails(error.to_string()),
     };
     let built = build(
         &engine,

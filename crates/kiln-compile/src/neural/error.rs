@@ -44,10 +44,6 @@ pub enum NeuralError {
         /// What the system said.
         source: io::Error,
     },
-
-    /// The toolchain did not make the loader.
-    #[error("The loader of neural networks could not be built: {0}")]
-    Toolchain(String),
 }
 
 impl NeuralError {

@@ -1,8 +1,8 @@
 //! Neural networks: from IREE's form of one to a module that `libdlr.so` runs.
 //!
 //! `compiler` drives IREE's compiler, `device` and `presets` say with which flags,
-//! `engine` is the seam that engines stand behind, and `loader` has the C sources of
-//! what opens a module at a client's.
+//! and `engine` is the seam that engines stand behind. What opens a module at a client's
+//! is made by `parts`.
 
 pub mod compiler;
 mod device;
@@ -10,7 +10,6 @@ mod engine;
 mod error;
 pub mod import;
 mod iree;
-pub mod loader;
 mod presets;
 mod signature;
 

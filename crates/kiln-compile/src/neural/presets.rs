@@ -71,7 +71,7 @@ impl Preset {
                 Self::ChannelsLastIm2col,
                 Self::Plain,
             ],
-            Device::Cpu(platform) if wide(platform.arch) => vec![Self::Plain, Self::Tiled],
+            Device::Cpu(platform) if wide(platform.arch) => vec![Self::Tiled, Self::Plain],
             Device::Cpu(_) | Device::Cuda(_) | Device::Vulkan(_) => vec![Self::Plain],
         }
     }
@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn the_safe_preset_comes_first() {
         assert_eq!(presets(Arch::X86_64, true)[0], "im2col");
-        assert_eq!(presets(Arch::Arm64, false), ["plain", "tiled"]);
+        assert_eq!(presets(Arch::Arm64, false), ["tiled", "plain"]);
         assert_eq!(presets(Arch::ArmEabihf, true), ["plain"]);
         let cuda = Device::Cuda("sm_80".to_owned());
         assert_eq!(Preset::for_network(&cuda, true), [Preset::Plain]);

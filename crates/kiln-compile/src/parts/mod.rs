@@ -8,6 +8,7 @@
 mod error;
 mod link;
 mod make;
+mod neural;
 mod recipe;
 mod target;
 mod toolchain;
@@ -29,18 +30,22 @@ use recipe::Recipe;
 pub enum Kind {
     /// Those of tree ensembles: the kernel's object and the loader.
     Trees,
+    /// Those of neural networks: the loader over IREE's runtime.
+    Neural,
 }
 
 impl Kind {
     fn recipe(self, platform: &Platform) -> Recipe {
         match self {
             Self::Trees => trees::recipe(platform),
+            Self::Neural => neural::recipe(platform),
         }
     }
 
     fn word(self) -> &'static str {
         match self {
             Self::Trees => "trees",
+            Self::Neural => "neural",
         }
     }
 }
