@@ -8,9 +8,10 @@ use std::io::{self, BufRead as _, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
-use kiln_compile::neural::import::{convolutions, import, signature};
-use kiln_compile::neural::{Device, Engine as _, Iree, MODULE, Network, Trials};
+use kiln_compile::neural::import::{ENTRY, import};
+use kiln_compile::neural::{Device, Engine as _, Iree, MODULE, Network, Signature, Trials};
 use kiln_compile::target::{Arch, Os, Platform};
+use kiln_graph::clean::{Sizes, clean};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let packages = std::env::var_os("KILN_COMPILER_PACKAGES").ok_or("no KILN_COMPILER_PACKAGES")?;
@@ -45,15 +46,17 @@ fn here() -> Device {
 }
 
 fn compile(engine: &Iree, path: &Path, scratch: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let model = kiln_graph::onnx::open(path)?;
+    let model = clean(kiln_graph::onnx::open(path)?, &Sizes::new())?;
     let program = scratch.join("program.mlirbc");
     let mut file = BufWriter::new(File::create(&program)?);
     import(&model)?.write_bytecode(&mut file)?;
     file.flush()?;
+    let mut nodes = model.graph.nodes.iter();
     let network = Network {
         mlir: Mlir::File(&program),
-        signature: &signature(&model)?,
-        convolutions: convolutions(&model),
+        // For a loader, which these modules have none of.
+        signature: &Signature::new(ENTRY, Vec::new(), Vec::new()),
+        convolutions: nodes.any(|node| node.operator.contains("Conv")),
     };
     let mut trials = Trials {
         scratch,

@@ -11,7 +11,6 @@ mod definitions;
 mod error;
 mod lower;
 mod module;
-mod signature;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -22,7 +21,6 @@ use std::io::{self, Write};
 pub use error::ImportError;
 use kiln_graph::model::Model;
 pub use module::{ENTRY, Module};
-pub use signature::{convolutions, signature};
 
 /// Makes a program of a network.
 ///
