@@ -323,3 +323,49 @@ fn an_open_model_is_used_by_one_thread_after_another() {
         }
     });
 }
+
+/// The Python that `KILN_TEST_DLR` names has AWS's `dlr` package.
+#[test]
+fn dlr_itself_opens_a_model() {
+    let Some(python) = std::env::var_os("KILN_TEST_DLR") else {
+        eprintln!("skipped: KILN_TEST_DLR names no Python with the dlr package");
+        return;
+    };
+    for name in MODELS {
+        let Some((ensemble, folder)) = native(name) else {
+            return;
+        };
+        let rows: Vec<Vec<f32>> = rows(name)
+            .into_iter()
+            .filter(|row| is_finite(row))
+            .collect();
+        let given = folder.path().join("rows.json");
+        std::fs::write(&given, serde_json::to_vec(&rows).unwrap()).unwrap();
+        let mut client = std::process::Command::new(&python);
+        client.arg(data("client.py")).arg(folder.path()).arg(&given);
+        let output = client.output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{complaint}");
+        // The package logs its errors to the same place.
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let said: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
+        for answers in ["answers", "single"] {
+            let answers: Vec<Vec<f32>> = serde_json::from_value(said[answers].clone()).unwrap();
+            let shape = [rows.len() as i64, ensemble.outputs() as i64];
+            let output = Tensor::of_floats("output", &shape, &answers.concat());
+            agree(name, &ensemble, &rows, &output);
+        }
+        assert_eq!(said["inputs"], serde_json::json!(["data"]));
+        assert_eq!(said["outputs"], serde_json::json!(["output"]));
+        assert_eq!(said["types"], serde_json::json!(["float32", "float32"]));
+        assert_eq!(said["metadata"], false);
+        assert_eq!(said["given_back"], true);
+        let refusal = said["refusal"].as_str().unwrap();
+        assert!(refusal.contains("its rows have 999 values"), "{refusal}");
+    }
+}
+
+/// JSON has no word for the others.
+fn is_finite(row: &[f32]) -> bool {
+    row.iter().all(|value| value.is_finite())
+}

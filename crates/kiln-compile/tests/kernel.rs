@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kiln_compile::trees::{
-    Ensemble, KERNEL, KERNEL_FLAGS, MODEL, pack, read_lightgbm, read_xgboost,
+    Ensemble, KERNEL, KERNEL_FLAGS, MODEL, pack, read_lightgbm, read_sklearn, read_xgboost,
 };
 use serde_json::Value;
 
@@ -128,13 +128,14 @@ fn the_kernel_answers_as_the_evaluator_does() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let kernel = kernel();
     let mut built = 0;
-    for folder in ["xgboost-3.2.0", "lightgbm-4.6.0"] {
+    for folder in ["xgboost-3.2.0", "lightgbm-4.6.0", "scikit-learn-1.9.1"] {
         for file in std::fs::read_dir(data.join(folder)).unwrap() {
             let path = file.unwrap().path();
             let bytes = std::fs::read(&path).unwrap();
             let ensemble = match path.extension().unwrap().to_str().unwrap() {
                 "ubj" => read_xgboost(&bytes),
                 "txt" => read_lightgbm(&bytes),
+                "trees" => read_sklearn(&bytes),
                 _ => continue,
             };
             // Some models are there to be refused.

@@ -2,6 +2,7 @@
 //! that a model's meaning rests on. Fields that are left out are skipped when
 //! a file is read: documentation, and what concerns training and devices.
 
+use bytes::Bytes;
 use prost::Message;
 
 /// A model: a graph and the operator sets that it is written in.
@@ -355,9 +356,9 @@ pub struct TensorProto {
     /// The name, of an initializer.
     #[prost(string, tag = "8")]
     pub name: String,
-    /// All elements as bytes.
-    #[prost(bytes = "vec", tag = "9")]
-    pub raw_data: Vec<u8>,
+    /// All elements as bytes; they stay where the file's bytes are.
+    #[prost(bytes = "bytes", tag = "9")]
+    pub raw_data: Bytes,
     /// Elements of `Double` and, in pairs, of `Complex128`.
     #[prost(double, repeated, tag = "10")]
     pub double_data: Vec<f64>,
@@ -415,4 +416,5 @@ pub enum DataType {
     Uint4 = 21,
     Int4 = 22,
     Float4e2m1 = 23,
+    Float8e8m0 = 24,
 }

@@ -8,6 +8,7 @@ pub mod compiler;
 mod device;
 mod engine;
 mod error;
+pub mod import;
 mod iree;
 mod presets;
 mod signature;

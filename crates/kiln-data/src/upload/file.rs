@@ -1,13 +1,15 @@
 //! Storing one file: at once when it is small, else in parts.
 
+use std::convert::Infallible;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
 
-use super::multipart::{Part, Room, store_parts};
+use super::multipart::{Part, Room, store_parts_unless};
 use crate::tree::too_large;
 use crate::{DataError, Objects};
 
@@ -39,45 +41,70 @@ impl Uploader {
         &self,
         file: File,
         size: u64,
-        (bucket, key): (&str, &str),
+        target: (&str, &str),
     ) -> Result<(), DataError> {
+        let never = std::future::pending::<Infallible>();
+        match self.store_unless(file, size, target, never).await? {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(never) => match never {},
+        }
+    }
+
+    /// The same, unless it is called off before the object is about to appear:
+    /// then nothing of it is left when this returns.
+    pub async fn store_unless<C>(
+        &self,
+        file: File,
+        size: u64,
+        (bucket, key): (&str, &str),
+        called_off: impl Future<Output = C>,
+    ) -> Result<ControlFlow<C>, DataError> {
         if size > self.objects.largest_file() {
             let doing = format!("storing object s3://{bucket}/{key}");
             return Err(DataError::in_the_works(doing)(too_large(size)));
         }
         let file = Arc::new(file);
         let stored = if size <= PART {
-            self.store_whole(&file, size, (bucket, key)).await
+            self.store_whole(&file, size, (bucket, key), called_off)
+                .await
         } else {
-            self.store_in_parts(&file, size, (bucket, key)).await
+            self.store_in_parts(&file, size, (bucket, key), called_off)
+                .await
         };
         stored.map_err(|error| storing(error, bucket, key))
     }
 
-    async fn store_whole(
+    async fn store_whole<C>(
         &self,
         file: &Arc<File>,
         size: u64,
         (bucket, key): (&str, &str),
-    ) -> Result<(), DataError> {
-        let Part { body, room } = self.read(Arc::clone(file), 0, size).await?;
+        called_off: impl Future<Output = C>,
+    ) -> Result<ControlFlow<C>, DataError> {
+        let Part { body, room } = tokio::select! {
+            biased;
+            why = called_off => return Ok(ControlFlow::Break(why)),
+            part = self.read(Arc::clone(file), 0, size) => part?,
+        };
         let stored = self.objects.put(bucket, key, body).await;
         drop(room);
-        stored
+        stored.map(ControlFlow::Continue)
     }
 
-    async fn store_in_parts(
+    async fn store_in_parts<C>(
         &self,
         file: &Arc<File>,
         size: u64,
         target: (&str, &str),
-    ) -> Result<(), DataError> {
+        called_off: impl Future<Output = C>,
+    ) -> Result<ControlFlow<C>, DataError> {
         let length = part_size(size);
         let offsets = (0..size.div_ceil(length)).map(|number| number * length);
         let parts = futures::stream::iter(offsets)
             .then(move |offset| self.read(Arc::clone(file), offset, length.min(size - offset)))
             .boxed();
-        store_parts(&self.objects, target, parts).await.map(drop)
+        let stored = store_parts_unless(&self.objects, target, parts, called_off).await?;
+        Ok(stored.map_continue(drop))
     }
 
     async fn read(&self, file: Arc<File>, offset: u64, length: u64) -> Result<Part, DataError> {
