@@ -5,6 +5,7 @@
 pub mod darknet;
 mod foreign;
 pub mod model;
+pub mod mxnet;
 pub mod onnx;
 pub mod proto;
 pub mod tflite;
