@@ -1,14 +1,15 @@
 """Makes the Darknet networks that tests/test_model_readers.py reads, each with
 OpenCV's answers. One environment: numpy==2.4.6 opencv-python-headless==4.14.0.94.
 
-A folder holds model.cfg, model.weights, and answers.npz with `in:NAME` and
-`out:NAME` of every input and output.
+A folder holds model.cfg, model.weights, and answers.bin.
 """
 
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+import answers
 
 HERE = Path(__file__).parent / "darknet"
 
@@ -64,7 +65,7 @@ stride=2
 [convolutional]  # 9
 batch_normalize=1
 filters=14
-size=3
+size=1
 stride=1
 pad=1
 activation=linear
@@ -191,7 +192,7 @@ def weights(name, rng):
         "everything": normed(8) + [small(8 * 27)]
         + [small(8), small(8 * 8)]
         + [small(8), small(8 * 2 * 9)]
-        + normed(14) + [small(14 * 48 * 9) * 0.2]
+        + normed(14) + [small(14 * 48) * 0.2]
         + [small(6), small(6 * 14)]
         + [small(7), small(7 * 14)],
         "classifier": [small(4), small(25 * 4)]
@@ -228,7 +229,7 @@ def region(x, boxes):
     return x.reshape(n, c, h, w)
 
 
-def answers(name, net, image):
+def outputs(name, net, image):
     net.setInput(image)
     if name == "everything":
         coarse, fine = net.forward(["bn_9", "conv_16"])
@@ -260,6 +261,6 @@ for place, (name, cfg) in enumerate(NETWORKS.items()):
     sizes = [int(line.split("=")[1]) for line in cfg.split() if line.startswith(("width=", "height=", "channels="))]
     width, height, channels = sizes
     image = rng.normal(size=(1, channels, height, width)).astype(np.float32)
-    outs = answers(name, net, image)
-    np.savez_compressed(folder / "answers.npz", **{"in:data": image}, **{f"out:{k}": v for k, v in outs.items()})
+    outs = outputs(name, net, image)
+    answers.write(folder, {"data": image}, outs)
     print(name, {k: v.shape for k, v in outs.items()})

@@ -2,8 +2,7 @@
 with LiteRT's answers. One environment: numpy==2.4.6 ai-edge-litert==2.3.0
 flatbuffers==25.12.19.
 
-A folder holds model.tflite, and answers.npz with `in:NAME` and `out:NAME` of
-every input and output. Most models are a row of operators on the same inputs,
+A folder holds model.tflite, and answers.bin. Most models are a row of operators on the same inputs,
 each with an output of its own.
 """
 
@@ -13,6 +12,8 @@ import ai_edge_litert.schema_py_generated as schema
 import flatbuffers
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
+
+import answers
 
 HERE = Path(__file__).parent / "tflite"
 OPS = schema.BuiltinOperator
@@ -107,12 +108,10 @@ class Net:
         for detail, value in zip(net.get_input_details(), inputs):
             net.set_tensor(detail["index"], value)
         net.invoke()
-        record = {f"in:{d['name']}": v for d, v in zip(net.get_input_details(), inputs)}
-        for detail in net.get_output_details():
-            value = net.get_tensor(detail["index"])
-            record[f"out:{detail['name']}"] = value
-        np.savez_compressed(folder / "answers.npz", **record)
-        print(name, len(content), len(record))
+        given = {d["name"]: v for d, v in zip(net.get_input_details(), inputs)}
+        outs = {d["name"]: net.get_tensor(d["index"]) for d in net.get_output_details()}
+        answers.write(folder, given, outs)
+        print(name, len(content), len(outs))
 
 
 class T(int):
