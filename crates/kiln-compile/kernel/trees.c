@@ -301,17 +301,8 @@ static void fill_leaves(struct slots *slots) {
         for (int r = 0; r < WIDEST; r++) slots->leaf[leaf].of[r] = (uint8_t)leaf;
 }
 
-/* Adds a tree's leaves for all rows. 32-bit sums of a group are kept in `totals`
- * as long as one tree after another adds to it. */
-static void add_sliced(size_t count, const float *leaves, const uint8_t *leaf, float *totals) {
-    for (size_t r = 0; r < count; r++) totals[r] += leaves[leaf[r]];
-}
-
-static void add_sliced_wide(size_t count, const float *leaves, const uint8_t *leaf,
-                            double *sums, size_t groups) {
-    for (size_t r = 0; r < count; r++) sums[r * groups] += leaves[leaf[r]];
-}
-
+/* 32-bit sums of a group are kept in `totals` as long as one tree after another
+ * adds to it. */
 static void load_totals(size_t count, const double *sums, size_t groups, float *totals) {
     for (size_t r = 0; r < count; r++) totals[r] = (float)sums[r * groups];
 }
@@ -334,7 +325,8 @@ static void predict_sliced(const struct header *head, take take, size_t count,
         for (size_t r = 0; r < count && slice.steps == 0; r++) leaf[r] = 0;
         take(PART(step, step) + slice.step, slice.steps, whole, ranks, slots);
         if (!head->single) {
-            add_sliced_wide(count, leaves, leaf, sums + slice.group, groups);
+            double *sum = sums + slice.group;
+            for (size_t r = 0; r < count; r++) sum[r * groups] += leaves[leaf[r]];
             continue;
         }
         if (slice.group != group) {
@@ -342,7 +334,7 @@ static void predict_sliced(const struct header *head, take take, size_t count,
             group = slice.group;
             load_totals(count, sums + group, groups, totals);
         }
-        add_sliced(count, leaves, leaf, totals);
+        for (size_t r = 0; r < count; r++) totals[r] += leaves[leaf[r]];
     }
     if (head->single) keep_totals(count, sums + group, groups, totals);
 }
