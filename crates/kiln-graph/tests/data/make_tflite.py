@@ -266,6 +266,21 @@ def dense(rng):
     net.save("dense", [rng.normal(size=(2, 3, 4)).astype("f4")])
 
 
+def recurrent(rng):
+    net = Net()
+    x = T(net.input("x", [2, 5, 3]))
+    none = T(-1)
+    for name, time_major, batch in (("lstm", False, 2), ("lstm_time_first", True, 5)):
+        w = [T(net.const(rng.normal(size=(4, 3)))) for _ in range(4)]
+        r = [T(net.const(rng.normal(size=(4, 4)))) for _ in range(4)]
+        b = [T(net.const(rng.normal(size=4))) for _ in range(4)]
+        states = [T(net.tensor(f"{name}_state{i}", [batch, 4])) for i in range(2)]
+        for state in states:
+            net.graph.tensors[state].isVariable = True
+        net.op("UNIDIRECTIONAL_SEQUENCE_LSTM", [x, *w, *r, none, none, none, *b, none, none, *states], name, [2, 5, 4], kind="UnidirectionalSequenceLSTMOptions", fusedActivationFunction=4, timeMajor=time_major)
+    net.save("recurrent", [rng.normal(size=(2, 5, 3)).astype("f4")])
+
+
 def quantised(rng, dtype):
     """A small network as the converter quantises it, of signed or unsigned bytes."""
     net = Net()
@@ -302,7 +317,7 @@ def quantised(rng, dtype):
     net.save(f"quantised_{dtype}", [rng.integers(info.min, info.max, (1, 8, 8, 3)).astype(dtype)])
 
 
-for place, make in enumerate([elementwise, integers, images, arranged, dense]):
+for place, make in enumerate([elementwise, integers, images, arranged, dense, recurrent]):
     make(np.random.default_rng(place))
 quantised(np.random.default_rng(10), "int8")
 quantised(np.random.default_rng(11), "uint8")
