@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT / "crates" / "kiln-graph" / "tests" / "data"
 sys.path.append(str(DATA))
 import answers as recorded  # noqa: E402
-MODELS = sorted(answers.parent for answers in DATA.glob("*/*/answers.bin"))
 
+MODELS = sorted(answers.parent for answers in DATA.glob("*/*/answers.bin"))
 
 
 @pytest.fixture(scope="module")
