@@ -11,13 +11,14 @@ use kiln_data::{Credentials, Objects, Patience, Transport};
 use tokio::sync::watch;
 
 use crate::bodies::ShownBodies;
+use crate::compilation::Compilation;
 use crate::courier::Courier;
-use crate::image::Images;
 use crate::life::Life;
-use crate::plan::{InstancePlan, StorePlan};
+use crate::plan::{Assignment, Plan, StorePlan};
 use crate::removal::remove_instance;
-use crate::report::{Orders, Report, SERVER_HEADER};
+use crate::report::{Ending, Orders, Report, SERVER_HEADER};
 use crate::spool::Spool;
+use crate::surroundings::Surroundings;
 use crate::{AgentError, work};
 
 /// The file an agent holds locked as long as it lives.
@@ -64,29 +65,27 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     };
     take_name();
     raise_descriptor_limit();
-    let plan = InstancePlan::read(directory).map_err(AgentError::io("reading the plan"))?;
+    let plan = Plan::read(directory).map_err(AgentError::io("reading the plan"))?;
     let spool = Spool::create(directory).map_err(AgentError::io("creating the spool"))?;
     let spool = Arc::new(spool);
     let http = client(Transport::Plain)?;
-    let courier = Courier::new(http.clone(), &plan);
+    let courier = Courier::new(http.clone(), plan.assignment());
     let (give, orders) = watch::channel(Orders::default());
-    let life = Life {
-        objects: objects(http, &plan, &courier)?.with_largest_file(plan.volume_bytes),
-        images: Images::open(&plan),
+    let instance = plan.assignment().instance.clone();
+    let is_first = plan.is_first();
+    let unsettled = Arc::new(AtomicBool::new(false));
+    let surroundings = Surroundings {
+        objects: objects(http, plan.assignment(), &courier)?,
         directory: directory.to_owned(),
         spool: spool.clone(),
-        orders,
-        unsettled: Arc::new(AtomicBool::new(false)),
-        plan,
+        orders: orders.clone(),
+        unsettled: unsettled.clone(),
     };
-    let instance = life.plan.instance.clone();
-    let (is_first, orders) = (life.plan.cluster.is_first(), life.orders.clone());
-    let unsettled = life.unsettled.clone();
     let listening = listen(&courier, directory, give);
     tokio::pin!(listening);
     let watched = spool.watch();
     let living = async move {
-        let ending = life.live().await;
+        let ending = live(plan, surroundings).await;
         spool
             .append([Report::Ended(ending)])
             .map_err(AgentError::io("writing down the end"))
@@ -122,6 +121,14 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
         removed.map_err(AgentError::io("removing the instance's directory"))?;
     }
     lived
+}
+
+/// Lives an instance to its end, by what its work is.
+async fn live(plan: Plan, surroundings: Surroundings) -> Ending {
+    match plan {
+        Plan::Training(plan) => Life::new(*plan, surroundings).live().await,
+        Plan::Compilation(plan) => Compilation::new(*plan, surroundings).live().await,
+    }
 }
 
 /// Calls this process what it is where processes are listed by name; the program
@@ -180,14 +187,14 @@ fn client(transport: Transport) -> Result<reqwest::Client, AgentError> {
 /// The way to the store of the job's data.
 fn objects(
     http: reqwest::Client,
-    plan: &InstancePlan,
+    assignment: &Assignment,
     courier: &Courier,
 ) -> Result<Objects, AgentError> {
     let StorePlan {
         endpoint,
         region,
         keys,
-    } = &plan.store;
+    } = &assignment.store;
     let token = Some(&keys.session_token).filter(|token| !token.is_empty());
     let credentials = Credentials {
         access_key: keys.access_key.clone(),
@@ -195,12 +202,12 @@ fn objects(
         session_token: token.cloned(),
     };
     let Some(endpoint) = endpoint.clone() else {
-        let control = plan.site.control.clone();
+        let control = assignment.site.control.clone();
         let location = Arc::new(move || control.current().map(|at| format!("http://{at}")));
         let objects = Objects::new(http, location, region, &credentials);
-        let bodies = Arc::new(ShownBodies::new(courier.clone(), &plan.site.data_dir));
+        let bodies = Arc::new(ShownBodies::new(courier.clone(), &assignment.site.data_dir));
         let objects = objects.with_local_bodies(bodies);
-        return Ok(objects.with_mark(SERVER_HEADER, &plan.server));
+        return Ok(objects.with_mark(SERVER_HEADER, &assignment.server));
     };
     let http = match Transport::of(&endpoint) {
         Transport::Plain => http,

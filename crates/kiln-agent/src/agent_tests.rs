@@ -96,12 +96,12 @@ async fn instance(own: usize, control: &Control) -> (tempfile::TempDir, PathBuf)
     let directory = all.path().join(format!("i{own}"));
     std::fs::create_dir(&directory).unwrap();
     let mut plan = plan(3, own);
-    plan.server = "ours".to_owned();
-    plan.site.control = ControlAddress::Fixed(control.listen().await);
-    plan.site.data_dir = all.path().join("data");
-    plan.site.cache_dir = all.path().join("cache");
-    plan.site.engine_socket = Some(all.path().join("no.socket"));
-    plan.write(&directory).unwrap();
+    plan.assignment.server = "ours".to_owned();
+    plan.assignment.site.control = ControlAddress::Fixed(control.listen().await);
+    plan.assignment.site.data_dir = all.path().join("data");
+    plan.assignment.site.cache_dir = all.path().join("cache");
+    plan.assignment.site.engine_socket = Some(all.path().join("no.socket"));
+    Plan::Training(Box::new(plan)).write(&directory).unwrap();
     (all, directory)
 }
 

@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
 use crate::AgentError;
-use crate::plan::InstancePlan;
+use crate::plan::Assignment;
 use crate::report::{
     Numbered, Orders, Receipt, Report, SERVER_HEADER, ShownBody, body_path, orders_path,
     reports_path,
@@ -93,15 +93,15 @@ fn verdict(status: StatusCode, ours: bool) -> Verdict {
 }
 
 impl Courier {
-    /// A courier for the plan's instance.
+    /// A courier for an instance.
     #[must_use]
-    pub fn new(http: Client, plan: &InstancePlan) -> Self {
+    pub fn new(http: Client, assignment: &Assignment) -> Self {
         Self {
             http,
-            control: plan.site.control.clone(),
-            server: plan.server.clone(),
-            token: plan.token.clone(),
-            instance: plan.instance.clone(),
+            control: assignment.site.control.clone(),
+            server: assignment.server.clone(),
+            token: assignment.token.clone(),
+            instance: assignment.instance.clone(),
         }
     }
 

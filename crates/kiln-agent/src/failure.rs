@@ -3,11 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
-use kiln_data::DataError;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
-
+use crate::left;
 use crate::runtime::{Exit, RuntimeError};
 use crate::volume::Exceeded;
+use kiln_data::DataError;
 
 /// The API's limit on a failure reason, and how much of the failure file counts.
 pub const LONGEST_REASON: usize = 1024;
@@ -156,28 +155,15 @@ pub(crate) fn read_exit_message(output: &Path) -> Option<String> {
     read(output, "message")
 }
 
-/// Reads what the work has to say for itself. It wrote what is there, so no
-/// symbolic link is followed: one could point at anything on the host.
+/// Reads what the work has to say for itself.
 fn read(output: &Path, name: &str) -> Option<String> {
-    let directory = std::fs::File::open(output).ok()?;
-    let how = OpenHow::new()
-        .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
-        .resolve(ResolveFlag::RESOLVE_NO_SYMLINKS | ResolveFlag::RESOLVE_BENEATH);
-    let file = std::fs::File::from(openat2(&directory, name, how).ok()?);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
+    let file = left::open(output, name).ok()?;
     let mut bytes = Vec::new();
     // A character takes four bytes at most.
     file.take(4 * LONGEST_REASON as u64)
         .read_to_end(&mut bytes)
         .ok()?;
-    Some(
-        String::from_utf8_lossy(&bytes)
-            .chars()
-            .take(LONGEST_REASON)
-            .collect(),
-    )
+    Some(shortened(&String::from_utf8_lossy(&bytes)))
 }
 
 #[cfg(test)]

@@ -167,7 +167,14 @@ async fn present(
         })),
         Mode::FastFile => {
             catalogue.write_manifest(&manifest).await?;
-            fast_file(plan.site.fast_file, objects, channel, catalogue, &directory).await
+            fast_file(
+                plan.assignment.site.fast_file,
+                objects,
+                channel,
+                catalogue,
+                &directory,
+            )
+            .await
         }
         Mode::File => {
             catalogue.write_manifest(&manifest).await?;

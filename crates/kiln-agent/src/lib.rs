@@ -5,9 +5,11 @@
 //! control plane, which it outlives and finds again.
 
 pub mod agent;
+mod aloud;
 mod bodies;
 mod capture;
 pub mod cluster;
+pub mod compilation;
 mod courier;
 pub mod failure;
 #[cfg(test)]
@@ -15,6 +17,8 @@ mod fuzz;
 pub mod gpu;
 pub mod image;
 mod inputs;
+mod judgement;
+mod left;
 mod life;
 mod opt_ml;
 mod outputs;
@@ -23,11 +27,14 @@ mod profile;
 mod records;
 pub mod removal;
 pub mod report;
+mod rooted;
 pub mod rule;
 pub mod runtime;
 mod settlement;
+mod shelf;
 pub mod spool;
 pub mod ssh;
+mod surroundings;
 #[cfg(test)]
 mod test_server;
 mod volume;

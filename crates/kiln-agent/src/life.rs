@@ -10,12 +10,8 @@
 //! behind is settled.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kiln_data::Objects;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -23,33 +19,28 @@ use crate::capture::Matcher;
 use crate::failure;
 use crate::image::Images;
 use crate::inputs::Inputs;
+use crate::judgement::{full, judge};
 use crate::opt_ml::{OptMl, WARM_POOL_CACHE};
 use crate::outputs::Synchronised;
 use crate::plan::{InstancePlan, SCRATCH};
 use crate::profile::{Gauge, Profiler};
 use crate::records::Records;
-use crate::report::{Ending, Orders, Outcome, Report, Stage};
+use crate::report::{Ending, Outcome, Report, Stage};
 use crate::rule;
-use crate::runtime::{Container, Exit, Mount, Network, ResolvedImage, Root, RuntimeError};
+use crate::runtime::{Container, Mount, Network, ResolvedImage, Root, RuntimeError};
 use crate::settlement::Settlement;
-use crate::spool::Spool;
-use crate::volume::{Exceeded, Volume};
-use crate::work::{Work, Worked, cut, failed, internal};
+use crate::surroundings::Surroundings;
+use crate::volume::Volume;
+use crate::work::{Work, Worked, failed, internal};
 
 /// The lists of the channels' objects, in the instance's directory.
 const LISTS: &str = "lists";
 
-/// What an instance's life needs.
+/// What the life of a training job's instance needs.
 pub(crate) struct Life {
-    pub(crate) plan: InstancePlan,
-    pub(crate) directory: PathBuf,
-    pub(crate) spool: Arc<Spool>,
-    pub(crate) objects: Objects,
-    pub(crate) images: Images,
-    /// What the control plane wants.
-    pub(crate) orders: watch::Receiver<Orders>,
-    /// Set when something of the container may be left, or come to be only now.
-    pub(crate) unsettled: Arc<AtomicBool>,
+    plan: InstancePlan,
+    images: Images,
+    around: Surroundings,
 }
 
 /// What stands ready for the work, and lasts as long as it.
@@ -61,6 +52,18 @@ struct Brought {
 }
 
 impl Life {
+    /// The life that a plan asks for.
+    pub(crate) fn new(plan: InstancePlan, surroundings: Surroundings) -> Self {
+        Self {
+            images: Images::open(&plan.assignment.site),
+            around: Surroundings {
+                objects: surroundings.objects.with_largest_file(plan.volume_bytes),
+                ..surroundings
+            },
+            plan,
+        }
+    }
+
     /// Lives it to its end. What goes wrong is part of the ending.
     pub(crate) async fn live(&self) -> Ending {
         let ending = self.stages().await;
@@ -71,19 +74,23 @@ impl Life {
     }
 
     async fn stages(&self) -> Result<Ending, Outcome> {
-        self.enter(Stage::Preparing)?;
+        self.around.enter(Stage::Preparing)?;
         let cache = self.plan.warm_pool_cache.as_deref();
-        let claimed = Volume::claim(&self.directory, cache, self.plan.volume_bytes);
+        let claimed = Volume::claim(&self.around.directory, cache, self.plan.volume_bytes);
         let volume = claimed.map_err(internal)?;
-        let opt_ml = OptMl::create(&self.directory).map_err(internal)?;
+        let opt_ml = OptMl::create(&self.around.directory).map_err(internal)?;
         let deadline = Instant::now() + Duration::from_secs(self.plan.max_runtime_seconds);
-        self.enter(Stage::Downloading)?;
+        self.around.enter(Stage::Downloading)?;
         let brought = self.bring(&opt_ml, &volume);
-        let brought = self.unless_cut(deadline, brought).await?;
+        let brought = self.around.unless_cut(deadline, brought).await?;
         let mut brought = brought.map_err(Outcome::Failed)?;
-        self.enter(Stage::DownloadingImage)?;
+        self.around.enter(Stage::DownloadingImage)?;
         let image = self
-            .unless_cut(deadline, self.images.resolve(&self.plan, &self.spool))
+            .around
+            .unless_cut(
+                deadline,
+                self.images.resolve(&self.plan, &self.around.spool),
+            )
             .await?;
         let image = image.map_err(|error| self.no_image(&error))?;
         let place = (&opt_ml, &volume);
@@ -97,20 +104,20 @@ impl Life {
         drop((inputs, records));
         let outcome = self.outcome(&worked, &opt_ml);
         // What is stored in the server's own S3 goes to the same disk once more.
-        let same_disk = self.plan.store.endpoint.is_none();
+        let same_disk = self.plan.assignment.store.endpoint.is_none();
         if same_disk && volume.used_up_disk() && matches!(outcome, Outcome::Failed(_)) {
             return Err(outcome);
         }
         // A job that is stopping stays so while its outputs are stored.
         if matches!(outcome, Outcome::Completed | Outcome::Failed(_)) {
-            self.enter(Stage::Uploading)?;
+            self.around.enter(Stage::Uploading)?;
         }
         self.warn_the_others(&outcome)?;
         let settlement = Settlement {
             plan: &self.plan,
-            directory: &self.directory,
-            objects: &self.objects,
-            orders: &self.orders,
+            directory: &self.around.directory,
+            objects: &self.around.objects,
+            orders: &self.around.orders,
         };
         let known = outcome.clone();
         let settled = settlement.settle(outcome, opt_ml, &mut synchronised);
@@ -130,7 +137,7 @@ impl Life {
         match outcome {
             Outcome::Failed(reason) if self.plan.cluster.hosts.len() > 1 => {
                 let failing = Report::Failing(reason.clone());
-                self.spool.append([failing]).map_err(internal)
+                self.around.spool.append([failing]).map_err(internal)
             }
             _ => Ok(()),
         }
@@ -138,11 +145,12 @@ impl Life {
 
     /// Brings inputs and checkpoints into place, as far as the volume holds them.
     async fn bring(&self, opt_ml: &OptMl, volume: &Volume) -> Result<Brought, String> {
-        let lists = self.directory.join(LISTS);
+        let lists = self.around.directory.join(LISTS);
         let bringing = async {
             Ok(Brought {
-                inputs: Inputs::prepare(&self.plan, &self.objects, opt_ml, &lists).await?,
-                synchronised: Synchronised::prepare(&self.plan, &self.objects, opt_ml).await?,
+                inputs: Inputs::prepare(&self.plan, &self.around.objects, opt_ml, &lists).await?,
+                synchronised: Synchronised::prepare(&self.plan, &self.around.objects, opt_ml)
+                    .await?,
                 records: self.records().map_err(|error| failure::internal(&error))?,
             })
         };
@@ -162,7 +170,7 @@ impl Life {
     fn records(&self) -> std::io::Result<Records> {
         let rule = self.plan.rule.iter();
         let plans: Vec<_> = rule.flat_map(|rule| rule.records.clone()).collect();
-        Records::prepare(&plans, &self.objects, &self.directory)
+        Records::prepare(&plans, &self.around.objects, &self.around.directory)
     }
 
     fn no_image(&self, error: &RuntimeError) -> Outcome {
@@ -182,22 +190,6 @@ impl Life {
         }
     }
 
-    fn enter(&self, stage: Stage) -> Result<(), Outcome> {
-        self.spool.append([Report::Stage(stage)]).map_err(internal)
-    }
-
-    async fn unless_cut<T>(
-        &self,
-        deadline: Instant,
-        work: impl Future<Output = T>,
-    ) -> Result<T, Outcome> {
-        tokio::select! {
-            biased;
-            value = work => Ok(value),
-            cut = cut(&self.orders, deadline) => Err(cut),
-        }
-    }
-
     /// Runs the work, and beside it what serves its inputs and keeps its
     /// outputs in step. Trouble with those ends the work.
     async fn train(
@@ -207,19 +199,15 @@ impl Life {
         brought: &mut Brought,
         deadline: Instant,
     ) -> Result<Worked, Outcome> {
-        let runtime = self.images.runtime(&image);
-        let runtime = self.unless_cut(deadline, runtime).await?.map_err(failed)?;
         let plan = &self.plan;
-        let opened = runtime.open_network(
-            &plan.instance,
-            plan.network,
-            &plan.site.control,
-            &plan.cluster,
+        let footing = self.around.footing(
+            &self.images,
+            &image,
+            &plan.assignment,
+            (plan.network, &plan.cluster),
+            deadline,
         );
-        let opened = self.unless_cut(deadline, opened).await;
-        // An engine that was asked for a network may yet make it.
-        let dropped = |_: &Outcome| self.unsettled.store(true, Ordering::Relaxed);
-        let network = opened.inspect_err(dropped)?.map_err(failed)?;
+        let (runtime, network) = footing.await?.map_err(failed)?;
         opt_ml
             .write_config(&self.plan, &network.interface)
             .map_err(internal)?;
@@ -228,19 +216,19 @@ impl Life {
         container.shared = brought.inputs.shared();
         container.mounts.extend(brought.synchronised.mounts());
         container.mounts.extend(brought.records.mounts());
-        self.enter(Stage::Training)?;
+        self.around.enter(Stage::Working)?;
         let (tell, trouble) = watch::channel(None);
         let work = Work {
-            directory: &self.directory,
-            spool: &self.spool,
-            orders: &self.orders,
+            directory: &self.around.directory,
+            spool: &self.around.spool,
+            orders: &self.around.orders,
             deadline,
             trouble: trouble.clone(),
             grace: Duration::from_secs(self.plan.grace_seconds),
             file_systems: brought.inputs.file_systems(),
-            profiler: Profiler::prepare(&self.plan, opt_ml, &self.orders),
-            gauge: Gauge::prepare(&self.plan, volume.filling(), &self.spool),
-            unsettled: &self.unsettled,
+            profiler: Profiler::prepare(&self.plan, opt_ml, &self.around.orders),
+            gauge: Gauge::prepare(&self.plan, volume.filling(), &self.around.spool),
+            unsettled: &self.around.unsettled,
         };
         let matchers = Matcher::prepare(&self.plan.metrics);
         let working = work.run(runtime.as_ref(), &container, &network, matchers);
@@ -248,21 +236,7 @@ impl Life {
             worked = working => worked,
             never = self.attend(brought, volume, tell) => match never {},
         };
-        let worked = match worked {
-            Ok(worked) => worked,
-            // A disk that the job has filled may fail more than the job.
-            Err(outcome @ Outcome::Failed(_)) => {
-                return Err(volume.full().await.map_or(outcome, full));
-            }
-            Err(cut) => return Err(cut),
-        };
-        let trouble = trouble.borrow().clone();
-        let trouble = match (worked.exit, trouble) {
-            // What failed for want of room may have been faster than the watch.
-            (exit, None) if exit != Exit::Code(0) => volume.full().await.map(full),
-            (_, trouble) => trouble,
-        };
-        Ok(worked.unless(trouble))
+        judge(worked, &trouble, volume).await
     }
 
     /// Serves inputs, keeps outputs in step and watches the volume for as long as
@@ -283,7 +257,7 @@ impl Life {
             std::future::pending().await
         };
         tokio::select! {
-            never = brought.inputs.serve(&self.objects, failing) => never,
+            never = brought.inputs.serve(&self.around.objects, failing) => never,
             never = filling => never,
             never = brought.synchronised.run() => never,
             never = brought.records.follow() => never,
@@ -296,7 +270,7 @@ impl Life {
         image: ResolvedImage,
         network: &Network,
     ) -> std::io::Result<Container> {
-        let scratch = self.directory.join(SCRATCH);
+        let scratch = self.around.directory.join(SCRATCH);
         std::fs::create_dir_all(&scratch)?;
         let mut mounts = opt_ml.mounts();
         if self.plan.rule.is_some() {
@@ -315,7 +289,7 @@ impl Life {
             mounts.extend(key.install(&scratch, &self.plan.cluster)?);
         }
         Ok(Container {
-            id: self.plan.instance.clone(),
+            id: self.plan.assignment.instance.clone(),
             image,
             start: self.plan.start.clone(),
             env: environment(&self.plan, network.endpoint.as_deref()),
@@ -355,11 +329,6 @@ fn environment(plan: &InstancePlan, endpoint: Option<&str>) -> Vec<(String, Stri
         all.extend(added.map(|(name, value)| (name.to_owned(), value.to_owned())));
     }
     all
-}
-
-/// The outcome of a job that has filled more than it may.
-fn full(exceeded: Exceeded) -> Outcome {
-    Outcome::Failed(failure::of_volume(&exceeded))
 }
 
 fn outcome(worked: &Worked, message: Option<String>) -> Outcome {

@@ -40,8 +40,22 @@ pub enum Report {
     /// Its work has failed, for this reason, and what that has left is not stored
     /// yet.
     Failing(String),
+    /// It has compiled a model. Comes before the end of a compilation that
+    /// completes.
+    Compiled(Compiled),
     /// It ended. Always the last report.
     Ended(Ending),
+}
+
+/// What came of a compilation, apart from the artifact.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compiled {
+    /// The BLAKE2 digest of the artifact as it is stored.
+    pub artifact_digest: String,
+    /// The `DataInputConfig` that was derived from the model, where it could be.
+    pub derived_data_input_config: Option<String>,
+    /// The image that serves the artifact, where one is known.
+    pub inference_image: Option<String>,
 }
 
 /// What was seen of one number within a minute.
@@ -86,12 +100,13 @@ impl Measured {
 pub enum Stage {
     /// The agent is up.
     Preparing,
-    /// Channels are being fetched.
+    /// Inputs are being fetched.
     Downloading,
-    /// The image is being made ready.
+    /// The image is being made ready, or what stands for one.
     DownloadingImage,
     /// The container runs.
-    Training,
+    #[serde(alias = "Training")]
+    Working,
     /// The work is asked to end: it is to stop, or the time limit has passed. Not
     /// entered by what is interrupted.
     Stopping,

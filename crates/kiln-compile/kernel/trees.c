@@ -20,12 +20,19 @@
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
 #define EXPORT __attribute__((visibility("default")))
+#endif
 #define LANES 8
 #define CHUNK 256 /* rows that go through the trees together */
 #define ENOUGH 52 /* rows from which on the sliced form is the faster */
 
-enum link { IDENTITY, SIGMOID, HINGE, EXP, LOG_ONE_PLUS_EXP, SIGNED_SQUARE, SOFTMAX, ARGMAX };
+enum link {
+    IDENTITY, SIGMOID, HINGE, EXP, LOG_ONE_PLUS_EXP, SIGNED_SQUARE, SOFTMAX, ARGMAX, COMPLEMENT,
+    SIGMOID_OF_BOTH, ISOLATION
+};
 
 struct header {
     double scale, divisor;
@@ -107,11 +114,13 @@ static double log_one_plus_exp(double x) {
 
 static double transformed(const struct header *head, double x) {
     switch (head->link) {
-    case SIGMOID: return 1.0 / (1.0 + exponential(-head->scale * x));
+    case SIGMOID:
+    case SIGMOID_OF_BOTH: return 1.0 / (1.0 + exponential(-head->scale * x));
     case HINGE: return x > 0.0;
     case EXP: return exponential(x);
     case LOG_ONE_PLUS_EXP: return log_one_plus_exp(x);
     case SIGNED_SQUARE: return x < 0 ? -x * x : x * x;
+    case ISOLATION: return -exponential(-0.693147180559945309 * x) - head->scale;
     default: return x;
     }
 }
@@ -127,6 +136,12 @@ static void predict_from(const struct header *head, const double *sums, float *o
         for (uint32_t g = 0; g < groups; g++) total += exponential(sums[g] - sums[best]);
         for (uint32_t g = 0; g < groups; g++)
             out[g] = (float)(exponential(sums[g] - sums[best]) / total);
+    } else if (head->link == COMPLEMENT || head->link == SIGMOID_OF_BOTH) {
+        for (uint32_t g = 0; g < groups; g++) {
+            double second = transformed(head, sums[g]);
+            out[2 * g] = (float)(1.0 - second);
+            out[2 * g + 1] = (float)second;
+        }
     } else {
         for (uint32_t g = 0; g < groups; g++) out[g] = (float)transformed(head, sums[g]);
     }
@@ -231,7 +246,7 @@ typedef void (*take)(const struct step *, uint32_t, size_t, const bytes *, bytes
         }                                                                                    \
     }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__i386__)
 TAKE(take_avx2, 32, __attribute__((target("avx2"))))
 TAKE(take_avx512, 64, __attribute__((target("avx512bw"))))
 

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use kiln_compile::trees::{Ensemble, TreesError, read_lightgbm, read_xgboost};
+use kiln_compile::trees::{Ensemble, TreesError, read_lightgbm, read_sklearn, read_xgboost};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -101,6 +101,15 @@ fn lightgbm_4_6_0() {
         read_lightgbm,
         ("linear-leaves", "linear trees"),
     );
+}
+
+#[test]
+fn scikit_learn_1_9_1() {
+    for (name, path) in models("scikit-learn-1.9.1") {
+        let ensemble = read_sklearn(&std::fs::read(&path).unwrap());
+        let ensemble = ensemble.unwrap_or_else(|error| panic!("{name}: {error}"));
+        agrees(&path, &ensemble, false);
+    }
 }
 
 #[test]

@@ -69,6 +69,11 @@ pub(crate) fn fit(
     Ok(Fit { shares, remark })
 }
 
+/// What an instance gets that is content with less than this.
+pub(crate) fn up_to(room: &Room, most: &Size) -> Share {
+    share(room, &Total::of(&[("", *most)]), most)
+}
+
 /// What all hosts of a job promise together.
 struct Total {
     cpus: u64,

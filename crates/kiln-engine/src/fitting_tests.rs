@@ -211,3 +211,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_is_content_with_less_gets_so_much_or_what_there_is() {
+    let most = Size {
+        cpus: 2,
+        memory: 8 * GIB,
+        gpus: 0,
+    };
+    let cases = [
+        (room(16, 64, 1), (2.0, 8.0)),
+        (room(1, 64, 0), (1.0, 8.0)),
+        (room(4, 3, 0), (2.0, 3.0)),
+    ];
+    for (room, (cpus, gib)) in cases {
+        let share = up_to(&room, &most);
+        assert_eq!(share.limits.cpus, cpus);
+        assert_eq!(share.limits.memory_bytes, gib as u64 * GIB);
+        assert_eq!(share.gpus, 0);
+    }
+}

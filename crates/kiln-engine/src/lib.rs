@@ -12,7 +12,7 @@ mod machine;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
-use kiln_agent::plan::InstancePlan;
+use kiln_agent::plan::Plan;
 use kiln_agent::runtime::Limits;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,9 @@ pub trait Engine: Send + Sync {
     /// When the machine is too small for them and may not run them smaller.
     fn fit(&self, types: &[&str]) -> Result<Fit, NoCapacity>;
 
+    /// What an instance gets that is content with less: so much, or what there is.
+    fn up_to(&self, most: &Size) -> Share;
+
     /// Sets room aside for all of a job's instances, or answers that there is
     /// none now.
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>>;
@@ -90,7 +93,7 @@ pub trait Engine: Send + Sync {
     fn release(&self, instance: &str);
 
     /// Starts the agent of an instance. Repeating it is harmless.
-    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError>;
+    async fn place(&self, plan: &Plan) -> Result<(), EngineError>;
 
     /// Whether the instance's agent is at work.
     fn presence(&self, instance: &str) -> Presence;

@@ -16,12 +16,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use kiln_agent::agent;
-use kiln_agent::plan::InstancePlan;
+use kiln_agent::plan::Plan;
 use kiln_agent::removal::remove_instance;
 use kiln_agent::spool::{SPOOL_FILE, SpoolReader};
 
-use crate::fitting::{Fitting, fit};
-use crate::instance_types::InstanceTypes;
+use crate::fitting::{Fitting, fit, up_to};
+use crate::instance_types::{InstanceTypes, Size};
 use crate::machine::{Machine, Room};
 use crate::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
 
@@ -142,6 +142,10 @@ impl Engine for LocalEngine {
         fit(&self.room, &hosts, self.fitting)
     }
 
+    fn up_to(&self, most: &Size) -> Share {
+        up_to(&self.room, most)
+    }
+
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
         self.machine().admit(instances)
     }
@@ -160,12 +164,13 @@ impl Engine for LocalEngine {
         self.machine().release(instance);
     }
 
-    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError> {
-        let directory = self.directory(&plan.instance);
+    async fn place(&self, plan: &Plan) -> Result<(), EngineError> {
+        let instance = &plan.assignment().instance;
+        let directory = self.directory(instance);
         make_private(&directory).map_err(EngineError::io("making the instance's directory"))?;
         plan.write(&directory)
             .map_err(EngineError::io("writing the plan"))?;
-        self.spawn(&plan.instance, &directory)
+        self.spawn(instance, &directory)
             .map_err(EngineError::io("starting the agent"))
     }
 

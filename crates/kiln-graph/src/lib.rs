@@ -3,9 +3,15 @@
 //! anyone; nothing here runs a network.
 
 pub mod clean;
+pub mod darknet;
 mod folding;
+mod foreign;
 pub mod model;
+pub mod mxnet;
 pub mod onnx;
 pub mod proto;
 mod shapes;
+pub mod tflite;
 mod versions;
+
+pub use foreign::ForeignError;

@@ -2,17 +2,24 @@
 //! crash. No sockets, no processes: the world is reached through the store, an
 //! engine and a view of the buckets.
 
+pub mod compilation;
+mod jobs;
 mod keys;
+mod plane;
 mod roles;
+mod scope;
 pub mod training;
 
+pub use jobs::Jobs;
 pub use keys::{JobSession, Party, SessionKeys};
+pub use plane::{ReportError, Session};
 pub use roles::{CreatedRole, policies};
+pub use scope::{Access, Scope};
 
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use kiln_agent::plan::{FastFile, StorePlan};
+use kiln_agent::plan::{Assignment, FastFile, Keys, Site, StorePlan};
 use kiln_engine::EngineError;
 use kiln_model::{AccountId, Region};
 use kiln_store::StoreError;
@@ -61,6 +68,48 @@ impl Settings {
     #[must_use]
     pub fn file_system(&self, id: &str) -> Option<&FileSystem> {
         self.file_systems.iter().find(|one| one.id == id)
+    }
+
+    /// Which instance an agent is to live, and how it reaches the control plane and,
+    /// with these keys, the data.
+    fn assignment(
+        &self,
+        instance: String,
+        token: String,
+        server: String,
+        agent_keys: Keys,
+    ) -> Assignment {
+        Assignment {
+            instance,
+            token,
+            server,
+            site: self.site(),
+            store: self.store(agent_keys),
+        }
+    }
+
+    /// What all plans have of the settings.
+    fn site(&self) -> Site {
+        Site {
+            control: self.control.clone(),
+            data_dir: self.data_dir.clone(),
+            cache_dir: self.cache_dir.clone(),
+            images: self.images.clone(),
+            engine_socket: self.engine_socket.clone(),
+            tolerance: self.tolerance,
+            region: self.identity.region.to_string(),
+            fast_file: self.fast_file,
+        }
+    }
+
+    /// The agent's way to the data: as the control plane's own guest, or as whoever
+    /// configuration names in another S3.
+    fn store(&self, agent_keys: Keys) -> StorePlan {
+        self.external_store.clone().unwrap_or(StorePlan {
+            endpoint: None,
+            region: self.identity.region.to_string(),
+            keys: agent_keys,
+        })
     }
 }
 

@@ -9,8 +9,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use kiln_agent::report::SERVER_HEADER;
-use kiln_jobs::Identity;
-use kiln_jobs::training::TrainingJobs;
+use kiln_jobs::{Identity, Jobs};
 use kiln_store::Store;
 use time::OffsetDateTime;
 
@@ -55,7 +54,7 @@ impl FrontDoor {
     pub fn new(
         identity: Identity,
         keyring: Keyring,
-        jobs: TrainingJobs,
+        jobs: Jobs,
         store: Store,
         objects: ObjectService,
     ) -> Self {

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use kiln_agent::report::{Numbered, ShownBody, known_orders};
-use kiln_jobs::training::{ReportError, TrainingJobs};
+use kiln_jobs::{Jobs, ReportError};
 
 use crate::objects::ObjectService;
 use crate::reply::{Reply, plain};
@@ -18,7 +18,7 @@ use crate::reply::{Reply, plain};
 pub(crate) const PREFIX: &str = "/_kiln/";
 
 pub(crate) async fn answer(
-    jobs: &TrainingJobs,
+    jobs: &Jobs,
     objects: &ObjectService,
     parts: &Parts,
     body: &[u8],
@@ -59,7 +59,7 @@ fn bearer(parts: &Parts) -> Option<&str> {
         .strip_prefix("Bearer ")
 }
 
-async fn take_reports(jobs: &TrainingJobs, instance: &str, token: &str, body: &[u8]) -> Reply {
+async fn take_reports(jobs: &Jobs, instance: &str, token: &str, body: &[u8]) -> Reply {
     let Ok(reports) = serde_json::from_slice::<Vec<Numbered>>(body) else {
         return plain(StatusCode::BAD_REQUEST, "");
     };
@@ -69,7 +69,7 @@ async fn take_reports(jobs: &TrainingJobs, instance: &str, token: &str, body: &[
 /// Where the bytes of an object are. Nothing is shown of what the instance may
 /// not read, nor of what is not a plain file of this machine.
 fn show_body(
-    jobs: &TrainingJobs,
+    jobs: &Jobs,
     objects: &ObjectService,
     (instance, token): (&str, &str),
     query: &str,

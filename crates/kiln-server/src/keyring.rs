@@ -4,8 +4,7 @@
 use std::io;
 use std::path::Path;
 
-use kiln_jobs::training::{Scope, TrainingJobs};
-use kiln_jobs::{Identity, JobError, JobSession, SessionKeys, policies};
+use kiln_jobs::{Identity, JobError, JobSession, Jobs, Scope, SessionKeys, policies};
 use kiln_store::StoreError;
 use kiln_store::key_file::read_or_make;
 use kiln_store::principals::{Principal as Entity, PrincipalKind, PrincipalStore};
@@ -132,7 +131,7 @@ enum Holder {
 #[derive(Clone)]
 pub struct Keyring {
     root: AccessKey,
-    jobs: TrainingJobs,
+    jobs: Jobs,
     principals: PrincipalStore,
     identity: Identity,
 }
@@ -150,7 +149,7 @@ impl Keyring {
     #[must_use]
     pub fn new(
         root: AccessKey,
-        jobs: TrainingJobs,
+        jobs: Jobs,
         principals: PrincipalStore,
         identity: Identity,
     ) -> Self {

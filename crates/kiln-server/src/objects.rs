@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kiln_jobs::training::{Access as JobAccess, Scope};
-use kiln_jobs::{Buckets, BucketsError, Identity};
+use kiln_jobs::{Access as JobAccess, Buckets, BucketsError, Identity, Scope};
 use kiln_s3::{Access, AccessKey, Authority, KeyRefusal, ObjectStore, Site};
 use s3s::service::S3Service;
 

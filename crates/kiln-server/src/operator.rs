@@ -32,7 +32,7 @@ pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply
     match (&call.parts.method, target(path)) {
         (&Method::POST, Some((job, INTERRUPT))) => {
             require_owner(&call.caller, &services.identity, &format!("kiln:{ACTION}"))?;
-            services.jobs.interrupt(job).await?;
+            services.jobs.training().interrupt(job).await?;
             Ok(json(""))
         }
         (method, _) => Err(Fault::new(

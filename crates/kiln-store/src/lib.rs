@@ -49,6 +49,7 @@ const JOB_MIGRATIONS: &[&str] = &[
     job_list::ORDERS,
     job_list::NAMES,
     search_index::MARKS,
+    search_index::BINDING,
 ];
 
 /// What a control plane remembers, under one data directory. Logs and metrics have
@@ -92,7 +93,7 @@ impl Store {
             instances: InstanceStore::new(database.clone()),
             announcements: AnnouncementStore::new(database.clone()),
             warm_pools: WarmPoolStore::new(database.clone()),
-            search: SearchIndex::open(&search, &jobs, database)?,
+            search: SearchIndex::open(&search, database)?,
             logs: LogStore::open(&directory.join("logs.db"))?,
             metrics: MetricStore::open(&directory.join("metrics.db"))?,
             principals: principals::PrincipalStore::open(&directory.join("principals.db"))?,

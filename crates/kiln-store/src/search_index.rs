@@ -6,12 +6,16 @@
 //! anew, what the index has of it does not count. The index has a file and a writer of its
 //! own, so that writing a block holds up no change of a job.
 
+mod binding;
+
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 use tokio::sync::watch;
 
 use crate::{Database, JobDocument, StoreError, job_list};
+
+pub(crate) use binding::JOBS_SCHEMA as BINDING;
 
 /// Jobs whose rows differ in their last bits only are in one block: small enough to be
 /// written anew for a few changes, large enough that there are few of them.
@@ -58,12 +62,6 @@ CREATE TRIGGER search_tag_gone AFTER DELETE ON tags BEGIN
 END;
 ";
 
-/// What marks all jobs, for an index that starts from nothing.
-const MARK_ALL: &str = "
-INSERT INTO search_marks (job) SELECT id FROM jobs WHERE kind = 'training-job'
-  AND id NOT IN (SELECT job FROM search_marks) ORDER BY id;
-";
-
 const COLUMNS: &str = "
 CREATE TABLE search_columns (
   id INTEGER PRIMARY KEY,
@@ -102,14 +100,11 @@ pub struct SearchBlock {
 }
 
 impl SearchIndex {
-    /// Opens or creates the index of the jobs in a file, whose handle comes with it.
-    pub(crate) fn open(path: &Path, jobs_path: &Path, jobs: Database) -> Result<Self, StoreError> {
-        if !path.exists() {
-            Connection::open(jobs_path)?.execute_batch(MARK_ALL)?;
-        }
+    /// Opens or creates the index of jobs.
+    pub(crate) fn open(path: &Path, jobs: Database) -> Result<Self, StoreError> {
         Ok(Self {
             jobs,
-            columns: Database::open(path, &[COLUMNS])?,
+            columns: Database::open(path, &[COLUMNS, binding::INDEX_SCHEMA])?,
         })
     }
 
@@ -146,9 +141,11 @@ impl SearchIndex {
         self.jobs
             .write(move |tx| {
                 let mut delete = tx.prepare_cached("DELETE FROM search_marks WHERE change = ?1")?;
-                for mark in marks {
+                for mark in &marks {
                     delete.execute([mark.change])?;
                 }
+                let last = marks.iter().map(|mark| mark.change).max();
+                binding::unmarked(tx, last.unwrap_or_default())?;
                 Ok(())
             })
             .await
@@ -165,7 +162,8 @@ impl SearchIndex {
             .read(|connection| job_list::documents_between(connection, kind, (first, last)))
     }
 
-    /// Writes a block anew: its columns by property.
+    /// Writes a block anew: its columns by property, as they are after all changes up
+    /// to a number.
     ///
     /// # Errors
     /// The database's failure.
@@ -173,6 +171,7 @@ impl SearchIndex {
         &self,
         block: i64,
         columns: Vec<(String, Vec<u8>)>,
+        through: i64,
     ) -> Result<(), StoreError> {
         self.columns
             .write(move |tx| {
@@ -184,6 +183,7 @@ impl SearchIndex {
                 for (property, content) in columns {
                     insert.execute(params![property, block, content])?;
                 }
+                binding::written(tx, through)?;
                 Ok(())
             })
             .await

@@ -105,17 +105,50 @@ async fn a_job_that_changed_again_stays_marked() {
 #[tokio::test]
 async fn an_index_that_was_lost_is_behind_with_all_jobs() {
     let (directory, store) = open();
+    store.search.bind("c").await.unwrap();
     create(&store, KIND, "a").await;
+    let change = store.search.marks(1).unwrap()[0].change;
+    store.search.write(0, Vec::new(), change).await.unwrap();
     unmark_all(&store).await;
     drop(store);
-    let store = Store::open(directory.path()).unwrap();
-    assert!(marked(&store).is_empty());
-    drop(store);
-    for file in ["search.db", "search.db-wal", "search.db-shm"] {
-        let _ = std::fs::remove_file(directory.path().join(file));
+    for (catalogue, lost, expected) in [("c", false, vec![]), ("c", true, vec![1])] {
+        if lost {
+            for file in ["search.db", "search.db-wal", "search.db-shm"] {
+                let _ = std::fs::remove_file(directory.path().join(file));
+            }
+        }
+        let store = Store::open(directory.path()).unwrap();
+        store.search.bind(catalogue).await.unwrap();
+        assert_eq!(marked(&store), expected);
     }
-    let store = Store::open(directory.path()).unwrap();
-    assert_eq!(marked(&store), [1]);
+}
+
+#[tokio::test]
+async fn an_index_of_other_properties_is_emptied() {
+    let (_directory, store) = open();
+    store.search.bind("c").await.unwrap();
+    create(&store, KIND, "a").await;
+    let marks = store.search.marks(100).unwrap();
+    let columns = vec![("name".to_owned(), b"1".to_vec())];
+    store
+        .search
+        .write(0, columns, marks[0].change)
+        .await
+        .unwrap();
+    store.search.unmark(marks).await.unwrap();
+    let blocks = || {
+        let mut blocks = 0;
+        let visit = |_: &SearchBlock| -> Result<(), StoreError> {
+            blocks += 1;
+            Ok(())
+        };
+        store.search.visit(&["name"], false, visit).unwrap();
+        blocks
+    };
+    store.search.bind("c").await.unwrap();
+    assert_eq!((blocks(), marked(&store)), (1, vec![]));
+    store.search.bind("d").await.unwrap();
+    assert_eq!((blocks(), marked(&store)), (0, vec![1]));
 }
 
 #[tokio::test]
@@ -123,11 +156,11 @@ async fn blocks_are_visited_as_they_were_last_written() {
     let (_directory, store) = open();
     let column = |property: &str, content: &[u8]| (property.to_owned(), content.to_vec());
     let first = vec![column("name", b"1"), column("size", b"2")];
-    store.search.write(0, first).await.unwrap();
+    store.search.write(0, first, 0).await.unwrap();
     let second = vec![column("name", b"3"), column("place", b"4")];
-    store.search.write(7, second).await.unwrap();
+    store.search.write(7, second, 0).await.unwrap();
     let rewritten = vec![column("name", b"long"), column("place", b"6")];
-    store.search.write(0, rewritten).await.unwrap();
+    store.search.write(0, rewritten, 0).await.unwrap();
     for descending in [false, true] {
         let mut seen = Vec::new();
         let visited: Result<(), StoreError> =

@@ -16,8 +16,7 @@ use kiln_agent::runtime::ControlAddress;
 use kiln_agent::runtime::embedded::probe;
 use kiln_agent::runtime::engine::EngineRuntime;
 use kiln_engine::{Fitting, LocalEngine, LocalSettings};
-use kiln_jobs::training::TrainingJobs;
-use kiln_jobs::{Identity, Settings};
+use kiln_jobs::{Identity, Jobs, Settings};
 use kiln_s3::ObjectStore;
 use kiln_server::{
     AccessKey, FrontDoor, Keyring, Messenger, ObjectService, Peer, keep_logs, session_keys,
@@ -59,7 +58,7 @@ pub struct Setup {
 /// A server that is listening.
 pub struct Server {
     door: Arc<FrontDoor>,
-    jobs: TrainingJobs,
+    jobs: Jobs,
     listener: TcpListener,
     address: SocketAddr,
     data_dir: PathBuf,
@@ -105,7 +104,7 @@ impl Server {
         data_dir::announce(&data_dir, address, &setup.identity.region)?;
         let keys = session_keys(&data_dir)?;
         let engine = engine(&data_dir, &configuration, setup.fit)?;
-        let jobs = TrainingJobs::new(
+        let jobs = Jobs::new(
             settings(&setup, &data_dir, configuration, external)?,
             store.clone(),
             Arc::new(engine),

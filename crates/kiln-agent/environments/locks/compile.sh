@@ -7,15 +7,24 @@ cd "$(dirname "$0")"
 lock() {
     name=$1
     shift
-    printf '%s\n' 'sagemaker-training==5.1.4' 'mpi4py==4.1.2' "$@" |
+    printf '%s\n' "$@" |
         uv pip compile --quiet --universal --no-annotate --python-version 3.10 \
             --custom-compile-command 'environments/locks/compile.sh' \
             --output-file "$name.lock" -
 }
 
-lock scikit-learn-1.2 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12' joblib
-lock scikit-learn-1.4 'scikit-learn==1.4.2' 'numpy<1.27' 'pandas<2.3' 'scipy<1.14' joblib
-lock scikit-learn-1.7 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16' joblib
-lock xgboost-1.7 'xgboost==1.7.6' 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12'
-lock xgboost-3.0 'xgboost-cpu==3.0.5' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
-lock pytorch-2.8 'torch==2.8.0' 'torchvision==0.23.0' 'sagemaker-pytorch-training==3.0.0' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
+# What stands in for an image that AWS publishes has the training toolkit.
+lock_image() {
+    lock "$@" 'sagemaker-training==5.1.4' 'mpi4py==4.1.2'
+}
+
+lock_image scikit-learn-1.2 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12' joblib
+lock_image scikit-learn-1.4 'scikit-learn==1.4.2' 'numpy<1.27' 'pandas<2.3' 'scipy<1.14' joblib
+lock_image scikit-learn-1.7 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16' joblib
+lock_image xgboost-1.7 'xgboost==1.7.6' 'scikit-learn==1.2.1' 'numpy<1.27' 'pandas<2.2' 'scipy<1.12'
+lock_image xgboost-3.0 'xgboost-cpu==3.0.5' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
+lock_image pytorch-2.8 'torch==2.8.0' 'torchvision==0.23.0' 'sagemaker-pytorch-training==3.0.0' 'scikit-learn==1.7.2' 'numpy<2.3' 'pandas<3' 'scipy<1.16'
+
+lock compiler 'iree-base-compiler==3.13.0' 'onnxruntime==1.23.2' 'numpy<2.3' 'ziglang==0.17.0'
+lock compiler-trees 'ziglang==0.17.0'
+lock exporter-sklearn 'scikit-learn==1.7.2' 'numpy<2.3' 'scipy<1.16' joblib

@@ -5,16 +5,13 @@
 //! AWS's framework images, and whatever a container engine knows by it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-use tokio::sync::mpsc;
 
 use super::ImageStore;
 use super::environment::{Environments, Progress, Wanted};
 use super::table::{self, Meaning};
 use crate::agent;
-use crate::plan::{InstancePlan, SCRATCH};
-use crate::report::Report;
+use crate::aloud::aloud;
+use crate::plan::{InstancePlan, Plan, SCRATCH, Site};
 use crate::runtime::embedded::{EmbeddedRuntime, Tolerance};
 use crate::runtime::engine::EngineRuntime;
 use crate::runtime::{ResolvedImage, Root, Runtime, RuntimeError, embedded};
@@ -29,11 +26,11 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    pub(crate) fn open(plan: &InstancePlan) -> Self {
+    pub(crate) fn open(site: &Site) -> Self {
         Self {
-            data_dir: plan.site.data_dir.clone(),
-            engine_socket: plan.site.engine_socket.clone(),
-            tolerance: plan.site.tolerance,
+            data_dir: site.data_dir.clone(),
+            engine_socket: site.engine_socket.clone(),
+            tolerance: site.tolerance,
         }
     }
 
@@ -42,10 +39,10 @@ impl Images {
     pub(crate) async fn resolve(
         &self,
         plan: &InstancePlan,
-        spool: &Arc<Spool>,
+        spool: &Spool,
     ) -> Result<ResolvedImage, RuntimeError> {
         let name = plan.image.as_str();
-        match table::configured(&plan.site.images, name) {
+        match table::configured(&plan.assignment.site.images, name) {
             Some(meaning) => self.ready(plan, meaning, spool).await,
             None => {
                 if let Some(image) = self.stored(name)? {
@@ -63,7 +60,7 @@ impl Images {
         &self,
         plan: &InstancePlan,
         meaning: Meaning,
-        spool: &Arc<Spool>,
+        spool: &Spool,
     ) -> Result<ResolvedImage, RuntimeError> {
         match meaning {
             Meaning::Environment(wanted) => environment(plan, wanted, spool).await,
@@ -114,22 +111,13 @@ impl Images {
 async fn environment(
     plan: &InstancePlan,
     wanted: Wanted,
-    spool: &Arc<Spool>,
+    spool: &Spool,
 ) -> Result<ResolvedImage, RuntimeError> {
-    let cache = plan.site.cache_dir.clone();
-    let (say, mut said) = mpsc::unbounded_channel();
-    let prepared = tokio::task::spawn_blocking(move || {
-        let mut say = |progress: Progress<'_>| {
-            let line = format!("Kiln: {}: {}", progress.environment, progress.line);
-            // Where nobody waits any more, the job has ended, and its log too.
-            let _ = say.send(line);
-        };
-        Environments::open(&cache).prepare(&wanted, &mut say)
+    let cache = plan.assignment.site.cache_dir.clone();
+    let prepared = aloud(spool, move |say| {
+        let mut progress = |progress: Progress<'_>| say(progress.to_string());
+        Environments::open(&cache).prepare(&wanted, &mut progress)
     });
-    while let Some(line) = said.recv().await {
-        // A log that cannot be written ends the job at its next line.
-        let _ = spool.append([Report::Log(line)]);
-    }
     let prepared = prepared
         .await
         .map_err(|error| RuntimeError::Machine(error.to_string()))?;
@@ -142,10 +130,11 @@ pub async fn clear(directory: &Path, instance: &str) {
     if let Err(error) = embedded::clear(instance, &directory.join(SCRATCH)).await {
         tracing::warn!(instance, %error, "a dead container's traces could not be removed");
     }
-    let Ok(plan) = InstancePlan::read(directory) else {
+    let Ok(plan) = Plan::read(directory) else {
         return;
     };
-    let Ok(engine) = EngineRuntime::connect(plan.site.engine_socket).await else {
+    let Ok(engine) = EngineRuntime::connect(plan.assignment().site.engine_socket.clone()).await
+    else {
         return;
     };
     if let Err(error) = engine.sweep(directory, &[]).await {

@@ -5,17 +5,13 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use super::Mount;
-
-/// How often a path is walked again that renames elsewhere disturbed; each walk
-/// takes microseconds, and it takes a rename within them.
-const MAX_TRIES: u32 = 1000;
+use crate::rooted::open_directory;
 
 /// A directory of a shared file system, seen inside a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,18 +34,7 @@ impl SharedDirectory {
     /// When there is no such directory.
     pub fn open(&self) -> io::Result<OwnedFd> {
         let root = File::open(&self.root)?;
-        let how = OpenHow::new()
-            .flags(OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC)
-            .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        // A rename anywhere on the machine while a link leads upwards makes the
-        // kernel say EAGAIN, since it cannot tell whether the root was left.
-        let mut tries = 0;
-        loop {
-            match openat2(&root, self.path.as_str(), how) {
-                Err(Errno::EAGAIN) if tries < MAX_TRIES => tries += 1,
-                opened => return Ok(opened?),
-            }
-        }
+        Ok(open_directory(&root, Path::new(&self.path), OFlag::O_PATH)?)
     }
 
     /// The directory by its name at this moment, for who can mount by name only.

@@ -1,5 +1,7 @@
 //! Why a file is no tree ensemble that can be compiled.
 
+use crate::parts::PartsError;
+
 /// Why a model's trees were not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum TreesError {
@@ -38,9 +40,31 @@ pub enum TreesError {
         /// What contradicts what, as the end of a sentence.
         reason: String,
     },
+
+    /// The packed trees do not fit an object file.
+    #[error("The trees could not be written as an object file: {0}.")]
+    Object(#[from] object::write::Error),
+
+    /// The linker could not be run, or refused the model.
+    #[error(transparent)]
+    Link(#[from] PartsError),
+
+    /// The operating system refused something.
+    #[error("{doing} failed: {source}")]
+    Io {
+        /// What was being done.
+        doing: String,
+        /// The refusal.
+        source: std::io::Error,
+    },
 }
 
 impl TreesError {
+    pub(super) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let doing = doing.into();
+        move |source| Self::Io { doing, source }
+    }
+
     pub(super) fn unsupported(what: impl Into<String>) -> Self {
         Self::Unsupported { what: what.into() }
     }

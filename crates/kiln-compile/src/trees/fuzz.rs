@@ -1,7 +1,7 @@
 //! Fuzz targets for the readers: whatever the bytes, an ensemble that was read
 //! can be evaluated and packed.
 
-use super::{Ensemble, TreesError, pack, read_lightgbm, read_xgboost};
+use super::{Ensemble, TreesError, pack, read_lightgbm, read_sklearn, read_xgboost};
 
 fn evaluates(read: Result<Ensemble, TreesError>) {
     let Ok(ensemble) = read else { return };
@@ -63,4 +63,10 @@ fn xgboost_ubjson() {
 fn lightgbm() {
     let whole = include_bytes!("../../tests/data/lightgbm-4.6.0/categories.txt");
     check(whole, read_lightgbm);
+}
+
+#[test]
+fn sklearn() {
+    let whole = include_bytes!("../../tests/data/scikit-learn-1.9.1/histogram-classes.trees");
+    check(whole, read_sklearn);
 }

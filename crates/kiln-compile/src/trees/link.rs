@@ -25,6 +25,18 @@ pub enum Link {
     Softmax,
     /// The number of the likeliest class.
     Argmax,
+    /// `1 - x` and `x`: a probability as those of both classes.
+    Complement,
+    /// A sigmoid as the probabilities of both classes.
+    SigmoidOfBoth {
+        /// As that of [`Link::Sigmoid`].
+        scale: f64,
+    },
+    /// `-(2 to the -x) - offset` (scikit-learn's isolation forests).
+    Isolation {
+        /// The score from which on a row is no outlier.
+        offset: f64,
+    },
 }
 
 impl Link {
@@ -32,6 +44,7 @@ impl Link {
     pub fn outputs(self, groups: usize) -> usize {
         match self {
             Self::Argmax => 1,
+            Self::Complement | Self::SigmoidOfBoth { .. } => 2 * groups,
             _ => groups,
         }
     }
@@ -42,6 +55,12 @@ impl Link {
         match self {
             Self::Softmax => softmax(arithmetic, sums, prediction),
             Self::Argmax => prediction[0] = argmax(sums) as f64,
+            Self::Complement => both(sums, prediction, |sum| sum),
+            Self::SigmoidOfBoth { scale } => {
+                both(sums, prediction, |sum| {
+                    Self::Sigmoid { scale }.of_double(sum)
+                });
+            }
             _ => {
                 for (out, sum) in prediction.iter_mut().zip(sums) {
                     *out = match arithmetic {
@@ -61,7 +80,12 @@ impl Link {
             Self::Exp => x.exp(),
             Self::LogOnePlusExp => x.exp().ln_1p(),
             Self::SignedSquare => x * x.abs(),
-            Self::Identity | Self::Softmax | Self::Argmax => x,
+            Self::Isolation { offset } => -(-x).exp2() - offset as f32,
+            Self::Identity
+            | Self::Softmax
+            | Self::Argmax
+            | Self::Complement
+            | Self::SigmoidOfBoth { .. } => x,
         }
     }
 
@@ -72,8 +96,21 @@ impl Link {
             Self::Exp => x.exp(),
             Self::LogOnePlusExp => x.exp().ln_1p(),
             Self::SignedSquare => x * x.abs(),
-            Self::Identity | Self::Softmax | Self::Argmax => x,
+            Self::Isolation { offset } => -(-x).exp2() - offset,
+            Self::Identity
+            | Self::Softmax
+            | Self::Argmax
+            | Self::Complement
+            | Self::SigmoidOfBoth { .. } => x,
         }
+    }
+}
+
+/// Of each sum the probability of the first class, and that of the second.
+fn both(sums: &[f64], prediction: &mut [f64], probability: impl Fn(f64) -> f64) {
+    for (pair, sum) in prediction.chunks_exact_mut(2).zip(sums) {
+        let second = probability(*sum);
+        pair.copy_from_slice(&[1.0 - second, second]);
     }
 }
 
@@ -103,7 +140,7 @@ mod tests {
 
     #[test]
     fn links_make_predictions_of_sums() {
-        let cases: [(Link, &[f64], &[f64]); 10] = [
+        let cases: [(Link, &[f64], &[f64]); 13] = [
             (Link::Identity, &[1.5, -2.0], &[1.5, -2.0]),
             (Link::Sigmoid { scale: 1.0 }, &[0.0, -1000.0], &[0.5, 0.0]),
             (
@@ -118,6 +155,9 @@ mod tests {
             (Link::Softmax, &[1000.0, 1000.0], &[0.5, 0.5]),
             (Link::Argmax, &[1.0, 3.0, 3.0], &[1.0]),
             (Link::Argmax, &[1.0], &[0.0]),
+            (Link::Complement, &[0.25, 1.0], &[0.75, 0.25, 0.0, 1.0]),
+            (Link::SigmoidOfBoth { scale: 1.0 }, &[0.0], &[0.5, 0.5]),
+            (Link::Isolation { offset: -0.5 }, &[1.0, 2.0], &[0.0, 0.25]),
         ];
         for (link, sums, expected) in cases {
             for arithmetic in [Arithmetic::Single, Arithmetic::Double] {

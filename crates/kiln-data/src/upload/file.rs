@@ -1,13 +1,14 @@
 //! Storing one file: at once when it is small, else in parts.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
 
-use super::multipart::{Part, Room, store_parts};
+use super::multipart::{Part, Parts, Room, store_parts, store_parts_unless};
 use crate::tree::too_large;
 use crate::{DataError, Objects};
 
@@ -54,6 +55,21 @@ impl Uploader {
         stored.map_err(|error| storing(error, bucket, key))
     }
 
+    /// Stores a file, in parts whatever its size, unless that is called off before
+    /// all of them are with the store: then nothing of it is left when this returns.
+    pub async fn store_unless<C>(
+        &self,
+        file: File,
+        size: u64,
+        (bucket, key): (&str, &str),
+        called_off: impl Future<Output = C>,
+    ) -> Result<ControlFlow<C>, DataError> {
+        let parts = self.parts(&Arc::new(file), size);
+        let stored = store_parts_unless(&self.objects, (bucket, key), parts, called_off).await;
+        let stored = stored.map(|stored| stored.map_continue(drop));
+        stored.map_err(|error| storing(error, bucket, key))
+    }
+
     async fn store_whole(
         &self,
         file: &Arc<File>,
@@ -72,12 +88,21 @@ impl Uploader {
         size: u64,
         target: (&str, &str),
     ) -> Result<(), DataError> {
-        let length = part_size(size);
-        let offsets = (0..size.div_ceil(length)).map(|number| number * length);
-        let parts = futures::stream::iter(offsets)
-            .then(move |offset| self.read(Arc::clone(file), offset, length.min(size - offset)))
-            .boxed();
+        let parts = self.parts(file, size);
         store_parts(&self.objects, target, parts).await.map(drop)
+    }
+
+    /// The parts of a file, of which an empty one has one too.
+    fn parts(&self, file: &Arc<File>, size: u64) -> Parts<'static> {
+        let (uploader, file) = (self.clone(), Arc::clone(file));
+        let length = part_size(size);
+        let offsets = (0..size.div_ceil(length).max(1)).map(move |number| number * length);
+        futures::stream::iter(offsets)
+            .then(move |offset| {
+                let (uploader, file) = (uploader.clone(), Arc::clone(&file));
+                async move { uploader.read(file, offset, length.min(size - offset)).await }
+            })
+            .boxed()
     }
 
     async fn read(&self, file: Arc<File>, offset: u64, length: u64) -> Result<Part, DataError> {

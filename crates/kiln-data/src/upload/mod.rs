@@ -1,4 +1,4 @@
-//! Storing files: a directory's tree as one object for each file.
+//! Storing files: one as one object, or a directory's tree as one for each file.
 //!
 //! Only files are stored. A directory has no object, and a link has none
 //! either: what it points to may lie outside the tree.
@@ -6,6 +6,8 @@
 mod file;
 mod multipart;
 
+use std::fs::File;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
@@ -49,6 +51,25 @@ pub async fn tree<P: AsRef<Path>>(
     // Every file that was found is stored; were all of them found?
     walk.await.map_err(|error| died(&error))??;
     Ok(stored)
+}
+
+/// Stores a file at `s3://bucket/key`, wholly or not at all, unless that is called
+/// off in time: then nothing of it is left in the store when this returns, and the
+/// answer says what called it off. Once all bytes are with the store it is too late.
+///
+/// # Errors
+/// When the file cannot be read, or the store refuses.
+pub async fn file<C>(
+    objects: &Objects,
+    file: File,
+    target: (&str, &str),
+    called_off: impl Future<Output = C>,
+) -> Result<ControlFlow<C>, DataError> {
+    let size = file.metadata().map_err(DataError::io("reading the file"))?;
+    let uploader = Uploader::new(objects);
+    uploader
+        .store_unless(file, size.len(), target, called_off)
+        .await
 }
 
 async fn store_files(

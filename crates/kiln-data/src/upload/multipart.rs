@@ -3,6 +3,8 @@
 //! The object appears whole or not at all. An upload that is not completed is
 //! forgotten, also when who waits for it goes away.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,17 +62,37 @@ pub(crate) async fn store_parts(
     target: (&str, &str),
     parts: Parts<'_>,
 ) -> Result<u64, DataError> {
-    let upload = Upload::begin(objects, target).await?;
-    match upload.complete(parts).await {
-        Ok(size) => {
-            upload.done();
-            Ok(size)
-        }
-        Err(error) => {
-            upload.forget().await;
-            Err(error)
-        }
+    let never = std::future::pending::<Infallible>();
+    match store_parts_unless(objects, target, parts, never).await? {
+        ControlFlow::Continue(size) => Ok(size),
+        ControlFlow::Break(never) => match never {},
     }
+}
+
+/// The same, unless it is called off before all parts are with the store: then
+/// nothing of it is left when this returns.
+pub(crate) async fn store_parts_unless<C>(
+    objects: &Objects,
+    target: (&str, &str),
+    parts: Parts<'_>,
+    called_off: impl Future<Output = C>,
+) -> Result<ControlFlow<C, u64>, DataError> {
+    let upload = Upload::begin(objects, target).await?;
+    let sent = tokio::select! {
+        biased;
+        why = called_off => Ok(ControlFlow::Break(why)),
+        sent = upload.send_all(parts) => sent.map(ControlFlow::Continue),
+    };
+    let settled = match sent {
+        Ok(ControlFlow::Continue(sent)) => upload.complete(sent).await.map(ControlFlow::Continue),
+        Ok(ControlFlow::Break(why)) => Ok(ControlFlow::Break(why)),
+        Err(error) => Err(error),
+    };
+    match &settled {
+        Ok(ControlFlow::Continue(_)) => upload.done(),
+        _ => upload.forget().await,
+    }
+    settled
 }
 
 /// An upload that has begun.
@@ -92,13 +114,17 @@ impl Upload {
         })
     }
 
-    async fn complete(&self, parts: Parts<'_>) -> Result<u64, DataError> {
-        let sent: Vec<(String, u64)> = parts
+    /// Sends all parts, and answers the tag and the size of each.
+    async fn send_all(&self, parts: Parts<'_>) -> Result<Vec<(String, u64)>, DataError> {
+        parts
             .enumerate()
             .map(|(index, part)| async move { self.send(index, part?).await }.boxed())
             .buffered(IN_FLIGHT)
             .try_collect()
-            .await?;
+            .await
+    }
+
+    async fn complete(&self, sent: Vec<(String, u64)>) -> Result<u64, DataError> {
         let (tags, sizes): (Vec<String>, Vec<u64>) = sent.into_iter().unzip();
         let target = (self.bucket.as_str(), self.key.as_str());
         self.objects

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+mod files;
 #[path = "../material/mod.rs"]
 mod material;
 mod mirrors;

@@ -127,7 +127,7 @@ impl Attempt {
         let stage = |host: &Progress| match host.stage {
             _ if host.ended => Stage::Uploading,
             // It is still at its work.
-            Stage::Stopping => Stage::Training,
+            Stage::Stopping => Stage::Working,
             stage => stage,
         };
         self.hosts
@@ -247,9 +247,9 @@ mod tests {
         let cases = [
             (0, Stage::Downloading, None),
             (1, Stage::Downloading, Some(Stage::Downloading)),
-            (0, Stage::Training, None),
+            (0, Stage::Working, None),
             (1, Stage::DownloadingImage, Some(Stage::DownloadingImage)),
-            (1, Stage::Training, Some(Stage::Training)),
+            (1, Stage::Working, Some(Stage::Working)),
             (0, Stage::Stopping, None),
             (1, Stage::Downloading, None),
             (0, Stage::Uploading, None),

@@ -11,7 +11,7 @@ use kiln_model::Timestamp;
 use super::attempt::Attempt;
 use super::state::Action;
 use super::warm_pool::WarmPool;
-use super::{Event, Job, TrainingJobs};
+use super::{Event, Job, KIND, TrainingJobs};
 
 /// How long a job waits before its first retry. Each further one waits twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -82,7 +82,7 @@ impl TrainingJobs {
             pause,
         } = consequence;
         if action >= Action::Requeue {
-            self.release(freed.iter().map(String::as_str));
+            self.shared.plane.release(freed.iter().map(String::as_str));
             if let Some(pool) = &pool {
                 self.tend_warm_pool(name, pool);
             }
@@ -94,7 +94,7 @@ impl TrainingJobs {
             self.requeue(name.to_owned(), pause);
         }
         if action >= Action::Tell {
-            self.tell();
+            self.shared.plane.tell();
         }
     }
 
@@ -102,15 +102,14 @@ impl TrainingJobs {
     /// rest; one that was interrupted stands behind all others.
     fn requeue(&self, name: String, pause: Option<Duration>) {
         let Some(pause) = pause else {
-            self.queue().push(name);
-            self.shared.wake.notify_one();
+            self.shared.plane.enqueue(KIND, name);
             return;
         };
         let this = self.clone();
         tokio::spawn(async move {
             tokio::time::sleep(pause).await;
-            this.queue().push_first(name);
-            this.shared.wake.notify_one();
+            this.shared.plane.queue().push_first(KIND, name);
+            this.shared.plane.wake.notify_one();
         });
     }
 }

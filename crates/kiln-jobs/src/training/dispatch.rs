@@ -1,14 +1,13 @@
-//! From the queue to running instances.
+//! From the first place in the queue to running instances.
 //!
-//! Jobs leave the queue in the order in which they began to wait: the first that
-//! does not fit holds up those behind it, so none is overtaken for ever. All
-//! instances of an attempt are written down in the transaction that says that
+//! All instances of an attempt are written down in the transaction that says that
 //! the job is placed, before any of their agents is started.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use kiln_agent::cluster::{Cluster, Host};
+use kiln_agent::plan::Plan;
 use kiln_engine::{Claim, Share};
 use kiln_store::Instance;
 
@@ -16,23 +15,11 @@ use super::hosts::{self, HostSpec, Role};
 use super::instances::session;
 use super::plan::{Placement, build};
 use super::warm_pools::Allocation;
-use super::{Event, Job, KIND, TrainingJobs, now, request};
+use super::{Event, Job, KIND, TrainingJobs, request};
+use crate::plane::{Launch, Want, attend, new_instance_id, now};
 use crate::{JobError, Party};
 
-/// How long what failed rests before it is tried again.
-pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
-
 const NOT_WAITING: &str = "the job waits no longer";
-
-/// What became of the first job in the queue.
-enum Launch {
-    /// It runs, or will never.
-    Settled,
-    /// There is no room for it.
-    NoRoom(Box<Want>),
-    /// What it was to have was gone before it had it.
-    Late,
-}
 
 /// What came of writing a placement down.
 enum Placing {
@@ -44,47 +31,10 @@ enum Placing {
     NotWaiting,
 }
 
-/// A job, and the instances that it wants.
-struct Want {
-    job: Job,
-    instances: Vec<(String, Share)>,
-}
-
 impl TrainingJobs {
-    /// Launches jobs whenever there are some and there is room, for ever.
-    pub(super) async fn dispatch(self) {
-        loop {
-            self.shared.wake.notified().await;
-            self.begin_rules().await;
-            loop {
-                let Some(first) = self.queue().first() else {
-                    break;
-                };
-                match self.launch(&first.name).await {
-                    Ok(Launch::Settled) => self.queue().take(&first),
-                    Ok(Launch::Late) => {}
-                    Ok(Launch::NoRoom(want)) => {
-                        match self.reclaim_for(&want.job, &want.instances).await {
-                            Ok(true) => continue,
-                            Ok(false) => {}
-                            Err(error) => tracing::error!(%error, "no room could be reclaimed yet"),
-                        }
-                        self.mark_waiting().await;
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::error!(job = first.name, %error, "a job could not be launched yet");
-                        // Others first, and then again: a full disk may have room by then.
-                        self.queue().defer(first);
-                        tokio::time::sleep(RETRY_AFTER).await;
-                    }
-                }
-            }
-        }
-    }
-
-    async fn launch(&self, name: &str) -> Result<Launch, JobError> {
-        let Some(stored) = self.shared.store.jobs.find(KIND, name)? else {
+    /// Launches a job that is first in the queue.
+    pub(super) async fn launch_first(&self, name: &str) -> Result<Launch, JobError> {
+        let Some(stored) = self.shared.plane.store.jobs.find(KIND, name)? else {
             return Ok(Launch::Settled);
         };
         let job = self.read(stored)?;
@@ -97,7 +47,7 @@ impl TrainingJobs {
             .iter()
             .map(|host| host.instance_type.as_str())
             .collect();
-        let fit = match self.shared.engine.fit(&types) {
+        let fit = match self.shared.plane.engine.fit(&types) {
             Ok(fit) => fit,
             Err(refusal) => {
                 self.step(name, Event::Refused(refusal.to_string())).await?;
@@ -107,17 +57,19 @@ impl TrainingJobs {
         let wanted: Vec<(String, Share)> = fit
             .shares
             .into_iter()
-            .map(|share| (new_id(), share))
+            .map(|share| (new_instance_id(), share))
             .collect();
         let Some(allocation) = self.allocate(&job, &wanted)? else {
-            return Ok(Launch::NoRoom(Box::new(Want {
-                job,
+            return Ok(Launch::NoRoom(Want {
+                patient: job.terms().spot,
                 instances: wanted,
-            })));
+            }));
         };
         let placed = self.place(&job, &hosts, &allocation, fit.remark).await;
         if !matches!(placed, Ok(Placing::Placed(..))) {
-            self.release(allocation.set_aside().iter().map(String::as_str));
+            self.shared
+                .plane
+                .release(allocation.set_aside().iter().map(String::as_str));
         }
         let (job, instances) = match placed? {
             Placing::Placed(job, instances) => (job, instances),
@@ -191,10 +143,10 @@ impl TrainingJobs {
     async fn begin_all(&self, job: &Job, instances: &[Instance]) {
         for instance in instances {
             let begun = self.begin(job, instances, instance).await;
-            tokio::spawn(self.clone().attend(instance.id.clone()));
+            tokio::spawn(attend(Arc::new(self.clone()), instance.id.clone()));
             if let Err(error) = begun {
                 // Should this fail too, it is tried again when the agent is gone.
-                if let Err(error) = self.lose(&instance.id, &error.to_string()).await {
+                if let Err(error) = self.give_up(&instance.id, &error.to_string()).await {
                     tracing::error!(instance = instance.id, %error, "a loss is not written down yet");
                 }
             }
@@ -215,44 +167,34 @@ impl TrainingJobs {
         let id = &instance.id;
         let cluster = cluster(attempt, instance);
         let placement = Placement {
-            settings: &self.shared.settings,
+            settings: &self.shared.plane.settings,
             arn: &job.arn,
-            cluster_key: self.shared.keys.cluster_key(&cluster),
+            cluster_key: self.shared.plane.keys.cluster_key(&cluster),
             cluster,
             attempt: instance.attempt,
-            token: &self.shared.keys.agent_token(id),
-            server: self.server_id(),
-            keys: self.issue(session(instance, Party::Work)),
-            agent_keys: self.issue(session(instance, Party::Agent)),
+            token: &self.shared.plane.keys.agent_token(id),
+            server: self.shared.plane.server_id(),
+            keys: self.shared.plane.issue(session(instance, Party::Work)),
+            agent_keys: self.shared.plane.issue(session(instance, Party::Agent)),
             claim: serde_json::from_str(&instance.claim)?,
             warm_pool_cache: self.warm_pool_cache(job, &instance.host)?,
             runtime: Duration::from_millis(job.state.remaining(&job.terms()).unsigned_abs()),
         };
         let plan = build(&job.request, placement).map_err(JobError::Internal)?;
-        Ok(self.shared.engine.place(&plan).await?)
+        let plan = Plan::Training(Box::new(plan));
+        Ok(self.shared.plane.engine.place(&plan).await?)
     }
 
-    async fn mark_waiting(&self) {
-        let names = self.queue().take_untold();
-        let marks = names.iter().map(|name| async move {
-            let waiting = self.shared.store.jobs.find(KIND, name).ok().flatten();
-            let job = waiting.and_then(|stored| self.read(stored).ok());
-            let must_know =
-                job.is_some_and(|job| job.state.is_waiting() && !job.state.knows_that_it_waits());
-            if must_know {
-                self.step(name, Event::Waiting).await?;
-            }
-            Ok::<_, JobError>(())
-        });
-        for error in join_all(marks).await.into_iter().filter_map(Result::err) {
-            tracing::warn!(%error, "a waiting job could not be marked as such");
+    /// Tells a job that there is no room for it.
+    pub(super) async fn tell_that_it_waits(&self, name: &str) -> Result<(), JobError> {
+        let waiting = self.shared.plane.store.jobs.find(KIND, name).ok().flatten();
+        let job = waiting.and_then(|stored| self.read(stored).ok());
+        let must_know =
+            job.is_some_and(|job| job.state.is_waiting() && !job.state.knows_that_it_waits());
+        match must_know {
+            true => self.step(name, Event::Waiting).await,
+            false => Ok(()),
         }
-    }
-
-    /// Gives the room of instances back.
-    pub(super) fn release<'a>(&self, instances: impl Iterator<Item = &'a str>) {
-        instances.for_each(|id| self.shared.engine.release(id));
-        self.shared.wake.notify_one();
     }
 }
 
@@ -272,10 +214,6 @@ fn cluster(attempt: &[Instance], instance: &Instance) -> Cluster {
         own: own.unwrap_or_default(),
         hosts,
     }
-}
-
-pub(super) fn new_id() -> String {
-    format!("kiln-{}", uuid::Uuid::new_v4().simple())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use kiln_store::Store;
 use serde_json::json;
 
 use super::*;
-use crate::training::test_machine::{Machine, control_plane, until};
+use crate::training::test_machine::{Machine, control_plane, start, until};
 
 /// A machine of endless room.
 fn endless() -> Arc<Machine> {
@@ -34,7 +34,7 @@ async fn a_job_whose_caller_went_away_runs_all_the_same() {
     let store = Store::open(directory.path()).unwrap();
     let engine = endless();
     let jobs = control_plane(&store, directory.path(), &engine);
-    jobs.start().await.unwrap();
+    start(&jobs).await;
     let mut call = Box::pin(jobs.create(request("a")));
     assert!(futures::poll!(&mut call).is_pending());
     drop(call);
@@ -48,15 +48,18 @@ async fn a_job_that_stands_in_the_queue_twice_is_placed_once() {
     let engine = endless();
     let jobs = control_plane(&store, directory.path(), &engine);
     jobs.create(request("a")).await.unwrap();
-    jobs.queue().push("a".to_owned());
+    jobs.shared.plane.queue().push(KIND, "a".to_owned());
     jobs.create(request("b")).await.unwrap();
     // Starting puts both in the queue once more.
-    jobs.start().await.unwrap();
-    until(|| jobs.queue().first().is_none()).await;
+    start(&jobs).await;
+    until(|| jobs.shared.plane.queue().first().is_none()).await;
     let placed = engine.placed.lock().unwrap();
     let names: Vec<_> = placed
         .iter()
-        .map(|plan| plan.environment["TRAINING_JOB_NAME"].as_str())
+        .map(|plan| match plan {
+            Plan::Training(plan) => plan.environment["TRAINING_JOB_NAME"].as_str(),
+            Plan::Compilation(_) => panic!("no compilation was asked for"),
+        })
         .collect();
     assert_eq!(names, ["a", "b"]);
 }
@@ -68,13 +71,13 @@ async fn an_instance_that_cannot_be_begun_again_gives_its_room_back() {
     let engine = endless();
     let before = control_plane(&store, directory.path(), &engine);
     before.create(request("a")).await.unwrap();
-    before.start().await.unwrap();
+    start(&before).await;
     until(|| engine.placed.lock().unwrap().len() == 1).await;
 
     let engine = endless();
     engine.break_down();
     let after = control_plane(&store, directory.path(), &engine);
-    after.start().await.unwrap();
+    start(&after).await;
     until(|| store.instances.all().unwrap().is_empty()).await;
     until(|| engine.room.lock().unwrap().is_empty()).await;
     let stored = store.jobs.find(KIND, "a").unwrap().unwrap();

@@ -7,14 +7,12 @@ use kiln_model::api::{
 };
 use kiln_store::{JobSummary, ListQuery, SortKey};
 
-use super::{KIND, TrainingJobs, instant, page_token};
+use super::{KIND, TrainingJobs};
 use crate::JobError;
+use crate::plane::{instant, pages};
 
 /// The answer to a list request.
 pub type TrainingJobList = ListTrainingJobsResponse;
-
-/// Jobs on a page when the request does not say.
-const DEFAULT_PAGE: i32 = 10;
 
 impl TrainingJobs {
     /// `ListTrainingJobs`.
@@ -26,37 +24,27 @@ impl TrainingJobs {
             // No job has a training plan yet.
             return Ok(ListTrainingJobsResponse::new(Vec::new()));
         }
-        let keys = &self.shared.keys;
-        let fingerprint = fingerprint(request)?;
-        let read = |token: &String| page_token::read(keys, &fingerprint, token);
-        let after = request.next_token.as_ref().map(read).transpose()?;
-        let size = request.max_results.unwrap_or(DEFAULT_PAGE).unsigned_abs();
-        let query = ListQuery {
-            after,
-            limit: size + 1,
-            ..query(request)
+        let alike = ListTrainingJobsRequest {
+            next_token: None,
+            max_results: None,
+            ..request.clone()
         };
-        let mut found = self.shared.store.jobs.list(KIND, &query)?;
-        let more = found.len() > size as usize;
-        found.truncate(size as usize);
-        let next = found
-            .last()
-            .filter(|_| more)
-            .map(|last| page_token::write(keys, &fingerprint, &last.place));
-        let summaries = found.into_iter().map(summary).collect::<Result<_, _>>()?;
+        let wanted = pages::Wanted {
+            kind: KIND,
+            operation: "ListTrainingJobs",
+            token: request.next_token.as_deref(),
+            size: request.max_results,
+        };
+        let page = self.shared.plane.page(&wanted, &alike, query(request))?;
+        let summaries = page
+            .jobs
+            .into_iter()
+            .map(summary)
+            .collect::<Result<_, _>>()?;
         let mut answer = ListTrainingJobsResponse::new(summaries);
-        answer.next_token = next.transpose()?;
+        answer.next_token = page.next;
         Ok(answer)
     }
-}
-
-fn fingerprint(request: &ListTrainingJobsRequest) -> Result<String, JobError> {
-    let alike = ListTrainingJobsRequest {
-        next_token: None,
-        max_results: None,
-        ..request.clone()
-    };
-    page_token::fingerprint("ListTrainingJobs", &alike)
 }
 
 fn query(request: &ListTrainingJobsRequest) -> ListQuery {

@@ -21,6 +21,7 @@ impl TrainingJobs {
         for (uri, _) in request::locations(request).map_err(JobError::Validation)? {
             let found = self
                 .shared
+                .plane
                 .buckets
                 .any_object(uri.bucket(), uri.key())
                 .await;
@@ -48,7 +49,12 @@ impl TrainingJobs {
                 file_system,
                 ..
             } = input
-                && self.shared.settings.file_system(&file_system).is_none()
+                && self
+                    .shared
+                    .plane
+                    .settings
+                    .file_system(&file_system)
+                    .is_none()
             {
                 return Err(JobError::Validation(format!(
                     "Channel '{channel}': the file system {file_system} does not exist. Map it to \
@@ -62,7 +68,7 @@ impl TrainingJobs {
 
     async fn check_bucket(&self, config: &str, place: &S3Uri) -> Result<(), JobError> {
         let bucket = place.bucket();
-        let exists = self.shared.buckets.exists(bucket).await;
+        let exists = self.shared.plane.buckets.exists(bucket).await;
         let denied = || format!("Access denied to {config} S3 bucket \"{bucket}\".");
         if exists.map_err(|error| refused(error, denied))? {
             return Ok(());
@@ -79,7 +85,7 @@ impl TrainingJobs {
              that the bucket exists in the selected region ({}), that objects exist under that S3 \
              prefix, and that the role \"{role}\" has \"s3:ListBucket\" permissions on bucket \
              \"{}\".",
-            self.shared.settings.identity.region,
+            self.shared.plane.settings.identity.region,
             uri.bucket()
         )
     }

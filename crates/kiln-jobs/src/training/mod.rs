@@ -8,12 +8,11 @@ mod dispatch;
 mod event;
 mod hosts;
 mod instances;
+mod kind;
 mod list;
 mod locations;
 mod metrics;
-mod page_token;
 mod plan;
-mod queue;
 mod reclaim;
 mod reports;
 pub mod request;
@@ -36,30 +35,22 @@ mod warm_pool;
 mod warm_pool_match;
 mod warm_pools;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
 
-use kiln_agent::plan::Keys;
-use kiln_engine::Engine;
 use kiln_model::api::CreateTrainingJobRequest;
 use kiln_model::{Arn, JobKind, JobName, Timestamp};
-use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError, StoredJob};
-use tokio::sync::{Notify, watch};
+use kiln_store::{JobChange, JobIndex, NewJob, StoreError, StoredJob};
 
 use self::consequence::Consequence;
-use self::queue::Queue;
 use self::rule::Rules;
 use self::rules::WaitingRules;
 use self::state_change::{Heard, announcements};
 use self::terms::Terms;
-use self::timekeeping::Alarms;
-use crate::{Buckets, CreatedRole, JobError, JobSession, SessionKeys, Settings};
+use crate::plane::{Alarms, Plane, now, settle};
+use crate::{JobError, JobSession, Scope};
 
 pub use list::TrainingJobList;
 pub use metrics::trial_component;
-pub use reports::ReportError;
-pub use scope::{Access, Scope};
 pub use state::{Action, AlreadyEnded, Event, LastMetric, TrainingState};
 pub use tags::check_tag_keys;
 
@@ -77,37 +68,17 @@ pub struct TrainingJobs {
 }
 
 struct Shared {
-    settings: Settings,
-    store: Store,
-    engine: Arc<dyn Engine>,
-    buckets: Arc<dyn Buckets>,
-    keys: SessionKeys,
-    queue: Mutex<Queue>,
+    plane: Arc<Plane>,
     alarms: Alarms,
     rules: WaitingRules,
-    /// Rung when the queue or the room changes.
-    wake: Notify,
-    /// The keys of the instances there are, by access key.
-    sessions: RwLock<HashMap<String, Session>>,
-    /// Changes whenever a running job is told something.
-    told: watch::Sender<u64>,
 }
 
 impl std::fmt::Debug for TrainingJobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("TrainingJobs")
-            .field("settings", &self.shared.settings)
+            .field("settings", &self.shared.plane.settings)
             .finish_non_exhaustive()
     }
-}
-
-/// The holder of a job's keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Session {
-    /// The job and instance.
-    pub holder: JobSession,
-    /// What it signs with.
-    pub keys: Keys,
 }
 
 /// A job's documents, read.
@@ -119,31 +90,14 @@ struct Job {
 }
 
 impl TrainingJobs {
-    /// The training jobs in a store, run by an engine. Nothing runs before
-    /// [`TrainingJobs::start`].
-    #[must_use]
-    pub fn new(
-        settings: Settings,
-        store: Store,
-        engine: Arc<dyn Engine>,
-        buckets: Arc<dyn Buckets>,
-        keys: SessionKeys,
-    ) -> Self {
-        let shared = Shared {
-            settings,
-            store,
-            engine,
-            buckets,
-            keys,
-            queue: Mutex::default(),
-            alarms: Alarms::default(),
-            rules: WaitingRules::default(),
-            wake: Notify::new(),
-            sessions: RwLock::default(),
-            told: watch::Sender::new(0),
-        };
+    /// The training jobs of a control plane.
+    pub(crate) fn new(plane: Arc<Plane>) -> Self {
         Self {
-            shared: Arc::new(shared),
+            shared: Arc::new(Shared {
+                plane,
+                alarms: Alarms::default(),
+                rules: WaitingRules::default(),
+            }),
         }
     }
 
@@ -156,12 +110,12 @@ impl TrainingJobs {
         self.check_locations(&request).await?;
         let mut state = TrainingState::new(now());
         state.rules = Rules::of(&request, state.created);
-        let role = self.created_role(&request.role_arn)?;
+        let role = self.shared.plane.created_role(&request.role_arn)?;
         state.role = role.map(|role| role.principal.id);
         let job = Job {
             arn: self.arn(&request.training_job_name)?,
             state,
-            heard: Heard::nothing(self.shared.settings.announced),
+            heard: Heard::nothing(self.shared.plane.settings.announced),
             request,
         };
         let arn = job.arn.clone();
@@ -184,14 +138,13 @@ impl TrainingJobs {
                 .collect(),
         };
         let name = new.name.clone();
-        match self.shared.store.jobs.create(new).await {
+        match self.shared.plane.store.jobs.create(new).await {
             Ok(()) => {}
             Err(StoreError::NameTaken) => return Err(name_taken(&job.arn)),
             Err(error) => return Err(error.into()),
         }
         self.set_alarm(job);
-        self.queue().push(name);
-        self.shared.wake.notify_one();
+        self.shared.plane.enqueue(KIND, name);
         Ok(())
     }
 
@@ -201,6 +154,7 @@ impl TrainingJobs {
     /// When there is no such job.
     pub fn describe(&self, name: &str) -> Result<String, JobError> {
         self.shared
+            .plane
             .store
             .jobs
             .description(KIND, name)?
@@ -256,13 +210,6 @@ impl TrainingJobs {
         .await
     }
 
-    /// Has all agents that wait for orders look again, and rules that wait for their
-    /// job be looked at.
-    fn tell(&self) {
-        self.shared.told.send_modify(|count| *count += 1);
-        self.shared.wake.notify_one();
-    }
-
     /// `DeleteTrainingJob`: forgets an ended job; its artifacts and logs stay.
     ///
     /// # Errors
@@ -271,6 +218,7 @@ impl TrainingJobs {
         let missing = || JobError::NotFound("Requested resource not found.".to_owned());
         let stored = self
             .shared
+            .plane
             .store
             .jobs
             .find(KIND, name)?
@@ -284,9 +232,9 @@ impl TrainingJobs {
             )));
         }
         job.refuse_while_warm()?;
-        if self.shared.store.jobs.delete(KIND, name).await? {
+        if self.shared.plane.store.jobs.delete(KIND, name).await? {
             // Its rules may still be at it.
-            self.tell();
+            self.shared.plane.tell();
             Ok(())
         } else {
             Err(missing())
@@ -298,13 +246,13 @@ impl TrainingJobs {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn scope(&self, holder: &JobSession) -> Result<Option<Scope>, JobError> {
-        let Some(stored) = self.shared.store.jobs.find(KIND, &holder.job)? else {
+    pub(crate) fn scope_of(&self, holder: &JobSession) -> Result<Option<Scope>, JobError> {
+        let Some(stored) = self.shared.plane.store.jobs.find(KIND, &holder.job)? else {
             return Ok(None);
         };
         let job = self.read(stored)?;
         // The name may be another job's by now, and the job be in another attempt.
-        let instance = self.shared.store.instances.find(&holder.instance)?;
+        let instance = self.shared.plane.store.instances.find(&holder.instance)?;
         if !instance.is_some_and(|instance| instance.job == holder.job && job.is_in(&instance)) {
             return Ok(None);
         }
@@ -315,63 +263,10 @@ impl TrainingJobs {
         let Some(id) = &job.state.role else {
             return Ok(scope);
         };
-        let role = self.created_role(&job.request.role_arn)?;
+        let role = self.shared.plane.created_role(&job.request.role_arn)?;
         // Another role may have its name by now.
         let role = role.filter(|role| role.principal.id == *id);
         Ok(scope.zip(role).map(|(scope, role)| scope.under(role)))
-    }
-
-    /// The role with an ARN, if it was created here.
-    fn created_role(&self, arn: &str) -> Result<Option<CreatedRole>, JobError> {
-        let (principals, identity) = (
-            &self.shared.store.principals,
-            &self.shared.settings.identity,
-        );
-        CreatedRole::named_by(arn, principals, identity)
-    }
-
-    /// The identifier that tells this control plane from all others, before and
-    /// after restarts.
-    #[must_use]
-    pub fn server_id(&self) -> String {
-        self.shared.keys.server_id()
-    }
-
-    /// The holder of an access key, while its instance is there.
-    #[must_use]
-    pub fn session(&self, access_key: &str) -> Option<Session> {
-        let sessions = self
-            .shared
-            .sessions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        sessions.get(access_key).cloned()
-    }
-
-    /// Issues the keys of one party of an instance, and knows them from now on.
-    fn issue(&self, holder: JobSession) -> Keys {
-        let keys = self.shared.keys.issue(&holder);
-        let session = Session {
-            holder,
-            keys: keys.clone(),
-        };
-        let mut sessions = self
-            .shared
-            .sessions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        sessions.insert(keys.access_key.clone(), session);
-        keys
-    }
-
-    /// Knows an instance's keys no more.
-    fn revoke(&self, instance: &str) {
-        let mut sessions = self
-            .shared
-            .sessions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, session| session.holder.instance != instance);
     }
 
     /// Reads a job, lets `decide` alter it, and writes it back, in one
@@ -383,6 +278,7 @@ impl TrainingJobs {
     {
         let this = self.clone();
         self.shared
+            .plane
             .store
             .jobs
             .change(KIND, name, move |stored| {
@@ -398,7 +294,7 @@ impl TrainingJobs {
     }
 
     fn arn(&self, name: &str) -> Result<Arn, JobError> {
-        let identity = &self.shared.settings.identity;
+        let identity = &self.shared.plane.settings.identity;
         let name: JobName = name
             .parse()
             .map_err(|error| JobError::Validation(format!("{error}")))?;
@@ -415,16 +311,9 @@ impl TrainingJobs {
         Ok(Job {
             arn: self.arn(&stored.name)?,
             request: serde_json::from_str(&stored.request)?,
-            heard: Heard::all_of(&state, self.shared.settings.announced),
+            heard: Heard::all_of(&state, self.shared.plane.settings.announced),
             state,
         })
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.shared
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -458,26 +347,4 @@ fn name_taken(arn: &Arn) -> JobError {
         "Training job names must be unique within an AWS account and region, and a training job \
          with this name already exists ({arn})"
     ))
-}
-
-/// Runs work to its end even when the request that wants it is dropped: what a
-/// commit says must be followed by what it is said for.
-async fn settle<T: Send + 'static>(
-    work: impl Future<Output = Result<T, JobError>> + Send + 'static,
-) -> Result<T, JobError> {
-    let settled = tokio::spawn(work).await;
-    settled.unwrap_or_else(|error| Err(JobError::Internal(error.to_string())))
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    instant(since.as_millis() as i64)
-}
-
-/// An instant that a clock has shown; one before 1970 or after 9999 is taken
-/// for 1970.
-fn instant(millis: i64) -> Timestamp {
-    Timestamp::from_millis(millis).unwrap_or_else(|_| UNIX_EPOCH.into())
 }

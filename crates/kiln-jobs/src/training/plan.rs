@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use kiln_agent::cluster::Cluster;
 use kiln_agent::plan::{
-    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, ProfilePlan, Site, StorePlan,
-    SynchronisedPlan,
+    DirectoryPlan, InstancePlan, Keys, MetricPlan, OutputPlan, ProfilePlan, SynchronisedPlan,
 };
 use kiln_agent::runtime::{NetworkPolicy, Start};
 use kiln_agent::ssh::ClusterKey;
@@ -83,12 +82,8 @@ pub(crate) fn build(
     let (channels, directories) = inputs(job, &hosts, cluster.own, settings)?;
     let metrics = algorithm.metric_definitions.iter().flatten();
     Ok(InstancePlan {
-        instance,
-        token: token.to_owned(),
-        server,
-        site: site(settings),
+        assignment: settings.assignment(instance, token.to_owned(), server, agent_keys),
         keys,
-        store: store(settings, agent_keys),
         image: algorithm.training_image.clone().unwrap_or_default(),
         start: Start {
             entrypoint: algorithm.container_entrypoint.clone(),
@@ -128,16 +123,6 @@ pub(crate) fn build(
         },
         max_runtime_seconds: runtime.as_secs().max(1),
         grace_seconds: GRACE,
-    })
-}
-
-/// The agent's way to the data: as the control plane's own guest, or as whoever
-/// configuration names in another S3.
-pub(super) fn store(settings: &Settings, agent_keys: Keys) -> StorePlan {
-    settings.external_store.clone().unwrap_or(StorePlan {
-        endpoint: None,
-        region: settings.identity.region.to_string(),
-        keys: agent_keys,
     })
 }
 
@@ -190,20 +175,6 @@ fn outputs(job: &CreateTrainingJobRequest) -> Result<OutputPlan, String> {
         compressed: config.compression_type != Some(OutputCompressionType::None),
         kms_key: config.kms_key_id.clone().filter(|key| !key.is_empty()),
     })
-}
-
-/// What all plans have of the settings.
-pub(super) fn site(settings: &Settings) -> Site {
-    Site {
-        control: settings.control.clone(),
-        data_dir: settings.data_dir.clone(),
-        cache_dir: settings.cache_dir.clone(),
-        images: settings.images.clone(),
-        engine_socket: settings.engine_socket.clone(),
-        tolerance: settings.tolerance,
-        region: settings.identity.region.to_string(),
-        fast_file: settings.fast_file,
-    }
 }
 
 fn synchronised(job: &CreateTrainingJobRequest) -> Result<Vec<SynchronisedPlan>, String> {

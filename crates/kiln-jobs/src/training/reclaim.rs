@@ -3,12 +3,12 @@
 
 use std::collections::HashMap;
 
-use kiln_engine::Share;
 use kiln_model::Timestamp;
 
 use super::warm_pool::WarmPool;
-use super::{Event, Job, KIND, TrainingJobs, now};
+use super::{Event, KIND, TrainingJobs};
 use crate::JobError;
+use crate::plane::{Want, now};
 
 /// A job that may give room up, and the names of that room.
 struct Holder {
@@ -31,13 +31,9 @@ impl TrainingJobs {
     /// Sees to it that a job that waits gets room, if others can be made to give
     /// up enough of it: the pools that were left first, then the spot jobs that
     /// came last. Answers whether there is room already.
-    pub(super) async fn reclaim_for(
-        &self,
-        job: &Job,
-        wanted: &[(String, Share)],
-    ) -> Result<bool, JobError> {
+    pub(super) async fn reclaim_for(&self, want: &Want) -> Result<bool, JobError> {
         let mut holders = self.idle_pools()?;
-        if self.shared.settings.preempt_spot && !job.terms().spot {
+        if self.shared.plane.settings.preempt_spot && !want.patient {
             holders.extend(self.spot_jobs()?);
         }
         holders.sort_by_key(|holder| match holder.gives {
@@ -48,7 +44,12 @@ impl TrainingJobs {
         let mut freed = Vec::new();
         let mut givers = Vec::new();
         let mut holders = holders.into_iter();
-        while !self.shared.engine.fits_without(wanted, &freed) {
+        while !self
+            .shared
+            .plane
+            .engine
+            .fits_without(&want.instances, &freed)
+        {
             let Some(holder) = holders.next() else {
                 // All that they could give would not be enough.
                 return Ok(false);
@@ -72,8 +73,8 @@ impl TrainingJobs {
 
     fn idle_pools(&self) -> Result<Vec<Holder>, JobError> {
         let mut idle = Vec::new();
-        for (name, _) in self.shared.store.warm_pools.holders(KIND)? {
-            let stored = self.shared.store.jobs.find(KIND, &name)?;
+        for (name, _) in self.shared.plane.store.warm_pools.holders(KIND)? {
+            let stored = self.shared.plane.store.jobs.find(KIND, &name)?;
             let job = stored.map(|stored| self.read(stored)).transpose()?;
             let pool = job.and_then(|job| job.state.warm_pool);
             idle.extend(pool.as_ref().and_then(|pool| pool_of(name, pool)));
@@ -83,12 +84,13 @@ impl TrainingJobs {
 
     fn spot_jobs(&self) -> Result<Vec<Holder>, JobError> {
         let mut rooms = HashMap::<String, Vec<String>>::new();
-        for instance in self.shared.store.instances.all()? {
+        let instances = self.shared.plane.store.instances.all()?;
+        for instance in instances.into_iter().filter(|one| one.kind == KIND) {
             rooms.entry(instance.job).or_default().push(instance.id);
         }
         let mut running = Vec::new();
         for (name, rooms) in rooms {
-            let stored = self.shared.store.jobs.find(KIND, &name)?;
+            let stored = self.shared.plane.store.jobs.find(KIND, &name)?;
             let job = stored.map(|stored| self.read(stored)).transpose()?;
             let Some(job) = job.filter(|job| job.terms().spot) else {
                 continue;

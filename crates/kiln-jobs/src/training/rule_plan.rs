@@ -19,7 +19,7 @@ use kiln_model::api::CreateTrainingJobRequest;
 use kiln_model::{Arn, S3Uri};
 use serde_json::{Value, json};
 
-use super::plan::{GIGABYTE, GRACE, site, store};
+use super::plan::{GIGABYTE, GRACE};
 use super::request::{self, PROFILER, Rule};
 use crate::Settings;
 
@@ -76,12 +76,8 @@ pub(super) fn build_rule(placement: RulePlacement<'_>) -> Result<InstancePlan, S
         ..
     } = placement;
     Ok(InstancePlan {
-        instance: instance.to_owned(),
-        token,
-        server,
-        site: site(settings),
+        assignment: settings.assignment(instance.to_owned(), token, server, agent_keys),
         keys,
-        store: store(settings, agent_keys),
         image: rule.image.to_owned(),
         // The image's entrypoint, and nothing behind it.
         start: Start {

@@ -176,7 +176,7 @@ fn rules_begin_when_their_job_trains_and_are_stopped_a_while_after_it() {
     let terms = terms(0);
     let mut job = job(&terms);
     assert!(!job.can_be_evaluated());
-    let told = job.step(Event::Stage(0, Stage::Training), at(2), &terms);
+    let told = job.step(Event::Stage(0, Stage::Working), at(2), &terms);
     assert_eq!((told, job.can_be_evaluated()), (Action::Tell, true));
     let rule_ended = Event::RuleEnded {
         rule: 1,
@@ -213,7 +213,7 @@ fn rules_begin_when_their_job_trains_and_are_stopped_a_while_after_it() {
 fn a_stop_of_the_job_is_one_of_its_rules() {
     let terms = terms(0);
     let mut running = job(&terms);
-    running.step(Event::Stage(0, Stage::Training), at(2), &terms);
+    running.step(Event::Stage(0, Stage::Working), at(2), &terms);
     running.step(Event::StopRequested, at(3), &terms);
     assert_eq!(
         statuses(&running.rules),
@@ -229,7 +229,7 @@ fn a_stop_of_the_job_is_one_of_its_rules() {
 fn a_job_that_is_tried_again_brings_its_rules_along() {
     let terms = terms(1);
     let mut job = job(&terms);
-    job.step(Event::Stage(0, Stage::Training), at(2), &terms);
+    job.step(Event::Stage(0, Stage::Working), at(2), &terms);
     let reason = failure::internal(&"lost");
     assert_eq!(
         job.step(Event::Lost(0, reason), at(3), &terms),

@@ -7,8 +7,9 @@
 //! run beside one; but no memory is given out twice.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use kiln_agent::plan::Plan;
 use kiln_agent::report::{Orders, Outcome};
 use kiln_agent::runtime::Limits;
 use kiln_engine::{Claim, Share};
@@ -18,10 +19,11 @@ use kiln_store::Instance;
 
 use super::attempt::Attempt;
 use super::hosts::rule_name;
-use super::instances::{must_begin, session};
+use super::instances::session;
 use super::request::{rules, the_rules};
 use super::rule_plan::{RulePlacement, build_rule};
 use super::{Event, Job, KIND, TrainingJobs};
+use crate::plane::{Want, attend, must_begin, new_instance_id};
 use crate::{JobError, Party};
 
 /// The log group of every rule: to the cloud they are processing jobs.
@@ -78,10 +80,10 @@ impl TrainingJobs {
             job.state.rules.place(&positions, attempt);
             Ok((job.change()?, ()))
         };
-        let store = &self.shared.store.instances;
+        let store = &self.shared.plane.store.instances;
         store.place((KIND, name), instances, placed).await?;
         self.shared.rules.all().extend(ids);
-        self.shared.wake.notify_one();
+        self.shared.plane.wake.notify_one();
         Ok(())
     }
 
@@ -103,26 +105,29 @@ impl TrainingJobs {
 
     /// Answers whether the instance waits no longer.
     async fn begin_if_due(&self, id: &str) -> Result<bool, JobError> {
-        let Some(instance) = self.shared.store.instances.find(id)? else {
+        let Some(instance) = self.shared.plane.store.instances.find(id)? else {
             return Ok(true);
         };
         let job = self.find(&instance.job)?;
         let Some(job) = job.filter(|job| job.is_in(&instance)) else {
-            tokio::spawn(self.clone().attend(id.to_owned()));
+            tokio::spawn(attend(Arc::new(self.clone()), id.to_owned()));
             return Ok(true);
         };
-        let room = [(id.to_owned(), SHARE)];
-        let admitted = || self.shared.engine.admit(&room).is_some();
+        let want = Want {
+            instances: vec![(id.to_owned(), SHARE)],
+            patient: job.terms().spot,
+        };
+        let admitted = || self.shared.plane.engine.admit(&want.instances).is_some();
         if !job.state.can_be_evaluated()
-            || !(admitted() || self.reclaim_for(&job, &room).await? && admitted())
+            || !(admitted() || self.reclaim_for(&want).await? && admitted())
         {
             return Ok(false);
         }
         let begun = self.begin(&job, &[], &instance).await;
-        tokio::spawn(self.clone().attend(id.to_owned()));
+        tokio::spawn(attend(Arc::new(self.clone()), id.to_owned()));
         if let Err(error) = begun {
             // Should this fail too, it is tried again when the agent is gone.
-            if let Err(error) = self.lose(id, &error.to_string()).await {
+            if let Err(error) = self.give_up(id, &error.to_string()).await {
                 tracing::error!(instance = id, %error, "a loss is not written down yet");
             }
         }
@@ -143,38 +148,39 @@ impl TrainingJobs {
             return Err(JobError::Internal("the job has no such rule".to_owned()));
         };
         let placement = RulePlacement {
-            settings: &self.shared.settings,
+            settings: &self.shared.plane.settings,
             job: &job.request,
             arn: &job.arn,
             rule,
             name: &evaluation.job,
             instance: id,
-            token: self.shared.keys.agent_token(id),
-            server: self.server_id(),
-            keys: self.issue(session(instance, Party::Work)),
-            agent_keys: self.issue(session(instance, Party::Agent)),
+            token: self.shared.plane.keys.agent_token(id),
+            server: self.shared.plane.server_id(),
+            keys: self.shared.plane.issue(session(instance, Party::Work)),
+            agent_keys: self.shared.plane.issue(session(instance, Party::Agent)),
             limits: SHARE.limits,
         };
         let plan = build_rule(placement).map_err(JobError::Internal)?;
-        Ok(self.shared.engine.place(&plan).await?)
+        let plan = Plan::Training(Box::new(plan));
+        Ok(self.shared.plane.engine.place(&plan).await?)
     }
 
     /// Finds a rule's instance that an earlier server had: it runs, or is about to.
     pub(super) fn recover_rule(&self, instance: &Instance) {
         let id = &instance.id;
         for party in [Party::Work, Party::Agent] {
-            self.issue(session(instance, party));
+            self.shared.plane.issue(session(instance, party));
         }
         match self.find(&instance.job) {
             Ok(job) => job.iter().for_each(|job| self.set_alarm(job)),
             Err(error) => tracing::error!(instance = id, %error, "the job could not be read"),
         }
-        if must_begin(self.shared.engine.presence(id), instance) {
+        if must_begin(self.shared.plane.engine.presence(id), instance) {
             self.shared.rules.all().push_back(id.clone());
             return;
         }
-        self.shared.engine.adopt(id, &claim());
-        tokio::spawn(self.clone().attend(id.clone()));
+        self.shared.plane.engine.adopt(id, &claim());
+        tokio::spawn(attend(Arc::new(self.clone()), id.clone()));
     }
 
     /// Ends a rule whose instance is lost, unless it has ended.
@@ -201,7 +207,7 @@ impl TrainingJobs {
     }
 
     fn find(&self, name: &str) -> Result<Option<Job>, JobError> {
-        let stored = self.shared.store.jobs.find(KIND, name)?;
+        let stored = self.shared.plane.store.jobs.find(KIND, name)?;
         stored.map(|stored| self.read(stored)).transpose()
     }
 }
@@ -248,7 +254,7 @@ fn instance(job: &Job, position: usize) -> Result<Instance, JobError> {
     let evaluation = job.state.rules.get(position);
     let name = evaluation.map(|evaluation| evaluation.job.as_str());
     Ok(Instance {
-        id: super::dispatch::new_id(),
+        id: new_instance_id(),
         kind: KIND.to_owned(),
         job: job.request.training_job_name.clone(),
         attempt: job.state.attempts,

@@ -1,36 +1,13 @@
-//! What a job's own keys open: its inputs to read, its outputs to write. The
+//! What a training job's own keys open: its inputs to read, its outputs to write. The
 //! agent reads whatever the request names, and that is known only when it has
 //! read the manifests; so its keys read everything, and no container sees them.
-//!
-//! Where the job's role was created here, with policies of its own, these decide
-//! instead, for the agent and for the work alike, as in the cloud.
 
 use kiln_model::S3Uri;
 use kiln_model::api::CreateTrainingJobRequest;
 
 use super::describe::output_prefix;
 use super::request;
-use crate::{CreatedRole, Party};
-
-/// Kinds of access to S3.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Read an object, or list keys under a prefix.
-    Read,
-    /// Write, or delete, an object.
-    Write,
-}
-
-/// The places in S3 that a job may touch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope {
-    readable: Vec<S3Uri>,
-    writable: Vec<S3Uri>,
-    /// Objects to read, and nothing that only begins like them.
-    objects: Vec<S3Uri>,
-    reads_all: bool,
-    role: Option<CreatedRole>,
-}
+use crate::{Party, Scope};
 
 impl Scope {
     /// The scope that follows from a job's request: its channels, of which some
@@ -52,6 +29,7 @@ impl Scope {
             readable: named(prefixes).chain(writable.clone()).collect(),
             writable,
             objects: named(manifests).chain(source_archive(job)).collect(),
+            written: Vec::new(),
             reads_all: party == Party::Agent,
             role: None,
         }
@@ -72,58 +50,10 @@ impl Scope {
                 .collect(),
             writable,
             objects: rule.source().into_iter().collect(),
+            written: Vec::new(),
             reads_all: party == Party::Agent,
             role: None,
         })
-    }
-
-    /// The same for a job whose role was created here.
-    #[must_use]
-    pub fn under(self, role: CreatedRole) -> Self {
-        Self {
-            role: Some(role),
-            ..self
-        }
-    }
-
-    /// The job's role, if it was created here. Then its policies decide about every
-    /// action, and not only about S3.
-    #[must_use]
-    pub fn role(&self) -> Option<&CreatedRole> {
-        self.role.as_ref()
-    }
-
-    /// Whether a key, or the keys under a prefix, may be touched.
-    #[must_use]
-    pub fn allows(&self, access: Access, bucket: &str, key: &str) -> bool {
-        match (&self.role, access) {
-            (Some(role), Access::Read) => role.reads(bucket, key),
-            (Some(role), Access::Write) => role.writes(bucket, key),
-            (None, access) => self.covers(access, bucket, key),
-        }
-    }
-
-    fn covers(&self, access: Access, bucket: &str, key: &str) -> bool {
-        let places = match access {
-            Access::Read => &self.readable,
-            Access::Write => &self.writable,
-        };
-        let within = places
-            .iter()
-            .any(|place| place.bucket() == bucket && key.starts_with(place.key()));
-        within || (access == Access::Read && (self.reads_all || self.is_object(bucket, key)))
-    }
-
-    fn is_object(&self, bucket: &str, key: &str) -> bool {
-        let mut objects = self.objects.iter();
-        objects.any(|object| object.bucket() == bucket && object.key() == key)
-    }
-
-    /// Whether any of its places is in this bucket.
-    #[must_use]
-    pub fn names_bucket(&self, bucket: &str) -> bool {
-        let mut places = self.readable.iter().chain(&self.objects);
-        self.reads_all || places.any(|place| place.bucket() == bucket)
     }
 }
 
@@ -147,6 +77,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::Access;
 
     fn scope(party: Party) -> Scope {
         let request = json!({

@@ -1,7 +1,8 @@
 //! Spot jobs: they give their room back when it is wanted, and go on later.
 
-use super::{AlreadyEnded, Event, Job, TrainingJobs, now, settle};
+use super::{AlreadyEnded, Event, Job, TrainingJobs};
 use crate::JobError;
+use crate::plane::{now, settle};
 
 impl TrainingJobs {
     /// Interrupts a running spot job, as the cloud does when it needs the

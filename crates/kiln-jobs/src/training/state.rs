@@ -305,7 +305,7 @@ impl TrainingState {
                 SecondaryStatus::Downloading,
                 "Downloading the training image",
             ),
-            Stage::Training => (
+            Stage::Working => (
                 SecondaryStatus::Training,
                 "Training image download completed. Training in progress.",
             ),

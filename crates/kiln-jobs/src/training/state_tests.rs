@@ -78,7 +78,7 @@ fn until_training() -> Vec<Event> {
         Stage::Preparing,
         Stage::Downloading,
         Stage::DownloadingImage,
-        Stage::Training,
+        Stage::Working,
     ];
     let stages = stages.map(|stage| Event::Stage(0, stage));
     [vec![placed(1)], stages.to_vec()].concat()
@@ -142,7 +142,7 @@ fn a_stop_while_training_waits_for_the_instance() {
     assert_eq!(state.status, TrainingJobStatus::Stopping);
     for late in [
         Event::Stage(0, Stage::Uploading),
-        Event::Stage(0, Stage::Training),
+        Event::Stage(0, Stage::Working),
     ] {
         state.step(late, at(9500), &PLAIN);
         assert_eq!(state.secondary(), SecondaryStatus::Stopping);
@@ -223,7 +223,7 @@ fn a_job_of_two_hosts_ends_with_the_second() {
     let both = |stage| [Event::Stage(0, stage), Event::Stage(1, stage)];
     let mut events = vec![placed(2)];
     events.extend(
-        [Stage::Downloading, Stage::Training]
+        [Stage::Downloading, Stage::Working]
             .into_iter()
             .flat_map(both),
     );
@@ -243,7 +243,7 @@ fn a_job_of_two_hosts_ends_with_the_second() {
 #[test]
 fn one_failing_host_fails_the_job_and_stops_the_others() {
     let failed = Outcome::Failed("AlgorithmError: , exit code: 1".to_owned());
-    let mut state = live(&[placed(2), Event::Stage(1, Stage::Training)]);
+    let mut state = live(&[placed(2), Event::Stage(1, Stage::Working)]);
     let step = state.step(host_ended(1, failed), at(9000), &PLAIN);
     assert_eq!(step, Action::Tell);
     assert_eq!(state.status, TrainingJobStatus::InProgress);
@@ -429,7 +429,7 @@ fn any_event() -> impl Strategy<Value = Event> {
         Just(Stage::Preparing),
         Just(Stage::Downloading),
         Just(Stage::DownloadingImage),
-        Just(Stage::Training),
+        Just(Stage::Working),
         Just(Stage::Uploading),
         Just(Stage::Stopping),
     ];

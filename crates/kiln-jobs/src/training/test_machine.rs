@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use kiln_agent::plan::{FastFile, InstancePlan};
+use kiln_agent::plan::{FastFile, Plan};
 use kiln_agent::runtime::embedded::Tolerance;
 use kiln_agent::runtime::{ControlAddress, Limits};
-use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share};
+use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share, Size};
 use kiln_store::Store;
 
 use super::TrainingJobs;
+use crate::plane::{self, Kind, Plane};
 use crate::{Buckets, BucketsError, Identity, SessionKeys, Settings};
 
 /// What every host of the machine gets.
@@ -36,7 +37,7 @@ pub(super) struct Machine {
     /// The instances that have room.
     pub(super) room: Mutex<HashSet<String>>,
     /// The plans of the agents that were started.
-    pub(super) placed: Mutex<Vec<InstancePlan>>,
+    pub(super) placed: Mutex<Vec<Plan>>,
 }
 
 impl Machine {
@@ -65,6 +66,10 @@ impl Engine for Machine {
         })
     }
 
+    fn up_to(&self, _: &Size) -> Share {
+        SHARE
+    }
+
     fn admit(&self, instances: &[(String, Share)]) -> Option<Vec<Claim>> {
         let mut room = self.room.lock().unwrap();
         if self.most.saturating_sub(room.len()) < instances.len() {
@@ -90,7 +95,7 @@ impl Engine for Machine {
         self.room.lock().unwrap().remove(instance);
     }
 
-    async fn place(&self, plan: &InstancePlan) -> Result<(), EngineError> {
+    async fn place(&self, plan: &Plan) -> Result<(), EngineError> {
         if !self.agents_live.load(Ordering::SeqCst) {
             return Err(EngineError::Io {
                 doing: "starting the agent",
@@ -158,13 +163,19 @@ pub(super) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine
         external_store: None,
     };
     let keys = SessionKeys::new(b"secret");
-    TrainingJobs::new(
+    TrainingJobs::new(Plane::new(
         settings,
         store.clone(),
         engine.clone(),
         Arc::new(Full),
         keys,
-    )
+    ))
+}
+
+/// Has a control plane run its jobs.
+pub(super) async fn start(jobs: &TrainingJobs) {
+    let kind: Arc<dyn Kind> = Arc::new(jobs.clone());
+    plane::start(&jobs.shared.plane, vec![kind]).await.unwrap();
 }
 
 /// Waits until something holds.

@@ -6,8 +6,9 @@ use kiln_model::api::{
 };
 use kiln_model::{Arn, Timestamp};
 
-use super::{Job, TrainingJobs, now, request, settle};
+use super::{Job, TrainingJobs, request};
 use crate::JobError;
+use crate::plane::{now, settle};
 
 impl TrainingJobs {
     /// `UpdateTrainingJob`.
@@ -38,7 +39,7 @@ impl TrainingJobs {
             tracing::error!(job = name, %error, "the rules of a job could not be placed");
         }
         // The profiler may have been turned off or on.
-        self.tell();
+        self.shared.plane.tell();
         Ok(arn)
     }
 }
@@ -158,10 +159,10 @@ mod tests {
 
     use super::*;
     use crate::Party;
-    use crate::training::scope::{Access, Scope};
     use crate::training::state::{Event, TrainingState};
     use crate::training::state_change::Heard;
     use crate::training::terms::Terms;
+    use crate::{Access, Scope};
 
     fn job(placed: bool) -> Job {
         let at = Timestamp::from_millis(0).unwrap();

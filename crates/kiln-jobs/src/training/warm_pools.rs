@@ -16,12 +16,12 @@ use kiln_engine::{Claim, Share};
 use kiln_model::Timestamp;
 use kiln_store::{Instance, JobChange, SqliteError, StoreError, StoredJob, WarmPoolEntry};
 
-use super::dispatch::RETRY_AFTER;
 use super::state::Action;
 use super::warm_pool::WarmPool;
 use super::warm_pool_match::{keep_alive, match_key};
-use super::{Job, KIND, TrainingJobs, now};
+use super::{Job, KIND, TrainingJobs};
 use crate::JobError;
+use crate::plane::{RETRY_AFTER, now};
 
 /// Where pools have their directories, in the data directory.
 const DIRECTORY: &str = "warm-pools";
@@ -111,7 +111,7 @@ impl TrainingJobs {
             let room = pool.as_ref().map(|pool| WarmPool::room(pool, position));
             (room.unwrap_or_else(|| id.clone()), *share)
         });
-        let Some(claims) = self.shared.engine.admit(&Vec::from_iter(named)) else {
+        let Some(claims) = self.shared.plane.engine.admit(&Vec::from_iter(named)) else {
             return Ok(None);
         };
         Ok(Some(Allocation {
@@ -126,7 +126,7 @@ impl TrainingJobs {
         let Some(key) = match_key(&job.request) else {
             return Ok(None);
         };
-        let store = &self.shared.store;
+        let store = &self.shared.plane.store;
         let Some(from) = store.warm_pools.offered(KIND, &key, now().millis())? else {
             return Ok(None);
         };
@@ -146,7 +146,7 @@ impl TrainingJobs {
         instances: Vec<Instance>,
         decide: impl FnOnce(StoredJob) -> Result<(JobChange, T), JobError> + Send + 'static,
     ) -> Result<Option<T>, JobError> {
-        let store = &self.shared.store;
+        let store = &self.shared.plane.store;
         let Some(from) = &allocation.from else {
             let placed = store
                 .instances
@@ -199,13 +199,13 @@ impl TrainingJobs {
             self.clear_warm_pool(pool);
         } else if let Some(end) = pool.end() {
             self.set_alarm_at(name, end);
-            self.shared.wake.notify_one();
+            self.shared.plane.wake.notify_one();
         }
     }
 
     fn clear_warm_pool(&self, pool: &WarmPool) {
         let rooms = Vec::from_iter(pool.rooms());
-        self.release(rooms.iter().map(String::as_str));
+        self.shared.plane.release(rooms.iter().map(String::as_str));
         tokio::spawn(remove(self.warm_pools().join(&pool.id)));
     }
 
@@ -214,8 +214,8 @@ impl TrainingJobs {
     /// that are no more are removed.
     pub(super) fn find_warm_pools(&self) -> Result<(), JobError> {
         let mut known = HashSet::new();
-        for (name, id) in self.shared.store.warm_pools.holders(KIND)? {
-            let stored = self.shared.store.jobs.find(KIND, &name)?;
+        for (name, id) in self.shared.plane.store.warm_pools.holders(KIND)? {
+            let stored = self.shared.plane.store.jobs.find(KIND, &name)?;
             match stored.map(|stored| self.read(stored)).transpose() {
                 Ok(job) => job.iter().for_each(|job| self.resume_warm_pool(job)),
                 Err(error) => tracing::error!(job = name, %error, "a warm pool is not kept"),
@@ -235,14 +235,14 @@ impl TrainingJobs {
     fn resume_warm_pool(&self, job: &Job) {
         if let Some(pool) = &job.state.warm_pool {
             for (room, claim) in pool.rooms().zip(&pool.claims) {
-                self.shared.engine.adopt(&room, claim);
+                self.shared.plane.engine.adopt(&room, claim);
             }
             self.set_alarm(job);
         }
     }
 
     fn warm_pools(&self) -> PathBuf {
-        self.shared.settings.data_dir.join(DIRECTORY)
+        self.shared.plane.settings.data_dir.join(DIRECTORY)
     }
 }
 

@@ -1,11 +1,13 @@
 //! Pools on a machine with room for one host: who has it, from when, until when.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kiln_agent::report::Outcome;
 use kiln_model::api::WarmPoolResourceStatus as Status;
 
 use super::rig::Plane;
+use crate::plane::keep_time;
 use crate::training::test_machine::until;
 
 fn failed(reason: &str) -> Outcome {
@@ -66,7 +68,7 @@ async fn what_a_job_leaves_depends_on_how_it_ended() {
 #[tokio::test]
 async fn a_pool_that_nobody_takes_ends_in_time() {
     let plane = Plane::new();
-    tokio::spawn(plane.jobs.clone().keep_time());
+    tokio::spawn(keep_time(Arc::new(plane.jobs.clone())));
     plane.create("a", "r", 1).await;
     let cache = plane.run("a").await.unwrap();
     plane.end("a", Outcome::Completed).await;
@@ -100,7 +102,7 @@ async fn a_restart_finds_pools_again_and_sweeps_what_is_no_ones() {
         plane.allocation("b").is_none(),
         "it is over, if not yet cleared"
     );
-    tokio::spawn(plane.jobs.clone().keep_time());
+    tokio::spawn(keep_time(Arc::new(plane.jobs.clone())));
     until(|| plane.status("a") == Some(Status::Terminated)).await;
     until(|| plane.is_free() && !cache.exists()).await;
 }
@@ -108,7 +110,7 @@ async fn a_restart_finds_pools_again_and_sweeps_what_is_no_ones() {
 #[tokio::test]
 async fn an_update_changes_how_long_an_available_pool_is_kept() {
     let plane = Plane::new();
-    tokio::spawn(plane.jobs.clone().keep_time());
+    tokio::spawn(keep_time(Arc::new(plane.jobs.clone())));
     plane.create("a", "r", 3600).await;
     assert!(
         plane

@@ -10,8 +10,7 @@ pub(crate) mod time_series;
 use http::request::Parts;
 use std::sync::Arc;
 
-use kiln_jobs::Identity;
-use kiln_jobs::training::TrainingJobs;
+use kiln_jobs::{Identity, Jobs};
 use kiln_store::Store;
 
 use crate::keyring::{Keyring, Principal};
@@ -20,7 +19,7 @@ use crate::reply::Fault;
 /// What services work on.
 pub(crate) struct Services {
     pub(crate) identity: Identity,
-    pub(crate) jobs: TrainingJobs,
+    pub(crate) jobs: Jobs,
     pub(crate) store: Store,
     pub(crate) keyring: Arc<Keyring>,
 }

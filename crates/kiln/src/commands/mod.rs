@@ -1,6 +1,9 @@
 //! The commands, one module each.
 
 mod agent;
+mod artifact;
+mod bench;
+mod compile;
 pub mod completions;
 mod cp;
 mod describe;
@@ -10,6 +13,7 @@ mod images;
 mod interrupt;
 mod jobs;
 mod logs;
+mod predict;
 mod quickstart;
 pub mod sagemaker;
 mod serve;
@@ -46,6 +50,10 @@ enum Command {
     Stop(stop::Stop),
     /// Copy files to an S3, or objects to this machine.
     Cp(cp::Cp),
+    /// Run a compiled artifact on this machine.
+    Predict(predict::Predict),
+    /// Measure how fast a compiled artifact runs on this machine.
+    Bench(bench::Bench),
     /// Print the hook that makes a shell complete commands, options and jobs.
     Completions(completions::Completions),
     /// Serve the API until interrupted. Running jobs outlive the server.
@@ -67,6 +75,12 @@ enum Command {
     Agent {
         /// The instance's directory.
         directory: PathBuf,
+    },
+    /// Compile a model. An agent starts this, in a container.
+    #[command(hide = true)]
+    Compile {
+        /// What is to be compiled, and with what.
+        task: PathBuf,
     },
     /// Start one container. An agent starts this.
     #[command(hide = true)]
@@ -97,6 +111,8 @@ impl Kiln {
             Command::Logs(logs) => logs.run(),
             Command::Stop(stop) => stop.run(),
             Command::Cp(cp) => cp.run(),
+            Command::Predict(predict) => predict.run(),
+            Command::Bench(bench) => bench.run(),
             Command::Completions(completions) => completions.run(),
             Command::Serve(serve) => serve.run(),
             Command::Env(directory) => env::run(&directory.data_dir),
@@ -105,6 +121,7 @@ impl Kiln {
             Command::Interrupt(interrupt) => interrupt.run(),
             Command::SageMaker(sagemaker) => return sagemaker.run(),
             Command::Agent { directory } => agent::run(&directory),
+            Command::Compile { task } => return compile::main(&task),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };
         match outcome {

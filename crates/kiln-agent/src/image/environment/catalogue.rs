@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::EnvironmentError;
+use super::locked::ALL;
 use super::python::Python;
 
 /// A framework that AWS publishes images of.
@@ -85,73 +86,40 @@ impl Wanted {
 #[derive(Debug)]
 pub(super) struct Environment {
     pub name: &'static str,
-    pub framework: Framework,
-    pub version: Version,
-    /// The framework's exact release.
-    pub release: &'static str,
+    pub purpose: Purpose,
     /// The minor versions of Python 3 that all its packages have builds for.
     pub pythons: RangeInclusive<u32>,
     /// Every package with its version, as `uv pip compile` wrote them.
     pub lock: &'static str,
 }
 
-macro_rules! lock {
-    ($name:literal) => {
-        include_str!(concat!("../../../environments/locks/", $name, ".lock"))
-    };
+/// What an environment is for.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// It stands in for a framework's images: its jobs are run by the toolkit.
+    Image(Release),
+    /// It serves Kiln itself, which starts what is in it.
+    Tool {
+        /// What must be possible to import.
+        modules: &'static [&'static str],
+    },
 }
 
-/// All environments, each framework's from old to new.
-static ALL: [Environment; 6] = [
-    Environment {
-        name: "scikit-learn-1.2",
-        framework: Framework::ScikitLearn,
-        version: Version::new(1, 2),
-        release: "1.2.1",
-        pythons: 10..=11,
-        lock: lock!("scikit-learn-1.2"),
-    },
-    Environment {
-        name: "scikit-learn-1.4",
-        framework: Framework::ScikitLearn,
-        version: Version::new(1, 4),
-        release: "1.4.2",
-        pythons: 10..=12,
-        lock: lock!("scikit-learn-1.4"),
-    },
-    Environment {
-        name: "scikit-learn-1.7",
-        framework: Framework::ScikitLearn,
-        version: Version::new(1, 7),
-        release: "1.7.2",
-        pythons: 10..=13,
-        lock: lock!("scikit-learn-1.7"),
-    },
-    Environment {
-        name: "xgboost-1.7",
-        framework: Framework::Xgboost,
-        version: Version::new(1, 7),
-        release: "1.7.6",
-        pythons: 10..=11,
-        lock: lock!("xgboost-1.7"),
-    },
-    Environment {
-        name: "xgboost-3.0",
-        framework: Framework::Xgboost,
-        version: Version::new(3, 0),
-        release: "3.0.5",
-        pythons: 10..=13,
-        lock: lock!("xgboost-3.0"),
-    },
-    Environment {
-        name: "pytorch-2.8",
-        framework: Framework::PyTorch,
-        version: Version::new(2, 8),
-        release: "2.8.0",
-        pythons: 10..=13,
-        lock: lock!("pytorch-2.8"),
-    },
-];
+/// The framework of an environment.
+#[derive(Debug)]
+pub(super) struct Release {
+    pub framework: Framework,
+    pub version: Version,
+    /// The exact release.
+    pub name: &'static str,
+}
+
+/// The environment of this name on this Python, whatever it is for.
+pub(super) fn named(name: &str, python: &Python) -> Result<&'static Environment, EnvironmentError> {
+    let found = ALL.iter().find(|environment| environment.name == name);
+    let found = found.ok_or_else(|| EnvironmentError::Unknown(name.to_owned()))?;
+    found.if_it_runs(python)
+}
 
 /// The environment that serves `wanted` on this Python: the very version; or
 /// the next newer one, which knows how to run older code; or the newest.
@@ -159,30 +127,38 @@ pub(super) fn choose(
     wanted: &Wanted,
     python: &Python,
 ) -> Result<&'static Environment, EnvironmentError> {
-    let found = match wanted {
-        Wanted::Named(name) => {
-            let named = ALL.iter().find(|environment| environment.name == name);
-            named
-                .ok_or_else(|| EnvironmentError::Unknown(name.clone()))
-                .map(|environment| environment.runs_on(python).then_some(environment))?
-        }
+    match wanted {
+        Wanted::Named(name) => match named(name, python) {
+            Ok(Environment {
+                purpose: Purpose::Tool { .. },
+                ..
+            }) => Err(EnvironmentError::Unknown(name.clone())),
+            found => found,
+        },
         Wanted::Version {
             framework, version, ..
         } => {
             let usable = || {
-                ALL.iter().filter(|environment| {
-                    environment.framework == *framework && environment.runs_on(python)
+                ALL.iter().filter_map(|environment| {
+                    let release = environment.release()?;
+                    let serves = release.framework == *framework && environment.runs_on(python);
+                    serves.then_some((environment, release))
                 })
             };
-            usable()
-                .find(|environment| environment.version >= *version)
-                .or_else(|| usable().next_back())
+            let found = usable()
+                .find(|(_, release)| release.version >= *version)
+                .or_else(|| usable().next_back());
+            let found = found.map(|(environment, _)| environment);
+            found.ok_or_else(|| no_python(&wanted.describe(), python))
         }
-    };
-    found.ok_or_else(|| EnvironmentError::Python {
-        wanted: wanted.describe(),
+    }
+}
+
+fn no_python(wanted: &str, python: &Python) -> EnvironmentError {
+    EnvironmentError::Python {
+        wanted: wanted.to_owned(),
         python: python.version(),
-    })
+    }
 }
 
 impl Environment {
@@ -190,15 +166,37 @@ impl Environment {
         self.pythons.contains(&python.minor)
     }
 
+    fn if_it_runs(&self, python: &Python) -> Result<&Self, EnvironmentError> {
+        let runs = self.runs_on(python).then_some(self);
+        runs.ok_or_else(|| no_python(self.name, python))
+    }
+
+    /// Its framework, if it stands in for that one's images.
+    pub fn release(&self) -> Option<&Release> {
+        match &self.purpose {
+            Purpose::Image(release) => Some(release),
+            Purpose::Tool { .. } => None,
+        }
+    }
+
+    /// What must be possible to import.
+    pub fn modules(&self) -> Vec<&'static str> {
+        match &self.purpose {
+            Purpose::Image(release) => vec!["sagemaker_training", release.framework.module()],
+            Purpose::Tool { modules } => modules.to_vec(),
+        }
+    }
+
     /// What the job's log should begin with: that the version is not the one
     /// asked for, when it is not.
     pub fn note(&self, wanted: &Wanted, python: &Python) -> Option<String> {
+        let release = self.release()?;
         match wanted {
-            Wanted::Version { version, .. } if *version != self.version => Some(format!(
+            Wanted::Version { version, .. } if *version != release.version => Some(format!(
                 "Kiln: the image asks for {}; this environment has {} {} on Python {}.",
                 wanted.describe(),
-                self.framework.title(),
-                self.release,
+                release.framework.title(),
+                release.name,
                 python.version(),
             )),
             _ => None,
@@ -249,6 +247,7 @@ mod tests {
             ),
             (Wanted::Named("xgboost-1.7".to_owned()), 13, None),
             (Wanted::Named("keras".to_owned()), 11, None),
+            (Wanted::Named("compiler".to_owned()), 11, None),
         ];
         for (wanted, minor, expected) in cases {
             let chosen = choose(&wanted, &python(minor)).ok();
@@ -280,36 +279,18 @@ mod tests {
     }
 
     #[test]
-    fn every_lock_pins_the_framework_and_the_toolkit() {
-        for environment in &ALL {
-            let package = match environment.framework {
-                Framework::ScikitLearn => "scikit-learn",
-                Framework::Xgboost if environment.name == "xgboost-3.0" => "xgboost-cpu",
-                Framework::Xgboost => "xgboost",
-                Framework::PyTorch => "torch",
-            };
-            let pinned = |name: &str, version: &str| {
-                environment
-                    .lock
-                    .lines()
-                    .any(|line| line == format!("{name}=={version}"))
-            };
-            assert!(pinned(package, environment.release), "{}", environment.name);
-            assert!(
-                pinned("sagemaker-training", "5.1.4"),
-                "{}",
-                environment.name
-            );
-            let packages = environment
-                .lock
-                .lines()
-                .filter(|line| !line.starts_with('#'));
-            assert!(packages.clone().count() > 30);
-            assert!(
-                packages.clone().all(|line| line.contains("==")),
-                "{}",
-                environment.name
-            );
-        }
+    fn an_environment_of_any_purpose_has_a_name() {
+        let found = |name, minor| named(name, &python(minor)).map(|found| found.name);
+        assert_eq!(found("compiler", 11).unwrap(), "compiler");
+        assert_eq!(found("xgboost-3.0", 11).unwrap(), "xgboost-3.0");
+        let unknown = found("keras", 11).unwrap_err();
+        assert_eq!(
+            unknown.to_string(),
+            "there is no environment called \"keras\""
+        );
+        let too_new = found("compiler", 99).unwrap_err();
+        assert!(
+            matches!(&too_new, EnvironmentError::Python { wanted, .. } if wanted == "compiler")
+        );
     }
 }

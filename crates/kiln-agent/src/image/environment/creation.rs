@@ -1,5 +1,5 @@
 //! Creates an environment: uv first, then the packages of its lock, then
-//! Kiln's own files, and at last a look whether it works.
+//! Kiln's own files where jobs run in it, and at last a look whether it works.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use std::process::Command;
 
 use ring::digest;
 
-use super::catalogue::Environment;
+use super::catalogue::{Environment, Purpose};
 use super::python::Python;
-use super::shelf::{Listener, Shelf};
 use super::{EnvironmentError, index, sources, tool};
 use crate::removal::remove_tree;
+use crate::shelf::{Listener, Shelf};
 
 /// The release of uv that creates environments.
 const UV: &str = "0.13.8";
@@ -27,18 +27,24 @@ const RECIPE: &str = "1";
 pub(super) fn directory_name(environment: &Environment, python: &Python) -> String {
     let mut hash = digest::Context::new(&digest::SHA256);
     let interpreter = python.executable.to_string_lossy();
-    let train = sources::train_command(environment.framework);
+    let (train, files) = match &environment.purpose {
+        Purpose::Image(release) => (sources::train_command(release.framework), sources::SOURCES),
+        Purpose::Tool { .. } => Default::default(),
+    };
     let version = python.version();
     let parts = [RECIPE, UV, &interpreter, &version, environment.lock, &train];
-    let files = sources::SOURCES
-        .iter()
-        .flat_map(|(path, text)| [*path, *text]);
+    let files = files.iter().flat_map(|(path, text)| [*path, *text]);
     for part in parts.into_iter().chain(files) {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
     let digest = hex::encode(&hash.finish().as_ref()[..6]);
     format!("{}-{digest}", environment.name)
+}
+
+/// Where an environment's packages are.
+pub(super) fn packages(home: &Path, python: &Python) -> PathBuf {
+    home.join(format!("lib/python{}/site-packages", python.version()))
 }
 
 /// Fills the empty directory `home` with the environment.
@@ -59,9 +65,11 @@ pub(super) fn create(
     uv.install_packages(home, environment, listener)?;
     let temporary = home.join(TEMPORARY);
     remove_tree(&temporary).map_err(EnvironmentError::io("removing", &temporary))?;
-    let packages = home.join(format!("lib/python{}/site-packages", python.version()));
-    sources::install(home, &packages, environment.framework)?;
-    compile(home, &packages.join("kiln_environment"), listener)?;
+    if let Purpose::Image(release) = &environment.purpose {
+        let packages = packages(home, python);
+        sources::install(home, &packages, release.framework)?;
+        compile(home, &packages.join("kiln_environment"), listener)?;
+    }
     check(home, environment, listener)
 }
 
@@ -184,7 +192,7 @@ fn compile(home: &Path, package: &Path, listener: Listener) -> Result<(), Enviro
     tool::run(command, "compiling the environment's own files", listener)
 }
 
-/// Imports what jobs will import, so that a package which does not work on this
+/// Imports what will be imported, so that a package which does not work on this
 /// machine is found now and not by a job.
 fn check(
     home: &Path,
@@ -192,7 +200,9 @@ fn check(
     listener: Listener,
 ) -> Result<(), EnvironmentError> {
     let mut command = Command::new(home.join("bin/python"));
-    let module = environment.framework.module();
-    command.args(["-c", &format!("import sagemaker_training, {module}")]);
-    tool::run(command, "importing the framework", listener)
+    command.args([
+        "-c",
+        &format!("import {}", environment.modules().join(", ")),
+    ]);
+    tool::run(command, "importing what was installed", listener)
 }

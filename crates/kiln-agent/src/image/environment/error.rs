@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::shelf::ShelfError;
+
 /// Why an environment could not be prepared.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
     /// The configuration names an environment that does not exist.
-    #[error("there is no framework environment called {0:?}")]
+    #[error("there is no environment called {0:?}")]
     Unknown(String),
     /// No usable Python on the search path.
     #[error("framework environments need Python 3.10 or newer with pip, and none is on the PATH")]
@@ -31,6 +33,9 @@ pub enum EnvironmentError {
         /// The end of what it said.
         last_lines: String,
     },
+    /// It could not be put where environments are kept.
+    #[error(transparent)]
+    Kept(#[from] ShelfError),
     /// Input or output failed.
     #[error("{doing} {}: {source}", path.display())]
     Io {

@@ -1,5 +1,6 @@
-//! Framework environments: pinned Python environments that stand in for AWS's
-//! framework images, created when a job first needs them and kept.
+//! Environments: pinned Python environments, created when a job first needs them
+//! and kept. Some stand in for AWS's framework images; others hold tools of
+//! Kiln's own, such as its compilers.
 //!
 //! A container sees its environment read-only at the environment's own path.
 //! Packages that a job installs go to a directory of the container's own.
@@ -8,8 +9,8 @@ mod catalogue;
 mod creation;
 mod error;
 mod index;
+mod locked;
 mod python;
-mod shelf;
 mod sources;
 mod tool;
 
@@ -19,9 +20,9 @@ pub use catalogue::{Framework, Version, Wanted};
 pub use error::EnvironmentError;
 
 use crate::runtime::{ImageConfig, ResolvedImage, Root};
+use crate::shelf::Shelf;
 use catalogue::Environment;
 use python::Python;
-use shelf::Shelf;
 
 /// Where a container keeps the packages that its job installs. It lies in the
 /// container's private `/opt`.
@@ -34,6 +35,24 @@ pub struct Progress<'a> {
     pub environment: &'a str,
     /// What is being done.
     pub line: &'a str,
+}
+
+impl std::fmt::Display for Progress<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kiln: {}: {}", self.environment, self.line)
+    }
+}
+
+/// An environment that stands ready, for those who start its programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepared {
+    /// Its own directory.
+    pub home: PathBuf,
+    /// The directory in it where its packages are.
+    pub packages: PathBuf,
+    /// The Python installation that it stands on, when that is no part of the
+    /// system: who may see the environment must see it too.
+    pub installation: Option<PathBuf>,
 }
 
 /// The environments of this machine.
@@ -67,22 +86,57 @@ impl Environments {
         wanted: &Wanted,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<ResolvedImage, EnvironmentError> {
-        std::fs::create_dir_all(&self.cache)
-            .map_err(EnvironmentError::io("creating", &self.cache))?;
-        let python = Python::find(&self.cache.join("python.json"))?;
+        let python = self.python()?;
         let environment = catalogue::choose(wanted, &python)?;
-        let home = self.environments.get_or_make(
-            &creation::directory_name(environment, &python),
-            &mut |line| {
-                progress(Progress {
-                    environment: environment.name,
-                    line,
-                });
-            },
-            |home, listener| creation::create(environment, &python, &self.tools, home, listener),
-        )?;
+        let home = self.home(environment, &python, progress)?;
         let note = environment.note(wanted, &python);
         Ok(image(environment, home, &python, note))
+    }
+
+    /// The environment of this name, whatever it is for; created and waited for
+    /// as [`Environments::prepare`] does it.
+    ///
+    /// # Errors
+    /// When there is no such environment, no Python that carries it, or it
+    /// cannot be created.
+    pub fn prepare_named(
+        &self,
+        name: &str,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Prepared, EnvironmentError> {
+        let python = self.python()?;
+        let environment = catalogue::named(name, &python)?;
+        let home = self.home(environment, &python, progress)?;
+        Ok(Prepared {
+            packages: creation::packages(&home, &python),
+            home,
+            installation: python.visible().map(Path::to_owned),
+        })
+    }
+
+    fn python(&self) -> Result<Python, EnvironmentError> {
+        std::fs::create_dir_all(&self.cache)
+            .map_err(EnvironmentError::io("creating", &self.cache))?;
+        Python::find(&self.cache.join("python.json"))
+    }
+
+    fn home(
+        &self,
+        environment: &Environment,
+        python: &Python,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<PathBuf, EnvironmentError> {
+        let mut listener = |line: &str| {
+            progress(Progress {
+                environment: environment.name,
+                line,
+            });
+        };
+        self.environments.get_or_make(
+            &creation::directory_name(environment, python),
+            &mut listener,
+            |home, listener| creation::create(environment, python, &self.tools, home, listener),
+        )
     }
 }
 
@@ -113,7 +167,8 @@ fn image(
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    if environment.framework == Framework::PyTorch {
+    let framework = environment.release().map(|release| release.framework);
+    if framework == Some(Framework::PyTorch) {
         // AWS's image names it too: it knows the ways to start PyTorch on many hosts.
         let module = "sagemaker_pytorch_container.training:main";
         env.push(("SAGEMAKER_TRAINING_MODULE".to_owned(), module.to_owned()));

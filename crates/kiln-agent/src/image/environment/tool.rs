@@ -9,7 +9,7 @@ use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
 
 use super::EnvironmentError;
-use super::shelf::Listener;
+use crate::shelf::Listener;
 
 /// How much of a failed tool's output belongs into the error.
 const LAST_LINES: usize = 20;

@@ -7,6 +7,7 @@
 
 mod bytecode;
 mod constants;
+mod definitions;
 mod error;
 mod lower;
 mod module;
@@ -26,7 +27,7 @@ pub use module::{ENTRY, Module};
 /// # Errors
 /// If the network holds what no program can.
 pub fn import(model: &Model) -> Result<Module, ImportError> {
-    lower::lower(model)
+    lower::lower(&definitions::expand(model))
 }
 
 impl Module {

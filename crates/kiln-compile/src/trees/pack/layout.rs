@@ -101,7 +101,7 @@ fn step(step: &Step) -> impl Iterator<Item = u8> + use<> {
     numbers.into_iter().flat_map(u16::to_le_bytes)
 }
 
-/// `enum link` of the kernel, and the sigmoid's scale.
+/// `enum link` of the kernel, and the sigmoid's scale or the offset.
 fn numbered(link: Link) -> (u32, f64) {
     match link {
         Link::Identity => (0, 1.0),
@@ -112,6 +112,9 @@ fn numbered(link: Link) -> (u32, f64) {
         Link::SignedSquare => (5, 1.0),
         Link::Softmax => (6, 1.0),
         Link::Argmax => (7, 1.0),
+        Link::Complement => (8, 1.0),
+        Link::SigmoidOfBoth { scale } => (9, scale),
+        Link::Isolation { offset } => (10, offset),
     }
 }
 

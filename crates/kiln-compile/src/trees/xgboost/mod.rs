@@ -10,6 +10,10 @@ mod ubjson;
 
 use super::{Ensemble, TreesError};
 
+/// A Python program, for an environment that has XGBoost, that makes of a
+/// pickled booster a file that [`read`] takes.
+pub const EXPORTER: &str = include_str!("../../../exporters/xgboost_booster.py");
+
 /// Reads what `save_model` wrote, in whichever form it is.
 pub fn read(bytes: &[u8]) -> Result<Ensemble, TreesError> {
     match form(bytes) {

@@ -6,10 +6,13 @@ use std::time::Duration;
 use kiln_store::{BLOCK_BITS, SearchMark};
 
 use super::super::{KIND, TrainingJobs};
+use super::catalogue::CATALOGUE;
 use super::flattening::BlockWriter;
 use super::record;
 use crate::JobError;
 
+/// How columns are written; another number where that changes.
+const FORM: u32 = 1;
 /// A search reads so many changed jobs without delay, so that there is no need to write
 /// whole blocks for fewer.
 const BEHIND: usize = 100;
@@ -19,9 +22,19 @@ const MOST_MARKS: usize = 20_000;
 const PAUSE: Duration = Duration::from_secs(2);
 
 impl TrainingJobs {
+    /// Makes sure that the index is of these jobs and of what can be searched for.
+    pub(in super::super) async fn bind_index(&self) -> Result<(), JobError> {
+        let properties = CATALOGUE
+            .iter()
+            .map(|(path, kind)| format!("{path} {kind:?}\n"));
+        let properties: String = properties.collect();
+        let catalogue = format!("{FORM}\n{properties}");
+        Ok(self.shared.plane.store.search.bind(&catalogue).await?)
+    }
+
     /// Writes the index, whenever it has fallen behind. Never ends.
-    pub(in super::super) async fn keep_indexed(self) {
-        let mut commits = self.shared.store.search.commits();
+    pub(crate) async fn keep_indexed(self) {
+        let mut commits = self.shared.plane.store.search.commits();
         loop {
             if let Err(error) = self.catch_up().await {
                 tracing::error!(%error, "the index of searches could not be written");
@@ -36,7 +49,7 @@ impl TrainingJobs {
 
     async fn catch_up(&self) -> Result<(), JobError> {
         loop {
-            let index = self.shared.store.search.clone();
+            let index = self.shared.plane.store.search.clone();
             let marks = off_the_loop(move || Ok(index.marks(MOST_MARKS)?)).await?;
             if marks.len() <= BEHIND {
                 return Ok(());
@@ -53,7 +66,7 @@ impl TrainingJobs {
         block: i64,
         marks: Vec<SearchMark>,
     ) -> Result<(), JobError> {
-        let index = self.shared.store.search.clone();
+        let index = self.shared.plane.store.search.clone();
         let read = index.clone();
         let columns = off_the_loop(move || {
             let mut columns = BlockWriter::default();
@@ -62,7 +75,10 @@ impl TrainingJobs {
             }
             Ok(columns.finish())
         });
-        index.write(block, columns.await?).await?;
+        let last = marks.iter().map(|mark| mark.change).max();
+        index
+            .write(block, columns.await?, last.unwrap_or_default())
+            .await?;
         Ok(index.unmark(marks).await?)
     }
 }

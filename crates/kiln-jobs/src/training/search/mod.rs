@@ -33,8 +33,9 @@ use self::error::InvalidSearch;
 use self::expression::Condition;
 use self::order::Order;
 use self::pages::{Found, Hits, PageEnd, ResultPlace};
-use super::{KIND, TrainingJobs, page_token};
+use super::{KIND, TrainingJobs};
 use crate::JobError;
+use crate::plane::page_token;
 
 /// Results on a page when the request does not say.
 const DEFAULT_PAGE: i32 = 10;
@@ -106,7 +107,7 @@ impl TrainingJobs {
                 ..request.clone()
             },
         )?;
-        let read = |token: &String| page_token::read(&self.shared.keys, &fingerprint, token);
+        let read = |token: &String| page_token::read(&self.shared.plane.keys, &fingerprint, token);
         let before = request.next_token.as_ref().map(read).transpose()?;
         let condition = condition(request)?;
         let mut query = ListQuery {
@@ -132,7 +133,7 @@ impl TrainingJobs {
         let more = places.len() > search.size;
         places.truncate(search.size);
         let rows: Vec<i64> = places.iter().map(ResultPlace::row).collect();
-        let documents = self.shared.store.jobs.documents_at(KIND, &rows)?;
+        let documents = self.shared.plane.store.jobs.documents_at(KIND, &rows)?;
         let records = documents
             .iter()
             .map(record::whole)
@@ -140,7 +141,7 @@ impl TrainingJobs {
         let last = places.pop().filter(|_| more);
         let token = last.map(|place| {
             let end = PageEnd { place, hits };
-            page_token::write(&self.shared.keys, &search.fingerprint, &end)
+            page_token::write(&self.shared.plane.keys, &search.fingerprint, &end)
         });
         Ok(answer(records, hits, token.transpose()?).to_string())
     }

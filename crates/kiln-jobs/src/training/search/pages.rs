@@ -72,7 +72,7 @@ impl TrainingJobs {
 
     /// The page where the store can answer everything.
     fn listed(&self, search: &Search, sort: SortKey) -> Result<Found, JobError> {
-        let jobs = &self.shared.store.jobs;
+        let jobs = &self.shared.plane.store.jobs;
         let query = ListQuery {
             sort,
             after: search.after(),
@@ -102,7 +102,7 @@ impl TrainingJobs {
     fn leading(&self, search: &Search) -> Result<Found, JobError> {
         // The marks first: whatever changes from now on, the index has the jobs without one
         // as they are or were.
-        let marks = self.shared.store.search.marks(usize::MAX)?;
+        let marks = self.shared.plane.store.search.marks(usize::MAX)?;
         let mut pass = Pass::new(search);
         self.pass_by_columns(&mut pass, &marks)?;
         self.pass_by_documents(&mut pass, &marks)?;
@@ -125,7 +125,7 @@ impl TrainingJobs {
         }
         let properties = pass.search.properties();
         let descending = pass.search.query.descending;
-        let index = &self.shared.store.search;
+        let index = &self.shared.plane.store.search;
         index.visit(&properties, descending, |visited| {
             let changed = behind.get(&visited.block);
             Ok(pass.block(&properties, visited, changed)?)
@@ -135,7 +135,7 @@ impl TrainingJobs {
     fn pass_by_documents(&self, pass: &mut Pass<'_>, marks: &[SearchMark]) -> Result<(), JobError> {
         for marks in marks.chunks(BATCH) {
             let rows: Vec<i64> = marks.iter().map(|mark| mark.row).collect();
-            for document in self.shared.store.jobs.documents_at(KIND, &rows)? {
+            for document in self.shared.plane.store.jobs.documents_at(KIND, &rows)? {
                 pass.document(&document)?;
             }
         }

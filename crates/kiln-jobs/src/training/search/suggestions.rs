@@ -61,7 +61,13 @@ impl TrainingJobs {
             ..ListQuery::default()
         };
         let members = ["HyperParameters", "FinalMetricDataList"].map(str::to_owned);
-        for document in self.shared.store.jobs.documents(KIND, &recent, false)? {
+        for document in self
+            .shared
+            .plane
+            .store
+            .jobs
+            .documents(KIND, &recent, false)?
+        {
             let record = record::partial(&document, &members.clone().into())?;
             names.extend(chosen_names(&record).filter(|name| name.starts_with(hint)));
         }
@@ -73,7 +79,7 @@ impl TrainingJobs {
             return Ok(Vec::new());
         }
         let start = hint.strip_prefix("Tags.").unwrap_or_default();
-        let keys = self.shared.store.jobs.tag_keys(start, MOST_TAGS)?;
+        let keys = self.shared.plane.store.jobs.tag_keys(start, MOST_TAGS)?;
         Ok(keys.into_iter().map(|key| format!("Tags.{key}")).collect())
     }
 }

@@ -47,16 +47,16 @@ pub(super) fn answer(archive: &Archive, request: ListMetrics) -> Result<Answer, 
         dimension_names: None,
         since: archive.now - age,
     };
-    let after = match request.next_token {
-        None => 0,
-        Some(token) => Token::read(&token, &query).ok_or_else(bad_token)?.0[0],
+    let Token([after]) = match request.next_token {
+        None => Token([0]),
+        Some(token) => Token::read(&token, &query).ok_or_else(bad_token)?,
     };
     let found = archive.metrics.metrics(&filter, after, PAGE + 1, |_| true);
     let mut found = found.map_err(failed)?;
     let more = found.len() > PAGE;
     found.truncate(PAGE);
     let next = found.last().filter(|_| more);
-    let next = next.map(|(id, _)| Answer::Text(Token([*id, 0]).write(&query)));
+    let next = next.map(|(id, _)| Answer::Text(Token([*id]).write(&query)));
     Ok(structure([
         (
             "Metrics",

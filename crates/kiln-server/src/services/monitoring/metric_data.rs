@@ -7,7 +7,6 @@ use super::Archive;
 use super::answer::{Answer, structure};
 use super::fault::{bad_token, failed, missing, validation};
 use super::input::{Flag, MetricInput, Moment, Number, required};
-use super::paging::Token;
 use super::search::Search;
 use super::statistic::{NoStatistic, Statistic, UNITS, is_period, periods};
 use crate::reply::Fault;
@@ -16,7 +15,7 @@ mod label;
 mod page;
 
 use self::label::labels;
-use self::page::{Series, page};
+use self::page::{Page, Place, Series};
 
 /// The API's limits: queries in a request, points in an answer, and metrics that
 /// a search finds.
@@ -89,22 +88,50 @@ pub(super) fn answer(archive: &Archive, request: &GetMetricData) -> Result<Answe
     let most = most(request.max_datapoints)?;
     let identity = format!("{asked:?}{}{}", stretch.start, stretch.end);
     let from = match &request.next_token {
-        None => Token([0, 0]),
-        Some(token) => Token::read(token, &identity).ok_or_else(bad_token)?,
+        None => Place::default(),
+        Some(token) => Place::read(token, &identity).ok_or_else(bad_token)?,
     };
-    let mut all = Vec::new();
-    for query in &asked {
-        all.extend(query.series(archive, stretch)?);
-    }
-    let (shown, next) = page(&all, from, most);
+    let page = fill(archive, &asked, stretch, from, Page::new(most))?;
+    let next = page.next.map(|place| Answer::Text(place.write(&identity)));
     Ok(structure([
-        ("MetricDataResults", Some(Answer::list(shown))),
-        (
-            "NextToken",
-            next.map(|token| Answer::Text(token.write(&identity))),
-        ),
+        ("MetricDataResults", Some(Answer::list(page.shown))),
+        ("NextToken", next),
         ("Messages", Some(Answer::list([]))),
     ]))
+}
+
+/// Shows what the queries find, from a place on. Points are read when it is their
+/// turn, and what came since the last page moves nothing.
+fn fill(
+    archive: &Archive,
+    asked: &[Asked],
+    stretch: Stretch,
+    from: Place,
+    mut page: Page,
+) -> Result<Page, Fault> {
+    for (query, number) in asked.iter().zip(0..) {
+        if number < from.query {
+            continue;
+        }
+        for (metric, series) in query.series(archive, stretch)? {
+            let place = Place::of(number, metric);
+            if place < from.beginning() {
+                continue;
+            }
+            let mut points = query.points(archive, &series.metric, stretch)?;
+            if place == from.beginning() {
+                points.retain(|(at, _)| from.is_before(*at, stretch.descending));
+            }
+            if points.is_empty() && matches!(query.what, What::Search(_)) {
+                continue;
+            }
+            page.add(place, &series, &points);
+            if page.next.is_some() {
+                return Ok(page);
+            }
+        }
+    }
+    Ok(page)
 }
 
 fn stretch(request: &GetMetricData) -> Result<Stretch, Fault> {
@@ -266,33 +293,29 @@ fn period(seconds: Option<i64>, place: &str) -> Result<i64, Fault> {
 }
 
 impl Asked {
-    /// What it finds; a metric that is named is found always.
-    fn series(&self, archive: &Archive, stretch: Stretch) -> Result<Vec<Series>, Fault> {
-        let metrics = match &self.what {
-            What::Metric(metric) => vec![metric.clone()],
+    /// What it finds, by the metrics' numbers; a metric that is named is found always.
+    fn series(&self, archive: &Archive, stretch: Stretch) -> Result<Vec<(i64, Series)>, Fault> {
+        let found = match &self.what {
+            What::Metric(metric) => vec![(0, metric.clone())],
             What::Search(search) => {
                 let filter = search.filter(stretch.start.saturating_sub(self.period));
                 let found = archive
                     .metrics
                     .metrics(&filter, 0, MOST_FOUND, |metric| search.finds(metric));
-                let found = found.map_err(failed)?.into_iter();
-                found.map(|(_, metric)| metric).collect()
+                found.map_err(failed)?
             }
         };
+        let (numbers, metrics): (Vec<_>, Vec<_>) = found.into_iter().unzip();
         let labels = labels(self.label.as_deref(), &metrics, self.statistic, self.period);
-        let all = metrics.iter().zip(labels).map(|(metric, label)| {
-            Ok(Series {
+        let series = metrics
+            .into_iter()
+            .zip(labels)
+            .map(|(metric, label)| Series {
                 id: self.id.clone(),
                 label,
-                points: self.points(archive, metric, stretch)?,
-            })
-        });
-        let mut all: Vec<Series> = all.collect::<Result<_, Fault>>()?;
-        if let What::Search(_) = self.what {
-            all.retain(|series| !series.points.is_empty());
-            all.sort_by(|a, b| a.label.cmp(&b.label));
-        }
-        Ok(all)
+                metric,
+            });
+        Ok(numbers.into_iter().zip(series).collect())
     }
 
     /// Times and values. What was put in several units is taken together.

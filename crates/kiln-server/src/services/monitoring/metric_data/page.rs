@@ -1,48 +1,105 @@
 //! Pages of series: as many points as are wanted, from where the last page ended.
 
+use kiln_store::Metric;
+
 use crate::services::monitoring::answer::Answer;
 use crate::services::monitoring::paging::Token;
 
 /// Series in one answer: the API's limit.
 const MOST_SERIES: usize = 500;
 
-/// What was found of one metric.
+/// One metric of those that a query finds.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Series {
     pub(super) id: String,
     pub(super) label: String,
-    /// Epoch seconds and values, in the order that is wanted.
-    pub(super) points: Vec<(i64, f64)>,
+    pub(super) metric: Metric,
 }
 
-/// The page from a place on (a series, and a point of it), and where the next one
-/// begins.
-pub(super) fn page(all: &[Series], from: Token, most: usize) -> (Vec<Answer>, Option<Token>) {
-    let Token([first, skipped]) = from;
-    let first = usize::try_from(first).unwrap_or(usize::MAX);
-    let mut skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-    let mut left = most;
-    let mut shown = Vec::new();
-    for (number, series) in all.iter().enumerate().skip(first) {
-        let points = series.points.get(skipped..).unwrap_or_default();
-        let is_out_of_room = left == 0 && !points.is_empty();
-        if is_out_of_room || shown.len() == MOST_SERIES {
-            return (shown, Some(place(number, skipped)));
+/// Where a page begins: at a query, one of its metrics, and beyond one of its times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    /// Which query, from 0.
+    pub(super) query: i64,
+    /// The metric's number; 0 before all that have one.
+    metric: i64,
+    /// The last time that was shown, epoch seconds; 0 if none was.
+    shown: i64,
+}
+
+impl Place {
+    /// Where a series begins.
+    pub(super) fn of(query: i64, metric: i64) -> Self {
+        Self {
+            query,
+            metric,
+            shown: 0,
         }
-        let taken = points.len().min(left);
-        left -= taken;
-        let is_whole = taken == points.len();
-        shown.push(answer(series, &points[..taken], is_whole));
-        if !is_whole {
-            return (shown, Some(place(number, skipped + taken)));
-        }
-        skipped = 0;
     }
-    (shown, None)
+
+    /// Where the series begins that this is in.
+    pub(super) fn beginning(self) -> Self {
+        Self { shown: 0, ..self }
+    }
+
+    /// Whether a time of that series is still to be shown.
+    pub(super) fn is_before(self, at: i64, descending: bool) -> bool {
+        match (self.shown, descending) {
+            (0, _) => true,
+            (shown, true) => at < shown,
+            (shown, false) => at > shown,
+        }
+    }
+
+    pub(super) fn read(token: &str, query: &str) -> Option<Self> {
+        let Token([number, metric, shown]) = Token::read(token, query)?;
+        Some(Self {
+            query: number,
+            metric,
+            shown,
+        })
+    }
+
+    pub(super) fn write(self, query: &str) -> String {
+        Token([self.query, self.metric, self.shown]).write(query)
+    }
 }
 
-fn place(series: usize, point: usize) -> Token {
-    Token([series, point].map(|n| i64::try_from(n).unwrap_or(i64::MAX)))
+/// What one answer shows.
+pub(super) struct Page {
+    pub(super) shown: Vec<Answer>,
+    /// Where the next page begins; known once this one is full.
+    pub(super) next: Option<Place>,
+    /// How many points there is room for.
+    left: usize,
+}
+
+impl Page {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            shown: Vec::new(),
+            next: None,
+            left: most,
+        }
+    }
+
+    /// Shows a series as far as there is room. `points` are its epoch seconds and
+    /// values that no page has shown, in the order that is wanted.
+    pub(super) fn add(&mut self, place: Place, series: &Series, points: &[(i64, f64)]) {
+        let is_out_of_room = self.left == 0 && !points.is_empty();
+        if is_out_of_room || self.shown.len() == MOST_SERIES {
+            self.next = Some(place);
+            return;
+        }
+        let taken = &points[..points.len().min(self.left)];
+        self.left -= taken.len();
+        let is_whole = taken.len() == points.len();
+        self.shown.push(answer(series, taken, is_whole));
+        if !is_whole {
+            let shown = taken.last().map_or(0, |(at, _)| *at);
+            self.next = Some(Place { shown, ..place });
+        }
+    }
 }
 
 fn answer(series: &Series, points: &[(i64, f64)], is_whole: bool) -> Answer {
@@ -64,13 +121,40 @@ mod tests {
 
     use super::*;
 
-    fn series(lengths: &[usize]) -> Vec<Series> {
-        let one = |(number, length): (usize, &usize)| Series {
+    fn series(number: usize) -> Series {
+        Series {
             id: format!("s{number}"),
             label: String::new(),
-            points: (0..*length).map(|at| (at as i64, 1.0)).collect(),
+            metric: Metric {
+                namespace: "n".to_owned(),
+                name: "m".to_owned(),
+                dimensions: std::collections::BTreeMap::new(),
+            },
+        }
+    }
+
+    /// Series of so many points, at the times from 1 on.
+    fn all(lengths: &[usize]) -> Vec<(Place, Series, Vec<i64>)> {
+        let one = |(number, length): (usize, &usize)| {
+            let times = (1..=*length as i64).collect();
+            (Place::of(number as i64, 0), series(number), times)
         };
         lengths.iter().enumerate().map(one).collect()
+    }
+
+    fn page(all: &[(Place, Series, Vec<i64>)], from: Place, most: usize) -> Page {
+        let mut page = Page::new(most);
+        for (place, series, times) in all {
+            let is_first = *place == from.beginning();
+            let times = times
+                .iter()
+                .filter(|at| !is_first || from.is_before(**at, false));
+            let points: Vec<_> = times.map(|at| (*at, 1.0)).collect();
+            if *place >= from.beginning() && page.next.is_none() {
+                page.add(*place, series, &points);
+            }
+        }
+        page
     }
 
     /// Id, times and status of what is shown.
@@ -94,7 +178,13 @@ mod tests {
 
     #[test]
     fn a_page_ends_within_a_series_or_after_one() {
-        let all = series(&[2, 0, 3]);
+        let all = all(&[2, 0, 3]);
+        let next = |query, shown| {
+            Some(Place {
+                shown,
+                ..Place::of(query, 0)
+            })
+        };
         let cases = [
             (
                 5,
@@ -112,24 +202,38 @@ mod tests {
                     ("s1", 0, "Complete"),
                     ("s2", 1, "PartialData"),
                 ],
-                Some([2, 1]),
+                next(2, 1),
             ),
             (
                 2,
                 vec![("s0", 2, "Complete"), ("s1", 0, "Complete")],
-                Some([2, 0]),
+                next(2, 0),
             ),
-            (1, vec![("s0", 1, "PartialData")], Some([0, 1])),
+            (1, vec![("s0", 1, "PartialData")], next(0, 1)),
         ];
         for (most, expected, next) in cases {
-            let (shown, token) = page(&all, Token([0, 0]), most);
-            let shown: Vec<_> = shown.iter().map(read).collect();
+            let page = page(&all, Place::default(), most);
+            let shown: Vec<_> = page.shown.iter().map(read).collect();
             let short: Vec<_> = shown
                 .iter()
                 .map(|(id, times, status)| (id.as_str(), times.len(), status.as_str()))
                 .collect();
             assert_eq!(short, expected);
-            assert_eq!(token, next.map(Token));
+            assert_eq!(page.next, next);
+        }
+    }
+
+    #[test]
+    fn what_comes_between_two_pages_moves_nothing() {
+        let mut all = all(&[3, 2]);
+        let first = page(&all, Place::default(), 2);
+        all[0].2.insert(0, -5);
+        all.insert(0, (Place::of(-1, 0), series(9), vec![1]));
+        let next = first.next.unwrap();
+        let second: Vec<_> = page(&all, next, 9).shown.iter().map(read).collect();
+        let expected = [("s0", vec![3]), ("s1", vec![1, 2])];
+        for ((id, times, _), (name, at)) in second.iter().zip(expected) {
+            assert_eq!((id.as_str(), times), (name, &at));
         }
     }
 
@@ -139,20 +243,19 @@ mod tests {
             lengths in prop::collection::vec(0usize..9, 0..9),
             most in 1usize..9,
         ) {
-            let all = series(&lengths);
+            let all = all(&lengths);
             let mut seen = vec![Vec::new(); all.len()];
-            let mut from = Some(Token([0, 0]));
-            while let Some(token) = from {
-                let (shown, next) = page(&all, token, most);
-                prop_assert!(next != Some(token));
-                for (id, times, _) in shown.iter().map(read) {
+            let mut from = Some(Place::default());
+            while let Some(place) = from {
+                let page = page(&all, place, most);
+                prop_assert!(page.next != Some(place));
+                for (id, times, _) in page.shown.iter().map(read) {
                     seen[id[1..].parse::<usize>().unwrap()].extend(times);
                 }
-                from = next;
+                from = page.next;
             }
-            for (times, series) in seen.iter().zip(&all) {
-                let expected: Vec<i64> = series.points.iter().map(|(at, _)| *at).collect();
-                prop_assert_eq!(times, &expected);
+            for (times, (_, _, expected)) in seen.iter().zip(&all) {
+                prop_assert_eq!(times, expected);
             }
         }
     }

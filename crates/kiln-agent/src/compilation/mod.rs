@@ -1,0 +1,215 @@
+//! The life of a compilation: fetch the model's archive, make the tools ready,
+//! compile in a container, store the artifact.
+//!
+//! ```text
+//! Preparing → Downloading → DownloadingImage → Working → Uploading → Ended
+//! ```
+//!
+//! The container runs this very program, for nothing that a model holds may run
+//! anywhere else. It has neither network nor keys; the archive, the tools and what
+//! it is told are read-only to it, and what it leaves is read as a stranger's.
+//!
+//! An order to stop cuts every stage short, and the time limit those from the
+//! work's beginning on. Then nothing is left: no container, no object, no upload.
+
+mod container;
+mod failure;
+mod fetch;
+mod parts;
+mod pickle;
+mod result;
+mod task;
+#[cfg(test)]
+mod tests;
+mod tools;
+mod workplace;
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use kiln_data::{Encryption, upload};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+pub use task::{ARTIFACT, COMPILED, FAILURE, Findings, Task};
+
+use crate::aloud::aloud;
+use crate::cluster::Cluster;
+use crate::image::Images;
+use crate::inputs::FileSystems;
+use crate::judgement::{full, judge};
+use crate::plan::CompilationPlan;
+use crate::report::{Compiled, Ending, Outcome, Report, Stage};
+use crate::runtime::NetworkPolicy;
+use crate::surroundings::Surroundings;
+use crate::volume::Volume;
+use crate::work::{Work, Worked, cut, internal};
+use tools::Tools;
+use workplace::Workplace;
+
+/// What a compilation may fill of the machine's disk: several times what the largest
+/// archive unpacks to.
+const VOLUME_BYTES: u64 = 64 << 30;
+/// The name of the container in its own eyes.
+const HOST: &str = "compiler";
+/// What is cut short has nothing to put in order.
+const GRACE: Duration = Duration::from_secs(1);
+/// Stands for no limit.
+const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// What the life of a compilation needs.
+pub(crate) struct Compilation {
+    plan: CompilationPlan,
+    images: Images,
+    around: Surroundings,
+}
+
+impl Compilation {
+    /// The life that a plan asks for.
+    pub(crate) fn new(plan: CompilationPlan, surroundings: Surroundings) -> Self {
+        let objects = surroundings.objects.with_largest_file(VOLUME_BYTES);
+        let objects = match &plan.kms_key {
+            Some(key) => objects.with_encryption(Encryption::KmsKey(key.clone())),
+            None => objects,
+        };
+        Self {
+            images: Images::open(&plan.assignment.site),
+            around: Surroundings {
+                objects,
+                ..surroundings
+            },
+            plan,
+        }
+    }
+
+    /// Lives it to its end. What goes wrong is part of the ending.
+    pub(crate) async fn live(&self) -> Ending {
+        let (outcome, stored) = match self.stages().await {
+            Ok(()) => (Outcome::Completed, true),
+            Err(outcome) => (failure::in_its_words(outcome), false),
+        };
+        Ending { outcome, stored }
+    }
+
+    async fn stages(&self) -> Result<(), Outcome> {
+        let around = &self.around;
+        around.enter(Stage::Preparing)?;
+        let volume = Volume::claim(&around.directory, None, VOLUME_BYTES).map_err(internal)?;
+        let workplace = Workplace::create(&around.directory).map_err(internal)?;
+        let unlimited = Instant::now() + YEARS;
+        around.enter(Stage::Downloading)?;
+        let fetched = around.unless_cut(unlimited, self.fetch(&workplace, &volume));
+        fetched.await?.map_err(Outcome::Failed)?;
+        around.enter(Stage::DownloadingImage)?;
+        let tools = around
+            .unless_cut(unlimited, self.tools(&workplace))
+            .await??;
+        workplace
+            .furnish(&self.plan.order, &tools)
+            .map_err(internal)?;
+        let (worked, deadline) = self.work(&workplace, &volume, &tools).await?;
+        if let Some(cut) = worked.cut {
+            return Err(cut);
+        }
+        let message = crate::failure::read_message(&workplace.output());
+        let memory = self.plan.limits.memory_bytes;
+        if let Some(reason) = failure::of_exit(worked.exit, message, memory) {
+            return Err(Outcome::Failed(reason));
+        }
+        around.enter(Stage::Uploading)?;
+        self.store(&workplace, deadline).await
+    }
+
+    /// Fetches the archive, as far as the volume holds it.
+    async fn fetch(&self, workplace: &Workplace, volume: &Volume) -> Result<(), String> {
+        let (from, to) = (&self.plan.input, workplace.archive());
+        let fetching = fetch::fetch(&self.around.objects, from, &to);
+        let region = &self.plan.assignment.store.region;
+        tokio::select! {
+            fetched = fetching => {
+                fetched.map_err(|error| failure::of_download(error, from, region))
+            }
+            exceeded = volume.exceeded() => Err(crate::failure::of_volume(&exceeded)),
+        }
+    }
+
+    async fn tools(&self, workplace: &Workplace) -> Result<Tools, Outcome> {
+        let cache = self.plan.assignment.site.cache_dir.clone();
+        let (order, archive) = (self.plan.order.clone(), workplace.archive());
+        let prepared = aloud(&self.around.spool, move |say| {
+            Tools::prepare(&cache, &order, &archive, say)
+        });
+        prepared.await.map_err(internal)?.map_err(internal)
+    }
+
+    /// Compiles, and watches the volume beside it. Answers when it has to be over,
+    /// too.
+    async fn work(
+        &self,
+        workplace: &Workplace,
+        volume: &Volume,
+        tools: &Tools,
+    ) -> Result<(Worked, Instant), Outcome> {
+        let (plan, around) = (&self.plan, &self.around);
+        let image = container::image(tools);
+        let alone = Cluster::alone(HOST, &plan.assignment.instance);
+        let limit = Duration::from_secs(plan.max_runtime_seconds);
+        around.enter(Stage::Working)?;
+        let deadline = Instant::now() + limit;
+        let network = (NetworkPolicy::Isolated, &alone);
+        let footing = around.footing(&self.images, &image, &plan.assignment, network, deadline);
+        let (runtime, network) = footing.await?.map_err(crate::work::failed)?;
+        let container = container::container(plan, workplace, image, &network, &around.directory);
+        let container = container.map_err(internal)?;
+        let (tell, trouble) = watch::channel(None);
+        let work = Work {
+            directory: &around.directory,
+            spool: &around.spool,
+            orders: &around.orders,
+            deadline,
+            trouble: trouble.clone(),
+            grace: GRACE,
+            file_systems: FileSystems::default(),
+            profiler: None,
+            gauge: None,
+            unsettled: &around.unsettled,
+        };
+        let working = work.run(runtime.as_ref(), &container, &network, Vec::new());
+        let worked = tokio::select! {
+            worked = working => worked,
+            never = watch_volume(volume, &tell) => match never {},
+        };
+        Ok((judge(worked, &trouble, volume).await?, deadline))
+    }
+
+    /// Stores the artifact, and reports what came of the compilation.
+    async fn store(&self, workplace: &Workplace, deadline: Instant) -> Result<(), Outcome> {
+        let (around, to) = (&self.around, &self.plan.output);
+        let reading = result::read(workplace.output());
+        let (artifact, digest, findings) = around
+            .unless_cut(deadline, reading)
+            .await?
+            .map_err(internal)?;
+        let called_off = cut(&around.orders, deadline);
+        let target = (to.bucket.as_str(), to.key.as_str());
+        let stored = upload::file(&around.objects, artifact, target, called_off).await;
+        let stored = stored.map_err(|error| Outcome::Failed(failure::of_upload(&error)))?;
+        if let ControlFlow::Break(cut) = stored {
+            return Err(cut);
+        }
+        let compiled = Report::Compiled(Compiled {
+            artifact_digest: digest,
+            derived_data_input_config: findings.derived_data_input_config,
+            // An artifact brings its own loader, and runs in any image.
+            inference_image: None,
+        });
+        around.spool.append([compiled]).map_err(internal)
+    }
+}
+
+/// Watches the volume for as long as it is polled, and tells when it is full.
+async fn watch_volume(volume: &Volume, tell: &watch::Sender<Option<Outcome>>) -> Infallible {
+    tell.send_replace(Some(full(volume.exceeded().await)));
+    std::future::pending().await
+}

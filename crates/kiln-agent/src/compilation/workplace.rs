@@ -1,0 +1,92 @@
+//! The directories of a compilation: what its container is given, and what it leaves.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kiln_compile::Order;
+
+use super::task::Task;
+use super::tools::Tools;
+use crate::agent;
+use crate::opt_ml;
+use crate::runtime::Mount;
+
+/// Where the container sees what it is given.
+const INPUT: &str = "/opt/ml/input";
+/// Where it leaves what it makes.
+const OUTPUT: &str = "/opt/ml/output";
+/// Where it may write besides. It lies in the container's own layer.
+const SCRATCH: &str = "/tmp";
+
+/// The files that it is given.
+const ARCHIVE: &str = "model.tar.gz";
+const TASK: &str = "task.json";
+const PROGRAM: &str = "kiln";
+
+/// The host's side of a compilation's directories.
+#[derive(Debug, Clone)]
+pub(super) struct Workplace {
+    root: PathBuf,
+}
+
+impl Workplace {
+    /// Makes the directories inside the instance's.
+    pub(super) fn create(instance: &Path) -> io::Result<Self> {
+        let made = Self {
+            root: instance.join(opt_ml::ROOT),
+        };
+        fs::create_dir_all(made.input())?;
+        fs::create_dir_all(made.output())?;
+        Ok(made)
+    }
+
+    /// The archive.
+    pub(super) fn archive(&self) -> PathBuf {
+        self.input().join(ARCHIVE)
+    }
+
+    /// What the container leaves.
+    pub(super) fn output(&self) -> PathBuf {
+        self.root.join("output")
+    }
+
+    fn input(&self) -> PathBuf {
+        self.root.join("input")
+    }
+
+    /// Adds what the container needs beside the archive: its task, and this very
+    /// program, of which it gets a copy, since the file that the server was started
+    /// from may be another by now.
+    pub(super) fn furnish(&self, order: &Order, tools: &Tools) -> io::Result<()> {
+        let task = Task {
+            order: order.clone(),
+            archive: Path::new(INPUT).join(ARCHIVE),
+            scratch: SCRATCH.into(),
+            output: OUTPUT.into(),
+            environments: tools.environments.clone(),
+            parts: tools.parts.clone(),
+        };
+        fs::write(self.input().join(TASK), serde_json::to_vec(&task)?)?;
+        fs::copy(agent::PROGRAM, self.input().join(PROGRAM)).map(drop)
+    }
+
+    /// The command that compiles.
+    pub(super) fn command() -> Vec<String> {
+        let inside = |name: &str| format!("{INPUT}/{name}");
+        vec![inside(PROGRAM), "compile".to_owned(), inside(TASK)]
+    }
+
+    /// The binds that show the directories to the container.
+    pub(super) fn mounts(&self) -> Vec<Mount> {
+        let mount = |source, target: &str, read_only| Mount {
+            source,
+            target: target.into(),
+            read_only,
+        };
+        vec![
+            mount(self.input(), INPUT, true),
+            mount(self.output(), OUTPUT, false),
+        ]
+    }
+}

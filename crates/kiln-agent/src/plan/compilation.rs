@@ -1,0 +1,38 @@
+//! The plan of a compilation job.
+
+use kiln_compile::Order;
+use serde::{Deserialize, Serialize};
+
+use super::Assignment;
+use crate::runtime::Limits;
+
+/// The only instance of one attempt of a compilation job: it fetches an archive, has
+/// it compiled in a container without network and without keys, and stores what came
+/// of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CompilationPlan {
+    /// Which instance it is, and how it reaches the control plane and the data.
+    #[serde(flatten)]
+    pub assignment: Assignment,
+    /// The model's archive.
+    pub input: ObjectPlan,
+    /// Where the artifact goes.
+    pub output: ObjectPlan,
+    /// The KMS key to encrypt the artifact with.
+    pub kms_key: Option<String>,
+    /// What is to be compiled, how, and for what.
+    pub order: Order,
+    /// What the container may use.
+    pub limits: Limits,
+    /// Seconds from the beginning of the work to the time limit.
+    pub max_runtime_seconds: u64,
+}
+
+/// One object of S3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectPlan {
+    /// The bucket.
+    pub bucket: String,
+    /// The key.
+    pub key: String,
+}

@@ -1,0 +1,31 @@
+"""Runs an ONNX model with ONNX Runtime: MODEL CASE...
+
+Each case is a directory with `input-0.npy` and so on, in the order of the model's
+inputs; the answers go to `output-0.npy` and so on beside them. The last line says
+which release has answered.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy
+import onnxruntime
+
+
+def main(model: str, *cases: str) -> None:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    for case in map(Path, cases):
+        given = {
+            name: numpy.load(case / f"input-{index}.npy", allow_pickle=False)
+            for index, name in enumerate(names)
+        }
+        for index, answer in enumerate(session.run(None, given)):
+            numpy.save(case / f"output-{index}.npy", numpy.asarray(answer), allow_pickle=False)
+    print(f"ONNX Runtime {onnxruntime.__version__}")
+
+
+main(*sys.argv[1:])

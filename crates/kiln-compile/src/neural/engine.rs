@@ -1,0 +1,79 @@
+//! The seam that engines stand behind: a network goes in, files that a loader opens come
+//! out. Which of several ways to build it is kept, the caller's judge decides.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::compiler::Mlir;
+use super::{NeuralError, Signature};
+
+/// A network that is to be built.
+#[derive(Debug, Clone, Copy)]
+pub struct Network<'a> {
+    /// The network in IREE's torch-onnx form.
+    pub mlir: Mlir<'a>,
+    /// Its inputs and outputs.
+    pub signature: &'a Signature,
+    /// Whether it has convolutions, which most ways to build differ in.
+    pub convolutions: bool,
+}
+
+/// What came of a candidate.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It answers as it should, one run in this time.
+    Holds(Duration),
+    /// It does not, for this reason.
+    Fails(String),
+}
+
+/// Looks at a candidate: a folder with all that is built. The judge may add files that
+/// it needs to open it; they stay if the candidate is kept.
+pub type Judge<'a> = dyn FnMut(&Path) -> Verdict + 'a;
+
+/// How far a build may go.
+pub struct Trials<'a> {
+    /// Candidates are made below this folder, which is empty.
+    pub scratch: &'a Path,
+    /// No further candidate is begun that would not be ready by then.
+    pub deadline: Option<Instant>,
+    /// None where the target cannot run here: the most promising way is taken unseen.
+    pub judge: Option<&'a mut Judge<'a>>,
+    /// Where lines about the progress go.
+    pub log: &'a mut dyn FnMut(&str),
+}
+
+/// A way that was tried.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trial {
+    /// Its name.
+    pub name: String,
+    /// How long the build took.
+    pub build: Duration,
+    /// One run of it, if it was judged and held.
+    pub run: Option<Duration>,
+    /// Why it was not kept, if it could not be.
+    pub failure: Option<String>,
+}
+
+/// What was built.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Built {
+    /// The folder with its files, below the scratch folder.
+    pub folder: PathBuf,
+    /// The name of the way that was kept.
+    pub kept: String,
+    /// All ways that were tried.
+    pub trials: Vec<Trial>,
+    /// What the model's owner should know.
+    pub remarks: Vec<String>,
+}
+
+/// Builds networks for one device.
+pub trait Engine {
+    /// Its name in reports.
+    fn name(&self) -> &'static str;
+
+    /// Builds a network.
+    fn build(&self, network: &Network<'_>, trials: &mut Trials<'_>) -> Result<Built, NeuralError>;
+}

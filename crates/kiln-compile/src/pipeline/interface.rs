@@ -1,0 +1,140 @@
+//! What a network takes and gives: from the graph's terms to those of clients, of
+//! requests and of the loader.
+
+use kiln_graph::clean::Sizes;
+use kiln_graph::model::{Dim, Element as GraphElement, Model, Value};
+
+use super::error::CompileError;
+use super::report::Port;
+use crate::array::Element;
+use crate::dlr::TensorInfo;
+use crate::framework::Framework;
+use crate::input_config::{Dimension, Input, InputConfig, Shape};
+use crate::neural::import::ENTRY;
+use crate::neural::{Signature, Tensor};
+
+/// The sizes that a request gives to a model's inputs, by name.
+pub(super) fn sizes(
+    given: Option<&InputConfig>,
+    model: &Model,
+    framework: Framework,
+) -> Result<Sizes, CompileError> {
+    let Some(given) = given else {
+        return Ok(Sizes::new());
+    };
+    let of_model = InputConfig {
+        inputs: model.graph.inputs.iter().map(input).collect(),
+    };
+    let fitted = given.fit(&of_model, framework)?;
+    let mut sizes = Sizes::new();
+    for (input, value) in fitted.inputs.into_iter().zip(&model.graph.inputs) {
+        let Shape::One(dimensions) = input.shape else {
+            let message = "Several shapes for one input are for coreml only";
+            return Err(CompileError::Input(message.to_owned()));
+        };
+        let size = |dimension: &Dimension| match dimension {
+            Dimension::Fixed(size) => usize::try_from(*size).ok(),
+            _ => None,
+        };
+        let name = input.name.unwrap_or_else(|| value.name.clone());
+        sizes.insert(name, dimensions.iter().map(size).collect());
+    }
+    Ok(sizes)
+}
+
+/// What the model itself says of an input.
+fn input(value: &Value) -> Input {
+    let ty = value.ty.as_ref().and_then(|ty| ty.as_tensor());
+    let dims = ty.and_then(|ty| ty.dims.as_deref()).unwrap_or_default();
+    let dimension = |dim: &Dim| match dim {
+        Dim::Known(size) => Dimension::Fixed(*size as u64),
+        _ => Dimension::Open,
+    };
+    Input::new(
+        Some(value.name.clone()),
+        dims.iter().map(dimension).collect(),
+    )
+}
+
+/// The model's inputs as a `DataInputConfig`, if every size is known.
+pub(super) fn derived(model: &Model) -> Option<String> {
+    let inputs: Vec<Input> = model.graph.inputs.iter().map(input).collect();
+    let known = inputs.iter().all(|input| input.shape.fixed().is_some());
+    known.then(|| InputConfig { inputs }.render())
+}
+
+/// What the loader is told of the model.
+pub(super) fn signature(model: &Model) -> Result<Signature, CompileError> {
+    let tensors = |values: &[Value]| values.iter().map(tensor).collect::<Result<Vec<_>, _>>();
+    Ok(Signature::new(
+        ENTRY,
+        tensors(&model.graph.inputs)?,
+        tensors(&model.graph.outputs)?,
+    ))
+}
+
+fn tensor(value: &Value) -> Result<Tensor, CompileError> {
+    let refused = |what: &str| CompileError::Input(format!("The tensor '{}' {what}", value.name));
+    let ty = value.ty.as_ref().and_then(|ty| ty.as_tensor());
+    let ty = ty.ok_or_else(|| refused("is no tensor of known type"))?;
+    let element = element(ty.element).ok_or_else(|| {
+        refused(&format!(
+            "is of type {}, which clients do not have",
+            ty.element
+        ))
+    })?;
+    let dims = ty.dims.as_ref();
+    let dims = dims.ok_or_else(|| refused("has an unknown number of dimensions"))?;
+    let size = |dim: &Dim| match dim {
+        Dim::Known(size) => Some(*size as u64),
+        _ => None,
+    };
+    Ok(Tensor {
+        name: value.name.clone(),
+        kind: element.name().to_owned(),
+        shape: dims.iter().map(size).collect(),
+    })
+}
+
+fn element(element: GraphElement) -> Option<Element> {
+    Some(match element {
+        GraphElement::F16 => Element::Float16,
+        GraphElement::F32 => Element::Float32,
+        GraphElement::F64 => Element::Float64,
+        GraphElement::I8 => Element::Int8,
+        GraphElement::I16 => Element::Int16,
+        GraphElement::I32 => Element::Int32,
+        GraphElement::I64 => Element::Int64,
+        GraphElement::U8 => Element::Uint8,
+        GraphElement::U16 => Element::Uint16,
+        GraphElement::U32 => Element::Uint32,
+        GraphElement::U64 => Element::Uint64,
+        GraphElement::Bool => Element::Bool,
+        _ => return None,
+    })
+}
+
+/// As reports show it.
+pub(super) fn ports(tensors: &[Tensor]) -> Vec<Port> {
+    let port = |tensor: &Tensor| Port {
+        name: tensor.name.clone(),
+        r#type: tensor.kind.clone(),
+        shape: shape(tensor),
+    };
+    tensors.iter().map(port).collect()
+}
+
+/// As clients see it.
+pub(super) fn infos(tensors: &[Tensor]) -> Vec<TensorInfo> {
+    let info = |tensor: &Tensor| TensorInfo {
+        name: tensor.name.clone(),
+        kind: tensor.kind.clone(),
+        shape: shape(tensor),
+    };
+    tensors.iter().map(info).collect()
+}
+
+fn shape(tensor: &Tensor) -> Vec<i64> {
+    let size = |size: &Option<u64>| size.map_or(-1, |size| size as i64);
+    tensor.shape.iter().map(size).collect()
+}

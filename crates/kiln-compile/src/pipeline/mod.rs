@@ -1,0 +1,32 @@
+//! From an archive to a proved artifact.
+//!
+//! ```text
+//! open → read → check and derive shapes → build → verify → package
+//! ```
+
+mod comparison;
+mod course;
+mod error;
+mod forest;
+mod generation;
+mod interface;
+mod loaded;
+mod network;
+mod package;
+mod reference;
+mod report;
+mod run;
+mod samples;
+mod source;
+mod tree_rows;
+mod trees;
+mod verification;
+mod workshop;
+
+pub(crate) use loaded::{arrays, tensors};
+
+pub use error::CompileError;
+pub use generation::example;
+pub use report::{Evidence, Latency, Port, REPORT, Report, StageTime, Verification};
+pub use run::run;
+pub use workshop::{Compiled, Tools, Workshop};

@@ -1,0 +1,69 @@
+//! The artifact: a folder as one archive, the same bytes for the same folder.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tar::{Builder, EntryType, Header};
+
+/// Packs the files of a folder, by name.
+///
+/// # Errors
+/// When a file cannot be read or the archive cannot be written.
+pub(super) fn package(folder: &Path, archive: &Path) -> io::Result<()> {
+    let encoder = GzEncoder::new(BufWriter::new(File::create(archive)?), Compression::fast());
+    let mut builder = Builder::new(encoder);
+    let names = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
+    let mut names = names.collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    for name in names {
+        let mut file = File::open(folder.join(&name))?;
+        let mut header = Header::new_gnu();
+        header.set_entry_type(EntryType::Regular);
+        header.set_size(file.metadata()?.len());
+        let is_library = Path::new(&name)
+            .extension()
+            .is_some_and(|extension| extension == "so" || extension == "dll");
+        header.set_mode(if is_library { 0o755 } else { 0o644 });
+        header.set_mtime(0);
+        builder.append_data(&mut header, &name, &mut file)?;
+    }
+    let mut written = builder.into_inner()?.finish()?;
+    written.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_folder_makes_the_same_archive() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("model");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("libdlr.so"), b"library").unwrap();
+        std::fs::write(folder.join("compiled.meta"), b"{}").unwrap();
+        let pack = |name: &str| {
+            package(&folder, &place.path().join(name)).unwrap();
+            std::fs::read(place.path().join(name)).unwrap()
+        };
+        let first = pack("1.tar.gz");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::fs::write(folder.join("compiled.meta"), b"{}").unwrap();
+        assert_eq!(first, pack("2.tar.gz"));
+        let bytes = File::open(place.path().join("1.tar.gz")).unwrap();
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
+        let entries = archive.entries().unwrap().map(|entry| {
+            let entry = entry.unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            (name, entry.header().mode().unwrap())
+        });
+        let expected = [
+            ("compiled.meta".to_owned(), 0o644),
+            ("libdlr.so".to_owned(), 0o755),
+        ];
+        assert_eq!(entries.collect::<Vec<_>>(), expected);
+    }
+}

@@ -1,0 +1,119 @@
+//! A network as its framework's files have it, and whose answers its artifact must
+//! give.
+
+use std::path::{Path, PathBuf};
+
+use kiln_graph::model::Model;
+use kiln_graph::{darknet, onnx, tflite};
+
+use super::comparison::Tolerance;
+use super::course::Course;
+use super::error::CompileError;
+use super::verification::{Case, Yardstick};
+use super::workshop::Workshop;
+use crate::archive::ModelFiles;
+use crate::input_config::InputConfig;
+
+/// A network, and its reference.
+pub(super) struct Source {
+    pub(super) model: Model,
+    pub(super) reference: Reference,
+    pub(super) tolerance: Tolerance,
+}
+
+/// Whose answers an artifact must give.
+pub(super) enum Reference {
+    /// ONNX Runtime's, of this file.
+    Runtime(PathBuf),
+    /// The framework's own, which it has given already.
+    Framework {
+        yardstick: Yardstick,
+        cases: Vec<Case>,
+    },
+}
+
+/// Reads the network.
+pub(super) fn read(
+    course: &mut Course<'_>,
+    workshop: &Workshop<'_>,
+    files: &ModelFiles,
+    inputs: Option<&InputConfig>,
+) -> Result<Source, CompileError> {
+    let source = match files {
+        ModelFiles::Onnx(path) => Source {
+            model: onnx::open(path).map_err(|error| broken(path, &error))?,
+            reference: Reference::Runtime(path.clone()),
+            tolerance: Tolerance::NETWORK,
+        },
+        ModelFiles::Tflite(path) => {
+            let read = tflite::read(bytes(path)?.into()).map_err(|error| broken(path, &error))?;
+            translated(workshop, read)?
+        }
+        ModelFiles::Darknet {
+            configuration,
+            weights,
+        } => {
+            let (text, weights) = (bytes(configuration)?, bytes(weights)?);
+            let input = inputs.and_then(images);
+            let read = darknet::read(&text, weights.into(), input.as_deref());
+            translated(
+                workshop,
+                read.map_err(|error| broken(configuration, &error))?,
+            )?
+        }
+        other => unreachable!("{other:?}"),
+    };
+    let graph = &source.model.graph;
+    course.say(&format!(
+        "Kiln: {} operators, {} inputs, {} outputs",
+        graph.nodes.len(),
+        graph.inputs.len(),
+        graph.outputs.len()
+    ));
+    Ok(source)
+}
+
+/// The sizes of a network's only input, if they are given.
+fn images(inputs: &InputConfig) -> Option<Vec<usize>> {
+    let [input] = inputs.inputs.as_slice() else {
+        return None;
+    };
+    let sizes = input.shape.fixed()?.into_iter();
+    sizes.map(|size| usize::try_from(size).ok()).collect()
+}
+
+/// A network that was read from another form; ONNX Runtime answers for what was read.
+fn translated(workshop: &Workshop<'_>, model: Model) -> Result<Source, CompileError> {
+    let path = workshop.scratch.join("translated.onnx");
+    std::fs::write(&path, onnx::write(&model))
+        .map_err(CompileError::io("writing the model for the reference"))?;
+    let rounds = |operator: &str| {
+        let mut nodes = model.graph.nodes.iter();
+        nodes.any(|node| node.is(operator))
+    };
+    let tolerance = match rounds("QuantizeLinear") {
+        true => Tolerance::ROUNDED,
+        false => Tolerance::NETWORK,
+    };
+    Ok(Source {
+        reference: Reference::Runtime(path),
+        model,
+        tolerance,
+    })
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>, CompileError> {
+    std::fs::read(path).map_err(CompileError::io(format!("reading {}", name(path))))
+}
+
+fn broken(path: &Path, error: &dyn std::fmt::Display) -> CompileError {
+    let name = name(path);
+    CompileError::Input(format!("Framework cannot load the model {name}: {error}"))
+}
+
+fn name(path: &Path) -> String {
+    path.file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned()
+}

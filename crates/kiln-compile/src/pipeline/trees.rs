@@ -1,0 +1,162 @@
+//! The way of tree ensembles: built from the target's parts, and compared with
+//! the plain evaluator.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::comparison::Tolerance;
+use super::course::Course;
+use super::error::CompileError;
+use super::forest::{Answers, Forest};
+use super::loaded::{Emulated, Native};
+use super::report::{Port, Verification};
+use super::tree_rows::rows;
+use super::verification::{Case, Loaded, Yardstick, verify};
+use super::workshop::{Compiled, Workshop};
+use crate::array::{Array, Element};
+use crate::dlr::{Emulator, Runner, TensorInfo};
+use crate::input_config::{Dimension, Input, InputConfig};
+use crate::parts::Toolchain;
+use crate::target::{Build, Target};
+use crate::trees::{self, Ensemble};
+
+/// Rows of each batch that a build is tried with: one alone, a few, and enough
+/// for the form that takes many at once.
+const BATCHES: [usize; 3] = [1, 7, 600];
+/// The time that a foreign artifact has for a batch under its emulator.
+const EMULATED_WITHIN: Duration = Duration::from_secs(300);
+/// The name of the input, as AWS's compiler calls it.
+const INPUT: &str = "data";
+/// The name of the output.
+const OUTPUT: &str = "output";
+
+/// Builds an ensemble into a folder, and proves it where that can be done.
+pub(super) fn compile(
+    course: &mut Course<'_>,
+    workshop: &Workshop<'_>,
+    (target, build): (&Target, &Build),
+    forest: Forest,
+    folder: &Path,
+) -> Result<Compiled, CompileError> {
+    let Forest { ensemble, answers } = forest;
+    let ensemble = &ensemble;
+    let parts = workshop.tools.parts()?;
+    let toolchain = Toolchain::new(workshop.tools.zig()?);
+    course.report.engine = "Kiln's tree kernel".to_owned();
+    course.report.platform = Some(build.platform.to_string());
+    course.report.inputs = vec![port(INPUT, ensemble.parts().features as usize)];
+    course.report.outputs = vec![port(OUTPUT, ensemble.outputs())];
+    course.stage("build", |course| {
+        let built = trees::build(ensemble, &build.platform, parts, &toolchain, folder).map_err(
+            |error| CompileError::Build {
+                target: target.name.clone(),
+                reason: error.to_string(),
+            },
+        )?;
+        let trees = ensemble.parts().trees.len();
+        course.say(&format!(
+            "Kiln: {trees} trees, at most {} deep, in {} bytes",
+            ensemble.depth(),
+            built.packed
+        ));
+        Ok::<_, CompileError>(())
+    })?;
+    course.stage("verify", |course| {
+        let verification = prove(build, parts, (ensemble, answers), folder)?;
+        if let Verification::BuiltNotRun { reason } = &verification {
+            course.say(&format!("Kiln: built, not run: {reason}"));
+        }
+        course.report.verification = verification;
+        Ok::<_, CompileError>(())
+    })?;
+    Ok(Compiled {
+        derived_data_input_config: Some(derived(ensemble)),
+    })
+}
+
+/// Rows of any number, as a `DataInputConfig`.
+fn derived(ensemble: &Ensemble) -> String {
+    let columns = Dimension::Fixed(u64::from(ensemble.parts().features));
+    let input = Input::new(Some(INPUT.to_owned()), vec![Dimension::Open, columns]);
+    let inputs = vec![input];
+    InputConfig { inputs }.render()
+}
+
+fn port(name: &str, columns: usize) -> Port {
+    Port {
+        name: name.to_owned(),
+        r#type: Element::Float32.name().to_owned(),
+        shape: vec![-1, columns as i64],
+    }
+}
+
+fn prove(
+    build: &Build,
+    parts: &Path,
+    (ensemble, answers): (&Ensemble, Option<Answers>),
+    folder: &Path,
+) -> Result<Verification, CompileError> {
+    let wrong = |reason: String| CompileError::Verification(reason);
+    let mut loaded: Box<dyn Loaded> = if build.platform.is_native() {
+        Box::new(Native::open(folder).map_err(|error| wrong(error.to_string()))?)
+    } else if let Some(emulator) = Emulator::of(&build.platform) {
+        let runner = Runner {
+            program: parts.join("runner"),
+            emulator: Some(emulator),
+            limit: EMULATED_WITHIN,
+        };
+        let input = TensorInfo {
+            name: INPUT.to_owned(),
+            kind: Element::Float32.name().to_owned(),
+            shape: Vec::new(),
+        };
+        Box::new(Emulated::new(runner, folder, vec![input]))
+    } else {
+        return Ok(Verification::BuiltNotRun {
+            reason: format!(
+                "this machine cannot run code for {}, and has no emulator with its C library",
+                build.platform
+            ),
+        });
+    };
+    let mut cases = cases(ensemble)?;
+    let mut reference = "the plain evaluation of the trees".to_owned();
+    if let Some(Answers { framework, case }) = answers {
+        reference = format!("{reference}, and {framework} itself");
+        cases.insert(0, case);
+    }
+    let yardstick = Yardstick {
+        reference,
+        tolerance: Tolerance::TREES,
+    };
+    let outputs = [OUTPUT.to_owned()];
+    let evidence = verify(loaded.as_mut(), &outputs, &cases, &yardstick);
+    let evidence = evidence.map_err(|error| wrong(error.to_string()))?;
+    Ok(Verification::Verified(Box::new(evidence)))
+}
+
+/// The smallest batch last, since its time is the one that is told.
+fn cases(ensemble: &Ensemble) -> Result<Vec<Case>, CompileError> {
+    let features = ensemble.parts().features as usize;
+    let case = |count: usize| {
+        let rows = rows(ensemble, count, count as u64);
+        let answers = (0..count).flat_map(|row| {
+            let row = &rows[row * features..][..features];
+            let row: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
+            ensemble.predict(&row)
+        });
+        let array = |columns, values: Vec<f64>| {
+            Array::of(Element::Float32, vec![count, columns], values)
+                .map_err(|error| CompileError::Verification(error.to_string()))
+        };
+        Ok(Case {
+            expected: vec![array(ensemble.outputs(), answers.collect())?],
+            inputs: vec![array(
+                features,
+                rows.iter().map(|value| f64::from(*value)).collect(),
+            )?],
+            is_sample: false,
+        })
+    };
+    BATCHES.iter().rev().map(|count| case(*count)).collect()
+}

@@ -1,0 +1,219 @@
+//! A compiled artifact at work on this machine, opened as any client would.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::archive::{ArchiveError, Limits, unpack};
+use crate::array::Array;
+use crate::dlr::{Client, DlrError, TensorInfo};
+use crate::pipeline::{Latency, REPORT, Report, arrays, tensors};
+
+/// An artifact that stands ready.
+pub struct Artifact {
+    client: Client,
+    inputs: Vec<TensorInfo>,
+    report: Option<Report>,
+    /// What a packed artifact was unpacked into; it goes with the artifact.
+    _room: Option<TempDir>,
+}
+
+/// Why an artifact cannot be opened or run.
+#[derive(Debug, thiserror::Error)]
+pub enum PredictError {
+    /// The archive is none.
+    #[error("{} cannot be unpacked: {source}", .path.display())]
+    Unpack {
+        /// The archive.
+        path: PathBuf,
+        /// Why.
+        source: ArchiveError,
+    },
+    /// A file cannot be read or written.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// Why it could not be.
+        source: std::io::Error,
+    },
+    /// It was built for other machines.
+    #[error("{} was compiled for {built_for}, which this machine cannot run: {source}", .path.display())]
+    Foreign {
+        /// The artifact.
+        path: PathBuf,
+        /// The target, and what the code is for.
+        built_for: String,
+        /// What its loader said.
+        source: Box<DlrError>,
+    },
+    /// Its loader refuses.
+    #[error(transparent)]
+    Loader(#[from] DlrError),
+    /// The inputs are not what the model takes.
+    #[error("{0}")]
+    Inputs(String),
+}
+
+impl Artifact {
+    /// Opens an artifact: a `model.tar.gz`, or the folder that was packed in one. Its
+    /// code becomes part of this process.
+    ///
+    /// # Errors
+    /// When it is none, or not for this machine.
+    pub fn open(path: &Path) -> Result<Self, PredictError> {
+        let (room, folder) = match path.is_dir() {
+            true => (None, path.to_owned()),
+            false => {
+                let room = unpacked(path)?;
+                let folder = room.path().to_owned();
+                (Some(room), folder)
+            }
+        };
+        let report = read_report(&folder);
+        let mut client = Client::open(&folder).map_err(|source| match &report {
+            Some(report) => PredictError::Foreign {
+                path: path.to_owned(),
+                built_for: report.built_for(),
+                source: Box::new(source),
+            },
+            None => source.into(),
+        })?;
+        Ok(Self {
+            inputs: client.inputs()?,
+            client,
+            report,
+            _room: room,
+        })
+    }
+
+    /// What it takes.
+    #[must_use]
+    pub fn inputs(&self) -> &[TensorInfo] {
+        &self.inputs
+    }
+
+    /// What is told of its compilation, if it is told.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
+    }
+
+    /// The answers to one array for each input, by the outputs' names. An input that
+    /// has its sizes in another form, such as a row where the model takes a batch of
+    /// rows, gets the model's.
+    ///
+    /// # Errors
+    /// When the inputs are not what the model takes, or it fails.
+    pub fn predict(&mut self, inputs: Vec<Array>) -> Result<Vec<(String, Array)>, PredictError> {
+        let fitted = self.inputs.iter().zip(inputs);
+        let fitted = fitted.map(|(info, array)| fit(info, array));
+        let fitted = fitted.collect::<Result<Vec<_>, _>>()?;
+        let given = tensors(&self.inputs, &fitted).map_err(PredictError::Inputs)?;
+        let outputs = self.client.predict(&given)?;
+        let names: Vec<_> = outputs
+            .iter()
+            .map(|output| output.info.name.clone())
+            .collect();
+        let answers = arrays(outputs).map_err(PredictError::Inputs)?;
+        Ok(names.into_iter().zip(answers).collect())
+    }
+
+    /// The times of runs on the inputs of the last prediction, for so long.
+    ///
+    /// # Errors
+    /// When the model fails.
+    pub fn time(&mut self, span: Duration) -> Result<Option<Latency>, PredictError> {
+        let begun = Instant::now();
+        let mut times = Vec::new();
+        while times.is_empty() || begun.elapsed() < span {
+            let run = Instant::now();
+            self.client.run()?;
+            times.push(run.elapsed());
+        }
+        Ok(Latency::of(&times))
+    }
+}
+
+fn unpacked(path: &Path) -> Result<TempDir, PredictError> {
+    let what = || format!("unpacking {}", path.display());
+    let io = |source| PredictError::Io {
+        what: what(),
+        source,
+    };
+    let room = tempfile::tempdir().map_err(io)?;
+    unpack(path, room.path(), &Limits::default()).map_err(|source| PredictError::Unpack {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(room)
+}
+
+fn read_report(folder: &Path) -> Option<Report> {
+    let text = std::fs::read(folder.join(REPORT)).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// The array in the sizes that an input has, where there is only one way to have it so.
+fn fit(info: &TensorInfo, array: Array) -> Result<Array, PredictError> {
+    let open = info.shape.iter().filter(|size| **size < 0).count();
+    let matches = info.shape.len() == array.shape().len()
+        && info
+            .shape
+            .iter()
+            .zip(array.shape())
+            .all(|(wanted, size)| *wanted < 0 || *wanted == *size as i64);
+    if matches || open > 1 {
+        return Ok(array);
+    }
+    let fixed: usize = info
+        .shape
+        .iter()
+        .filter(|size| **size >= 0)
+        .map(|size| *size as usize)
+        .product();
+    let rest = array.len().checked_div(fixed).unwrap_or_default();
+    let shape = info
+        .shape
+        .iter()
+        .map(|size| usize::try_from(*size).unwrap_or(rest))
+        .collect();
+    let found = array.shape().to_vec();
+    array.reshaped(shape).map_err(|_| {
+        PredictError::Inputs(format!(
+            "the input {:?} has the sizes {:?}, and what is given has {found:?}",
+            info.name, info.shape
+        ))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::Element;
+
+    #[test]
+    fn what_is_given_takes_the_models_form_where_that_is_clear() {
+        type Fit<'a> = (&'a [i64], &'a [usize], Option<&'a [usize]>);
+        let cases: [Fit<'_>; 6] = [
+            (&[-1, 4], &[3, 4], Some(&[3, 4])),
+            (&[-1, 4], &[4], Some(&[1, 4])),
+            (&[1, 2, 2], &[2, 2], Some(&[1, 2, 2])),
+            (&[1, 4], &[2, 4], None),
+            (&[-1, 4], &[3], None),
+            (&[-1, -1], &[3], Some(&[3])),
+        ];
+        for (wanted, given, expected) in cases {
+            let info = TensorInfo {
+                name: "x".to_owned(),
+                kind: "float32".to_owned(),
+                shape: wanted.to_vec(),
+            };
+            let count: usize = given.iter().product();
+            let array = Array::of(Element::Float32, given.to_vec(), vec![0.0; count]).unwrap();
+            let fitted = fit(&info, array).ok().map(|array| array.shape().to_vec());
+            assert_eq!(fitted.as_deref(), expected, "{given:?} for {wanted:?}");
+        }
+    }
+}

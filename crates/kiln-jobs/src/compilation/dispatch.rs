@@ -1,0 +1,119 @@
+//! From the first place in the queue to a running instance.
+//!
+//! The instance is written down in the transaction that says that the job is placed,
+//! before its agent is started.
+
+use std::sync::Arc;
+
+use kiln_engine::{Claim, Size};
+use kiln_store::Instance;
+
+use super::instances::session;
+use super::plan::build;
+use super::state::Event;
+use super::{CompilationJobs, Job, KIND};
+use crate::plane::{Launch, Want, attend, new_instance_id, now};
+use crate::{JobError, Party};
+
+/// What a compilation gets of the machine, if there is so much: a compiler has little
+/// use for more, and shall not keep training from its room.
+const MOST: Size = Size {
+    cpus: 2,
+    memory: 8 << 30,
+    gpus: 0,
+};
+
+/// The only instance of a job among its own.
+const HOST: &str = "compiler";
+
+impl CompilationJobs {
+    /// Launches a job that is first in the queue.
+    pub(super) async fn launch_first(&self, name: &str) -> Result<Launch, JobError> {
+        // It may have been stopped, or deleted and created again, since it came.
+        let Some(job) = self.find(name)?.filter(|job| job.state.is_waiting()) else {
+            return Ok(Launch::Settled);
+        };
+        let engine = &self.shared.plane.engine;
+        let instances = vec![(new_instance_id(), engine.up_to(&MOST))];
+        let Some(claim) = engine.admit(&instances).and_then(|mut all| all.pop()) else {
+            return Ok(Launch::NoRoom(Want {
+                instances,
+                patient: false,
+            }));
+        };
+        let id = instances.into_iter().next().map(|(id, _)| id);
+        let instance = self.instance(&job, id.unwrap_or_default(), &claim)?;
+        match self.place(&instance).await {
+            Ok(()) => self.begin_and_attend(&job, &instance).await,
+            Err(error) => {
+                self.shared
+                    .plane
+                    .release(std::iter::once(instance.id.as_str()));
+                // It was stopped, or deleted, since it was looked at.
+                if !matches!(error, JobError::NotFound(_)) {
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Launch::Settled)
+    }
+
+    fn instance(&self, job: &Job, id: String, claim: &Claim) -> Result<Instance, JobError> {
+        let name = &job.request.compilation_job_name;
+        Ok(Instance {
+            id,
+            kind: KIND.to_owned(),
+            job: name.clone(),
+            attempt: 1,
+            host: HOST.to_owned(),
+            log_stream: name.clone(),
+            claim: serde_json::to_string(claim)?,
+            delivered: 0,
+        })
+    }
+
+    /// Writes down that a job is placed on an instance, if it waits still.
+    async fn place(&self, instance: &Instance) -> Result<(), JobError> {
+        let (this, id) = (self.clone(), instance.id.clone());
+        let placed = move |stored| {
+            let mut job = this.read(stored)?;
+            if !job.state.is_waiting() {
+                return Err(JobError::NotFound("the job waits no longer".to_owned()));
+            }
+            job.step(Event::Placed(id), now());
+            Ok((job.change()?, ()))
+        };
+        let instances = &self.shared.plane.store.instances;
+        instances
+            .place((KIND, &instance.job), vec![instance.clone()], placed)
+            .await
+    }
+
+    /// Starts the agent of a placed instance, and sees to it that it is cleared away
+    /// when that is gone.
+    async fn begin_and_attend(&self, job: &Job, instance: &Instance) {
+        let id = &instance.id;
+        let begun = self.begin(job, instance).await;
+        tokio::spawn(attend(Arc::new(self.clone()), id.clone()));
+        if let Err(error) = begun {
+            // Should this fail too, it is tried again when the agent is gone.
+            if let Err(error) = self.give_up(id, &error.to_string()).await {
+                tracing::error!(instance = id, %error, "a loss is not written down yet");
+            }
+        }
+    }
+
+    /// Starts the agent of a placed instance.
+    pub(super) async fn begin(&self, job: &Job, instance: &Instance) -> Result<(), JobError> {
+        let plane = &self.shared.plane;
+        let assignment = plane.settings.assignment(
+            instance.id.clone(),
+            plane.keys.agent_token(&instance.id),
+            plane.server_id(),
+            plane.issue(session(instance, Party::Agent)),
+        );
+        let claim = serde_json::from_str(&instance.claim)?;
+        let plan = build(&job.request, assignment, &claim)?;
+        Ok(plane.engine.place(&plan).await?)
+    }
+}

@@ -1,0 +1,56 @@
+//! `kiln compile`: what runs in the container of a compilation.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use kiln_agent::compilation::{ARTIFACT, COMPILED, FAILURE, Findings, Task};
+use kiln_compile::pipeline::{Tools, Workshop, run};
+
+use super::Failure;
+use crate::terminal::say;
+
+/// Does the task in a file, and leaves the artifact or the reason for a failure where
+/// the task says.
+pub fn main(task: &Path) -> ExitCode {
+    match attempt(task) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Whoever reads the log sees it too; without an output there is nobody to tell.
+            let _ = say(format!("Kiln: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn attempt(path: &Path) -> Result<(), Failure> {
+    let named = |error: std::io::Error| format!("{}: {error}", path.display());
+    let task: Task = serde_json::from_slice(&std::fs::read(path).map_err(named)?)?;
+    let compiled = compile(&task);
+    if let Err(error) = &compiled {
+        std::fs::write(task.output.join(FAILURE), error.to_string())?;
+    }
+    compiled
+}
+
+fn compile(task: &Task) -> Result<(), Failure> {
+    let tools = Tools {
+        environments: task.environments.clone(),
+        parts: task.parts.clone(),
+    };
+    let workshop = Workshop {
+        order: &task.order,
+        archive: &task.archive,
+        scratch: &task.scratch,
+        artifact: &task.output.join(ARTIFACT),
+        tools: &tools,
+    };
+    let compiled = run(&workshop, &mut |line| {
+        // A log that nobody reads is no reason to fail.
+        let _ = say(line);
+    })?;
+    let findings = Findings {
+        derived_data_input_config: compiled.derived_data_input_config,
+    };
+    let findings = serde_json::to_vec(&findings)?;
+    Ok(std::fs::write(task.output.join(COMPILED), findings)?)
+}
