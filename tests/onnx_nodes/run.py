@@ -4,9 +4,11 @@
 
 Without a file it runs all tests, which takes most of an hour; with `--write` the names of
 those that pass become `passing.txt`. `reference.txt` has what ONNX Runtime 1.31.1 passes,
-compared in the same way, and `sample.txt` what every run of the tests looks at. PROGRAM is the example `onnx_nodes` of `kiln-compile`,
-and this Python has the packages of `requirements.txt`. Both the compiler and the compiled
-models run in processes of their own, since what some tests hold makes either crash.
+compared in the same way, and `sample.txt` what every run of the tests looks at.
+
+PROGRAM is the example `onnx_nodes` of `kiln-compile`, and this Python has the packages of
+`requirements.txt`. Both the compiler and the compiled models run in processes of their own,
+since what some tests hold makes either crash.
 """
 
 import argparse
