@@ -71,9 +71,9 @@ pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
     install_packages()?;
     let engine = Engine::start(&root)?;
+    let tools = python_environment(&root, TOOLS.1)?;
+    let tools = tools.ancestors().nth(2).unwrap_or(&root);
     if options.pytest.is_empty() {
-        let tools = python_environment(&root, TOOLS.1)?;
-        let tools = tools.ancestors().nth(2).unwrap_or(&root);
         step("The Rust tests");
         let mut tests = cargo(&root);
         tests
@@ -99,6 +99,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         }
     }
     pytest
+        .env(TOOLS.0, tools)
         .env("KILN_BIN", root.join("target/debug/kiln"))
         .env(
             "KILN_TEST_JAVASCRIPT",

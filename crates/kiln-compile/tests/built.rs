@@ -1,12 +1,13 @@
 //! Models in `tests/data` are built for each target with zig, opened as clients
 //! open them, here or under qemu, and their answers are the plain evaluator's.
 //!
-//! zig is the program that `KILN_ZIG` names, or that the project's virtual
-//! environment has. Without it, or without qemu and a target's C library, a
-//! test says so and ends.
+//! Without the tools, or without qemu and a target's C library, a test says so
+//! and ends.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
+
+mod tools;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -27,17 +28,6 @@ const MODELS: [&str; 6] = [
     "lightgbm-4.6.0/multiclass.txt",
     "lightgbm-4.6.0/cross-entropy-lambda.txt",
 ];
-
-/// The pinned toolchain, from the environment that `cargo xtask test` sets up.
-fn toolchain() -> Option<Toolchain> {
-    let Some(tools) = std::env::var_os("KILN_TEST_TOOLS").map(PathBuf::from) else {
-        eprintln!("skipped: KILN_TEST_TOOLS names no tools");
-        return None;
-    };
-    let mut libraries = std::fs::read_dir(tools.join("lib")).unwrap();
-    let python = libraries.next().unwrap().unwrap().path();
-    Some(Toolchain::new(python.join("site-packages/ziglang/zig")))
-}
 
 fn platform(os: Os, arch: Arch) -> Platform {
     let (cpu, features) = (None, Vec::new());
@@ -110,7 +100,7 @@ fn agree(name: &str, ensemble: &Ensemble, rows: &[Vec<f32>], output: &Tensor) {
 
 /// Builds and runs some models for a target on this machine or its emulator.
 fn runs(arch: Arch) {
-    let Some(toolchain) = toolchain() else { return };
+    let Some(toolchain) = tools::toolchain() else { return };
     let platform = platform(Os::Linux, arch);
     let emulator = Emulator::of(&platform);
     if emulator.is_none() && !platform.is_native() {
@@ -167,7 +157,7 @@ fn built_for_arm_eabi() {
 
 #[test]
 fn built_for_every_other_system() {
-    let Some(toolchain) = toolchain() else { return };
+    let Some(toolchain) = tools::toolchain() else { return };
     let systems = [
         (Os::Android, Arch::Arm64),
         (Os::Android, Arch::ArmEabi),
@@ -206,7 +196,7 @@ fn built_for_every_other_system() {
 
 /// A model built for this machine, if that is possible.
 fn native(name: &str) -> Option<(Ensemble, tempfile::TempDir)> {
-    let toolchain = toolchain()?;
+    let toolchain = tools::toolchain()?;
     let arch = if cfg!(target_arch = "aarch64") {
         Arch::Arm64
     } else {
@@ -319,13 +309,12 @@ fn an_open_model_is_used_by_one_thread_after_another() {
     });
 }
 
-/// The Python that `KILN_TEST_DLR` names has AWS's `dlr` package.
 #[test]
 fn dlr_itself_opens_a_model() {
-    let Some(python) = std::env::var_os("KILN_TEST_DLR") else {
-        eprintln!("skipped: KILN_TEST_DLR names no Python with the dlr package");
+    let Some(tools) = tools::environment() else {
         return;
     };
+    let python = tools.join("bin/python");
     for name in MODELS {
         let Some((ensemble, folder)) = native(name) else {
             return;

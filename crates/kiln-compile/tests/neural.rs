@@ -1,9 +1,8 @@
 //! Networks through IREE's compiler and the loader's, on this machine.
-//!
-//! The tests need the Python packages `iree-base-compiler` and `ziglang`, and run where
-//! `KILN_COMPILER_PACKAGES` names the folder that they are installed in.
 
 #![allow(clippy::unwrap_used)]
+
+mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,15 +53,6 @@ const UNKNOWN: &str = r#"module {
     return %0 : !torch.vtensor<[4],f32>
   }
 }"#;
-
-/// The folder of Python packages, or none with a word about it.
-fn packages() -> Option<PathBuf> {
-    let folder = std::env::var_os("KILN_COMPILER_PACKAGES").map(PathBuf::from);
-    if folder.is_none() {
-        eprintln!("skipped: KILN_COMPILER_PACKAGES is not set");
-    }
-    folder
-}
 
 fn tensor(name: &str, shape: &[u64]) -> neural::Tensor {
     neural::Tensor {
@@ -134,7 +124,7 @@ fn answer(parts: &Path, folder: &Path, input: &[f32]) -> Result<(Vec<f32>, Durat
 
 #[test]
 fn the_fastest_preset_that_answers_rightly_is_kept() {
-    let Some(packages) = packages() else { return };
+    let Some(packages) = tools::packages() else { return };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let parts = parts(&packages, &host());
@@ -170,7 +160,7 @@ fn the_fastest_preset_that_answers_rightly_is_kept() {
 
 #[test]
 fn numbers_of_64_bits_are_taken_as_they_are() {
-    let Some(packages) = packages() else { return };
+    let Some(packages) = tools::packages() else { return };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let parts = parts(&packages, &host());
@@ -213,7 +203,7 @@ fn numbers_of_64_bits_are_taken_as_they_are() {
 
 #[test]
 fn operators_that_the_compiler_lacks_are_named() {
-    let Some(packages) = packages() else { return };
+    let Some(packages) = tools::packages() else { return };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let engine = Iree::open(&packages.join(LIBRARY), host(), home.path()).unwrap();
@@ -238,7 +228,7 @@ fn operators_that_the_compiler_lacks_are_named() {
 
 #[test]
 fn every_kind_of_device_gets_a_module() {
-    let Some(packages) = packages() else { return };
+    let Some(packages) = tools::packages() else { return };
     let platform = |os, arch| {
         Device::Cpu(Platform {
             os,

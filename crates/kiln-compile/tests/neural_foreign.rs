@@ -1,10 +1,9 @@
 //! A network that is compiled for other architectures and run by their own loader under
-//! an emulator.
-//!
-//! Runs where `KILN_COMPILER_PACKAGES` names the folder of `iree-base-compiler` and
-//! `ziglang`, for the architectures that there is an emulator for.
+//! an emulator, where there is one.
 
 #![allow(clippy::unwrap_used)]
+
+mod tools;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -89,8 +88,7 @@ fn run(packages: &Path, platform: &Platform, emulator: Emulator) -> Vec<f32> {
 /// process.
 #[test]
 fn other_architectures_answer_as_they_should() {
-    let Some(packages) = std::env::var_os("KILN_COMPILER_PACKAGES").map(PathBuf::from) else {
-        eprintln!("skipped: KILN_COMPILER_PACKAGES is not set");
+    let Some(packages) = tools::packages() else {
         return;
     };
     for arch in [Arch::Arm64, Arch::ArmEabihf] {

@@ -1,8 +1,8 @@
 //! Whole compilations, from an archive to an artifact that answers as it should.
-//! They need the pinned tools (`KILN_TEST_TOOLS`: a Python environment with ziglang,
-//! IREE's compiler and ONNX Runtime), which `cargo xtask test` sets up.
 
 #![allow(clippy::unwrap_used)]
+
+mod tools;
 
 use std::path::{Path, PathBuf};
 
@@ -10,19 +10,10 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use kiln_compile::Order;
 use kiln_compile::array::{Array, Element};
-use kiln_compile::parts::{self, Kind, Toolchain};
+use kiln_compile::parts::{self, Kind};
 use kiln_compile::pipeline::{Compiled, Tools, Verification, Workshop, run};
 use kiln_compile::predict::Artifact;
 use kiln_compile::target::{Arch, Os, Platform};
-
-/// The environment with the tools; without it there is nothing to test.
-fn tools() -> Option<PathBuf> {
-    let tools = std::env::var_os("KILN_TEST_TOOLS").map(PathBuf::from);
-    if tools.is_none() {
-        eprintln!("KILN_TEST_TOOLS names no tools: not run");
-    }
-    tools
-}
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -63,9 +54,7 @@ fn compile(environment: &Path, order: &Order, kind: Kind, files: &[(&str, &Path)
         cpu: None,
         features: Vec::new(),
     };
-    let found = std::fs::read_dir(environment.join("lib")).unwrap().next();
-    let packages = found.unwrap().unwrap().path().join("site-packages");
-    let zig = Toolchain::new(packages.join("ziglang/zig"));
+    let zig = tools::toolchain().unwrap();
     parts::make(&zig, &platform, kind, &parts, &|_| ()).unwrap();
     let tools = Tools {
         environments: [("compiler".to_owned(), environment.to_owned())].into(),
@@ -100,7 +89,7 @@ fn order(framework: &str) -> Order {
 
 #[test]
 fn trees_become_an_artifact_that_is_verified_and_answers() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = tools::environment() else { return };
     let model = data("xgboost-3.2.0/logistic.ubj");
     let files = [("xgboost.model", model.as_path())];
     let outcome = compile(&tools, &order("XGBOOST"), Kind::Trees, &files);
@@ -130,7 +119,7 @@ fn trees_become_an_artifact_that_is_verified_and_answers() {
 
 #[test]
 fn what_is_no_model_is_refused_in_the_owners_words() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = tools::environment() else { return };
     let text = data("make.py");
     let files = [("xgboost.model", text.as_path())];
     let outcome = compile(&tools, &order("XGBOOST"), Kind::Trees, &files);
@@ -142,7 +131,7 @@ fn what_is_no_model_is_refused_in_the_owners_words() {
 
 #[test]
 fn a_network_becomes_an_artifact_that_answers_as_onnx_runtime_does() {
-    let Some(tools) = tools() else { return };
+    let Some(tools) = tools::environment() else { return };
     let order = Order {
         data_input_config: Some("{'image': [1, 3, 16, 16]}".to_owned()),
         ..order("ONNX")

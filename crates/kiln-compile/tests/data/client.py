@@ -2,7 +2,7 @@
 
     python client.py FOLDER ROWS
 
-ROWS is a file of JSON, a list of rows. `dlr` comes from tests/requirements-dlr.txt.
+ROWS is a file of JSON, a list of rows. `dlr` comes from tests/requirements-tools.txt.
 """
 
 import json
