@@ -12,11 +12,13 @@ from harness import wire
 from harness.jobs import ROLE
 
 LIST = json.dumps({}).encode()
-COMPILATION = {
-    "CompilationJobName": "c",
+OPTIMIZATION = {
+    "OptimizationJobName": "o",
     "RoleArn": ROLE,
-    "InputConfig": {"S3Uri": "s3://kiln-tests/m.tar.gz", "Framework": "ONNX"},
-    "OutputConfig": {"S3OutputLocation": "s3://kiln-tests/out", "TargetDevice": "ml_c5"},
+    "ModelSource": {"S3": {"S3Uri": "s3://kiln-tests/model/"}},
+    "DeploymentInstanceType": "ml.g5.xlarge",
+    "OptimizationConfigs": [{"ModelQuantizationConfig": {"Image": "image"}}],
+    "OutputConfig": {"S3OutputLocation": "s3://kiln-tests/out"},
     "StoppingCondition": {"MaxRuntimeInSeconds": 900},
 }
 
@@ -69,11 +71,11 @@ def test_an_operation_that_is_not_served_is_answered_by_name_in_json(server, ope
 
 
 def test_an_operation_that_comes_later_says_so(server):
-    answer = wire.call(server, "CreateCompilationJob", COMPILATION)
+    answer = wire.call(server, "CreateOptimizationJob", OPTIMIZATION)
     assert answer.status == 400
     assert "not available yet" in answer.message
-    broken = {**COMPILATION, "RoleArn": "x"}
-    assert wire.call(server, "CreateCompilationJob", broken).code == "ValidationException"
+    broken = {**OPTIMIZATION, "RoleArn": "x"}
+    assert wire.call(server, "CreateOptimizationJob", broken).code == "ValidationException"
 
 
 def test_no_credentials_at_all(server):

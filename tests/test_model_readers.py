@@ -5,6 +5,7 @@ were recorded for. `crates/kiln-graph/tests/data` has both, and how they were ma
 """
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,10 @@ runtime = pytest.importorskip("onnxruntime")
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "crates" / "kiln-graph" / "tests" / "data"
-MODELS = sorted(answers.parent for answers in DATA.glob("*/*/answers.npz"))
+sys.path.append(str(DATA))
+import answers as recorded  # noqa: E402
+MODELS = sorted(answers.parent for answers in DATA.glob("*/*/answers.bin"))
+
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +53,7 @@ def tolerance(folder: Path, answer) -> dict:
 
 @pytest.mark.parametrize("folder", MODELS, ids=lambda folder: f"{folder.parent.name}-{folder.name}")
 def test_a_model_answers_as_its_framework_does(folder, as_onnx, tmp_path):
-    recorded = np.load(folder / "answers.npz")
-    inputs = {name[3:]: recorded[name] for name in recorded if name.startswith("in:")}
-    answers = {name[4:]: recorded[name] for name in recorded if name.startswith("out:")}
+    inputs, answers = recorded.read(folder)
     written = tmp_path / "model.onnx"
     subprocess.run([as_onnx, written, *arguments(folder, inputs)], check=True)
 

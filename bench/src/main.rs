@@ -4,7 +4,7 @@
 //! begins, how long a job that does nothing takes, and how many requests a
 //! second are answered beside `moto_server`, with the same jobs in both stores,
 //! how fast data moves in and out of jobs, what a job pays for its log, and what
-//! a server costs that has nothing to do.
+//! a server costs that has nothing to do, and how fast compiled tree ensembles are.
 
 mod client;
 mod data;
@@ -25,6 +25,7 @@ mod script_mode;
 mod server;
 mod sign;
 mod throughput;
+mod trees;
 
 use std::process::ExitCode;
 
@@ -78,6 +79,10 @@ fn run(options: &Options) -> Result<Report, BenchError> {
         invocations: options
             .measures(Section::CommandLine)
             .then(|| invocation::measure(options))
+            .transpose()?,
+        trees: options
+            .measures_trees()
+            .then(|| trees::measure(options))
             .transpose()?,
     })
 }

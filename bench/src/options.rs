@@ -20,6 +20,8 @@ pub enum Section {
     Idle,
     /// One invocation of the command line.
     CommandLine,
+    /// Compiled tree ensembles.
+    Trees,
 }
 
 /// A part of the figures on data.
@@ -60,6 +62,9 @@ pub struct Options {
     /// A statically linked busybox, the shell of the jobs that are run.
     #[arg(long, value_name = "PROGRAM", default_value = "/bin/busybox")]
     pub busybox: PathBuf,
+    /// A Python with xgboost, ONNX Runtime, tl2cgen and zig, for compiled trees.
+    #[arg(long, value_name = "PROGRAM")]
+    pub trees: Option<PathBuf>,
     /// Only see that everything runs: few jobs, short times, no script mode.
     /// The figures mean nothing.
     #[arg(long)]
@@ -97,6 +102,11 @@ impl Options {
     /// Script mode needs a framework environment of some hundred megabytes.
     pub fn measures_script_mode(&self) -> bool {
         !self.tiny && self.measures(Section::Latency)
+    }
+
+    /// Trees are compared with peers that take a gigabyte and minutes.
+    pub fn measures_trees(&self) -> bool {
+        self.trees.is_some() && self.measures(Section::Trees)
     }
 
     /// How many jobs lie in either store.

@@ -11,6 +11,7 @@ use crate::load::Load;
 use crate::logs::Logs;
 use crate::samples::Samples;
 use crate::throughput::Throughput;
+use crate::trees::Trees;
 
 /// Everything that was measured.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Report {
     pub idle: Option<Idle>,
     /// Invocations of the command line.
     pub invocations: Option<Invocations>,
+    /// Compiled tree ensembles.
+    pub trees: Option<Trees>,
 }
 
 /// The machine: how many processors, how many processes want one.
@@ -70,8 +73,11 @@ impl fmt::Display for Report {
         if let Some(idle) = &self.idle {
             write!(f, "\n{idle}")?;
         }
-        match &self.invocations {
-            Some(invocations) => write!(f, "\n{invocations}"),
+        if let Some(invocations) = &self.invocations {
+            write!(f, "\n{invocations}")?;
+        }
+        match &self.trees {
+            Some(trees) => write!(f, "\n{trees}"),
             None => Ok(()),
         }
     }

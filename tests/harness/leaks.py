@@ -72,9 +72,16 @@ def left_by_ended_jobs(server, groups_before: set[str], known: set[str]) -> list
 def end_every_job(server) -> None:
     """Stops all jobs, and those that do not listen by the loss of their agents."""
     sagemaker = server.client("sagemaker")
-    for job in _open_jobs(sagemaker):
+    stops = [
+        (sagemaker.stop_training_job, {"TrainingJobName": job}) for job in _open_jobs(sagemaker)
+    ]
+    stops += [
+        (sagemaker.stop_compilation_job, {"CompilationJobName": job})
+        for job in _open_compilations(sagemaker)
+    ]
+    for stop, job in stops:
         try:
-            sagemaker.stop_training_job(TrainingJobName=job)
+            stop(**job)
         except sagemaker.exceptions.ClientError:
             pass  # It has ended meanwhile.
     for agent in processes.agents_of(str(server.data_dir)):
@@ -92,7 +99,9 @@ def _left(server, groups_before: set[str]) -> list[str]:
     groups = empty_groups() - groups_before
     if not (directories or working or mounts or groups):
         return []
-    running = _instances_of(directories, instances, _open_jobs(server.client("sagemaker")))
+    sagemaker = server.client("sagemaker")
+    compiling = bool(_open_compilations(sagemaker))
+    running = _instances_of(directories, instances, _open_jobs(sagemaker), compiling)
     lines = processes.command_lines()
     said = [f"the directory of the instance {name}" for name in directories - running]
     said += [
@@ -121,12 +130,32 @@ def _open_jobs(sagemaker) -> set[str]:
     return {job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"]}
 
 
-def _instances_of(directories: set[str], instances: Path, jobs: set[str]) -> set[str]:
-    """Those of the instances that work for one of these jobs."""
+def _open_compilations(sagemaker) -> set[str]:
+    """The compilation jobs that have not ended."""
+    pages = [
+        page
+        for status in ("STARTING", "INPROGRESS", "STOPPING")
+        for page in sagemaker.get_paginator("list_compilation_jobs").paginate(StatusEquals=status)
+    ]
+    return {job["CompilationJobName"] for page in pages for job in page["CompilationJobSummaries"]}
+
+
+def _instances_of(
+    directories: set[str], instances: Path, jobs: set[str], compiling: bool
+) -> set[str]:
+    """Those of the instances that work for one of these jobs; those of compilations, whose
+    plans name no job, if any is being compiled."""
     found = set()
     for name in directories:
-        plan = _read(instances / name / "plan.json")
-        if plan and json.loads(plan)["environment"]["TRAINING_JOB_NAME"] in jobs:
+        text = _read(instances / name / "plan.json")
+        if not text:
+            continue
+        plan = json.loads(text)
+        if plan["kind"] == "compilation":
+            works = compiling
+        else:
+            works = plan["environment"]["TRAINING_JOB_NAME"] in jobs
+        if works:
             found.add(name)
     return found
 

@@ -24,14 +24,27 @@ pub struct Options {
 }
 
 /// Debian's packages that the tests use.
-const PACKAGES: [(&str, &str); 3] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/mpirun", "openmpi-bin"),
     ("/usr/sbin/sshd", "openssh-server"),
+    ("/usr/bin/qemu-aarch64-static", "qemu-user-static"),
+    ("/usr/aarch64-linux-gnu/lib/libc.so.6", "libc6-arm64-cross"),
+    (
+        "/usr/arm-linux-gnueabihf/lib/libc.so.6",
+        "libc6-armhf-cross",
+    ),
 ];
 
 /// The Python environment of the end-to-end tests: its name and its requirements.
 const TESTS: (&str, &str) = ("test-venv", "tests/requirements.txt");
+
+/// The environment with the compilers' tools, and the variable that tells the tests where
+/// it is.
+const TOOLS: (&str, (&str, &str)) = (
+    "KILN_TEST_TOOLS",
+    ("tools-venv", "tests/requirements-tools.txt"),
+);
 
 /// The directory of the JavaScript programs of the tests, and the one in `target/` where
 /// what they need is installed.
@@ -59,10 +72,13 @@ pub fn run(options: &Options) -> Result<(), String> {
     install_packages()?;
     let engine = Engine::start(&root)?;
     if options.pytest.is_empty() {
+        let tools = python_environment(&root, TOOLS.1)?;
+        let tools = tools.ancestors().nth(2).unwrap_or(&root);
         step("The Rust tests");
         let mut tests = cargo(&root);
         tests
             .args(["test", "--workspace", "--all-targets"])
+            .env(TOOLS.0, tools)
             .env("KILN_TEST_DOCKER", &engine.address);
         execute(&mut tests)?;
     }

@@ -28,20 +28,15 @@ const MODELS: [&str; 6] = [
     "lightgbm-4.6.0/cross-entropy-lambda.txt",
 ];
 
+/// The pinned toolchain, from the environment that `cargo xtask test` sets up.
 fn toolchain() -> Option<Toolchain> {
-    let named = std::env::var_os("KILN_ZIG").map(PathBuf::from);
-    let found = named.or_else(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2)?;
-        let library = std::fs::read_dir(root.join(".venv/lib")).ok()?;
-        let python = library.filter_map(Result::ok).map(|entry| entry.path());
-        python
-            .map(|python| python.join("site-packages/ziglang/zig"))
-            .find(|zig| zig.is_file())
-    });
-    if found.is_none() {
-        eprintln!("skipped: there is no zig");
-    }
-    found.map(Toolchain::new)
+    let Some(tools) = std::env::var_os("KILN_TEST_TOOLS").map(PathBuf::from) else {
+        eprintln!("skipped: KILN_TEST_TOOLS names no tools");
+        return None;
+    };
+    let mut libraries = std::fs::read_dir(tools.join("lib")).unwrap();
+    let python = libraries.next().unwrap().unwrap().path();
+    Some(Toolchain::new(python.join("site-packages/ziglang/zig")))
 }
 
 fn platform(os: Os, arch: Arch) -> Platform {

@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use kiln_compile::trees::{
-    Ensemble, KERNEL, KERNEL_FLAGS, MODEL, pack, read_lightgbm, read_sklearn, read_xgboost,
+    Arithmetic, Ensemble, KERNEL, KERNEL_FLAGS, Link, MODEL, Missing, Node, Parts, Split, Target,
+    Test, Tree, pack, read_lightgbm, read_sklearn, read_xgboost,
 };
+use proptest::prelude::*;
 use serde_json::Value;
 
 type Size = unsafe extern "C" fn() -> usize;
@@ -147,4 +149,85 @@ fn the_kernel_answers_as_the_evaluator_does() {
         }
     }
     assert!(built > 50, "{built}");
+}
+
+/// How many sums the ensembles of the links have.
+const GROUPS: u32 = 3;
+/// A feature each, which adds a power of two to one of the sums or takes it
+/// away; so a row chooses its sums.
+const POWERS: std::ops::Range<i32> = -12..5;
+
+fn chooser(link: Link, arithmetic: Arithmetic) -> Ensemble {
+    let powers = (0..GROUPS).flat_map(|group| POWERS.map(move |power| (group, power)));
+    let stump = |(feature, (group, power)): (usize, (u32, i32))| Tree {
+        nodes: vec![
+            Node::Split(Split {
+                feature: feature as u32,
+                test: Test::Below(0.0),
+                missing: Missing::Nan,
+                missing_left: true,
+                left: 1,
+                right: 2,
+            }),
+            Node::Leaf(0),
+            Node::Leaf(1),
+        ],
+        values: vec![-2.0_f64.powi(power), 2.0_f64.powi(power)],
+        sets: Vec::new(),
+        target: Target::Group(group),
+    };
+    let trees: Vec<Tree> = powers.enumerate().map(stump).collect();
+    let parts = Parts {
+        features: trees.len() as u32,
+        feature_names: Vec::new(),
+        base: vec![0.0, 0.25, -0.25],
+        trees,
+        divisor: 1.0,
+        link,
+        arithmetic,
+    };
+    Ensemble::new(parts).unwrap()
+}
+
+#[test]
+fn every_link_is_the_evaluators() {
+    let links = [
+        Link::Identity,
+        Link::Sigmoid { scale: 1.0 },
+        Link::Sigmoid { scale: 1.7 },
+        Link::Hinge,
+        Link::Exp,
+        Link::LogOnePlusExp,
+        Link::SignedSquare,
+        Link::Softmax,
+        Link::Argmax,
+        Link::Complement,
+        Link::SigmoidOfBoth { scale: 2.0 },
+        Link::Isolation { offset: -0.5 },
+    ];
+    let kernel = kernel();
+    let both = [Arithmetic::Single, Arithmetic::Double];
+    let kinds = links
+        .iter()
+        .flat_map(|link| both.map(|arithmetic| (*link, arithmetic)));
+    for (number, (link, arithmetic)) in kinds.enumerate() {
+        let ensemble = chooser(link, arithmetic);
+        let library = build(&ensemble, kernel.path(), number);
+        let outputs = ensemble.outputs();
+        let width = ensemble.parts().features as usize;
+        let row = prop::collection::vec(prop_oneof![Just(-1.0_f32), Just(1.0)], width);
+        // A few rows are walked one by one, many in the sliced form.
+        let rows = prop::collection::vec(row.clone(), 1..4);
+        let rows = prop_oneof![rows, prop::collection::vec(row, 60)];
+        proptest!(ProptestConfig::with_cases(12), |(rows in rows)| {
+            let got = predictions(&library, &rows.concat(), rows.len(), outputs);
+            for (row, got) in rows.iter().zip(got.chunks(outputs)) {
+                let row: Vec<f64> = row.iter().copied().map(f64::from).collect();
+                for (got, wanted) in got.iter().zip(ensemble.predict(&row)) {
+                    let differs = (f64::from(*got) - wanted).abs() / wanted.abs().max(1.0);
+                    prop_assert!(differs <= 1e-6, "{link:?} {arithmetic:?}: {got} for {wanted}");
+                }
+            }
+        });
+    }
 }

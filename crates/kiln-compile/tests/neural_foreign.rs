@@ -100,7 +100,7 @@ fn other_architectures_answer_as_they_should() {
             continue;
         };
         let answer = run(&packages, &platform, emulator);
-        let expected = [0.032_058_604, 0.087_144_32, 0.236_882_81, 0.643_914_3];
+        let expected = [0.032_058_604, 0.087_144_32, 0.236_882_8, 0.643_914_3];
         for (got, wanted) in answer.iter().zip(expected) {
             assert!((got - wanted).abs() < 1e-6, "{platform}: {answer:?}");
         }

@@ -7,10 +7,12 @@
 //! as_onnx OUT.onnx tflite MODEL.tflite
 //! ```
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 
-use kiln_graph::{darknet, onnx, tflite};
+use kiln_graph::model::Model;
+use kiln_graph::{darknet, mxnet, onnx, tflite};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,9 +22,24 @@ fn main() -> Result<(), Box<dyn Error>> {
             let weights = fs::read(weights)?.into();
             (out, darknet::read(&fs::read(cfg)?, weights, None)?)
         }
+        [out, "mxnet", symbol, params, ref inputs @ ..] => (out, mxnet(symbol, params, inputs)?),
         [out, "tflite", file] => (out, tflite::read(fs::read(file)?.into())?),
         _ => return Err("see the head of this file for what it takes".into()),
     };
     fs::write(out, onnx::write(&model))?;
     Ok(())
+}
+
+fn mxnet(symbol: &str, params: &str, inputs: &[&str]) -> Result<Model, Box<dyn Error>> {
+    let mut sizes = BTreeMap::new();
+    for input in inputs {
+        let (name, dims) = input.split_once('=').ok_or("an input is NAME=SIZES")?;
+        let dims = dims
+            .split(',')
+            .map(str::parse)
+            .collect::<Result<Vec<usize>, _>>()?;
+        sizes.insert(name.to_owned(), dims);
+    }
+    let params = fs::read(params)?.into();
+    Ok(mxnet::read(&fs::read(symbol)?, params, &sizes)?)
 }

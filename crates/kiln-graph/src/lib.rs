@@ -7,6 +7,7 @@ pub mod darknet;
 mod folding;
 mod foreign;
 pub mod model;
+pub mod mxnet;
 pub mod onnx;
 pub mod proto;
 mod shapes;

@@ -201,7 +201,7 @@ impl Compilation {
         let compiled = Report::Compiled(Compiled {
             artifact_digest: digest,
             derived_data_input_config: findings.derived_data_input_config,
-            // Nothing here serves models.
+            // An artifact brings its own loader, and runs in any image.
             inference_image: None,
         });
         around.spool.append([compiled]).map_err(internal)

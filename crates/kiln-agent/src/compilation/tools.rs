@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use kiln_compile::Order;
 use kiln_compile::framework::Framework;
 use kiln_compile::front::{self, Checked};
+use kiln_compile::neural::Device;
 use kiln_compile::parts::{Kind, PartsError};
-use kiln_compile::target::Plan;
+use kiln_compile::target::{Accelerator, Build, Plan, Platform};
 
 use super::{parts, pickle};
 use crate::image::environment::{EnvironmentError, Environments, Prepared, Progress};
@@ -66,9 +67,9 @@ impl Tools {
             let mut progress = |progress: Progress<'_>| say(progress.to_string());
             let prepared = environments.prepare_named(name, &mut progress)?;
             tools.take(name, &prepared);
-            if let (Some(kind), Plan::Build(build)) = (parts_with(name), &checked.target.plan) {
+            let makes_parts = [TREES, NETWORKS].contains(&name);
+            if let (true, Some(wanted)) = (makes_parts, wanted_parts(&checked)) {
                 let zig = prepared.packages.join(ZIG);
-                let wanted = (&build.platform, kind);
                 tools.parts = Some(parts::prepare(cache, &zig, wanted, say)?);
             }
         }
@@ -85,15 +86,6 @@ impl Tools {
     pub(super) fn visible(&self) -> BTreeSet<PathBuf> {
         let own = self.environments.values().chain(&self.parts).cloned();
         own.chain(self.installations.iter().cloned()).collect()
-    }
-}
-
-/// The parts that an environment's compiler goes with.
-fn parts_with(environment: &str) -> Option<Kind> {
-    match environment {
-        TREES => Some(Kind::Trees),
-        NETWORKS => Some(Kind::Neural),
-        _ => None,
     }
 }
 
@@ -116,9 +108,50 @@ fn needed(order: &Checked, holds_pickle: impl FnOnce() -> bool) -> Vec<&'static 
     }
 }
 
+/// The parts that a build for the order's target takes, if there are any for it.
+fn wanted_parts(order: &Checked) -> Option<(&Platform, Kind)> {
+    let Plan::Build(Build {
+        platform,
+        accelerator,
+    }) = &order.target.plan
+    else {
+        return None;
+    };
+    if order.framework.makes_trees() {
+        return Some((platform, Kind::Trees));
+    }
+    let processor = Device::Cpu(platform.clone());
+    let has_loader = *accelerator == Accelerator::None && processor.without_loader().is_none();
+    has_loader.then_some((platform, Kind::Neural))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn checked(framework: &str, device: &str) -> Checked {
+        let order = Order {
+            framework: framework.to_owned(),
+            target_device: Some(device.to_owned()),
+            data_input_config: Some("{'data': [1, 3, 8, 8]}".to_owned()),
+            ..Order::default()
+        };
+        front::check(&order).unwrap()
+    }
+
+    #[test]
+    fn parts_are_wanted_where_the_processor_runs_what_is_built() {
+        let kind = |framework, device| {
+            let order = checked(framework, device);
+            wanted_parts(&order).map(|(_, kind)| kind)
+        };
+        assert_eq!(kind("XGBOOST", "ml_c5"), Some(Kind::Trees));
+        assert_eq!(kind("XGBOOST", "x86_win64"), Some(Kind::Trees));
+        assert_eq!(kind("ONNX", "ml_c5"), Some(Kind::Neural));
+        assert_eq!(kind("ONNX", "rasp3b"), Some(Kind::Neural));
+        assert_eq!(kind("ONNX", "x86_win64"), None);
+        assert_eq!(kind("PYTORCH", "coreml"), None);
+    }
 
     #[test]
     fn an_order_needs_what_its_framework_and_its_target_need() {
@@ -132,14 +165,8 @@ mod tests {
             ("KERAS", "ml_c5", false, "compiler exporter-tensorflow"),
         ];
         for (framework, device, holds_pickle, expected) in cases {
-            let order = Order {
-                framework: framework.to_owned(),
-                target_device: Some(device.to_owned()),
-                data_input_config: Some("{'data': [1, 3, 8, 8]}".to_owned()),
-                ..Order::default()
-            };
-            let checked = front::check(&order).unwrap();
-            let found = needed(&checked, || holds_pickle).join(" ");
+            let order = checked(framework, device);
+            let found = needed(&order, || holds_pickle).join(" ");
             assert_eq!(found, expected, "{framework} {device}");
         }
     }

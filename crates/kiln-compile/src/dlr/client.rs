@@ -16,6 +16,8 @@ const LOADER: &str = "libdlr.so";
 /// time.
 pub struct Client {
     handle: Handle,
+    /// As they were when the model was opened, for their names and types.
+    inputs: Vec<TensorInfo>,
     functions: Functions,
 }
 
@@ -31,7 +33,14 @@ impl Client {
         // SAFETY: all pointers are valid for the call.
         let answer = unsafe { (functions.create)(&raw mut handle, path.as_ptr(), CPU, 0) };
         functions.check(answer)?;
-        Ok(Self { handle, functions })
+        let inputs = Vec::new();
+        let mut client = Self {
+            handle,
+            inputs,
+            functions,
+        };
+        client.inputs = client.inputs()?;
+        Ok(client)
     }
 
     /// What the loader calls this kind of model.
@@ -58,8 +67,7 @@ impl Client {
     /// Sets an input, which is copied.
     pub fn set_input(&mut self, tensor: &Tensor) -> Result<(), DlrError> {
         let info = &tensor.info;
-        let inputs = self.inputs()?;
-        let input = inputs.iter().find(|input| input.name == info.name);
+        let input = self.inputs.iter().find(|input| input.name == info.name);
         let input = input.ok_or_else(|| DlrError::Missing(format!("input {:?}", info.name)))?;
         if input.kind != info.kind {
             return Err(DlrError::Type {

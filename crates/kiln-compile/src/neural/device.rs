@@ -16,8 +16,15 @@ const KNOWN: [u32; 11] = [60, 61, 62, 70, 72, 75, 80, 86, 87, 89, 120];
 const VULKAN_PROFILE: &str = "vp_android_baseline_2022";
 
 /// 32-bit ARM's libraries import functions that the loader does not offer; these are
-/// linked into them instead. `arm32.ll` is its source.
+/// linked into them instead. `arm32.c` is its source.
 const ARM32: &[u8] = include_bytes!("../../native/iree/arm32.bc");
+
+/// The least floating-point unit of 32-bit ARM that code can be made for: without a fused
+/// multiply-add in it, the compiler calls a function that calls itself.
+const ARM32_UNIT: &str = "+vfp4d16";
+
+/// 32-bit ARM processors that lack it.
+const ARM32_WITHOUT: [&str; 4] = ["cortex-a8", "cortex-a9", "arm1176jzf-s", "arm1176jz-s"];
 
 /// Where the numeric work of a network is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +49,7 @@ pub enum GpuKind {
 }
 
 /// How a device is built for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Approach {
     /// Flags of the compiler that hold for the whole process.
     pub(super) global: Vec<String>,
@@ -93,29 +100,43 @@ fn processor(platform: &Platform, folder: &Path) -> Result<Approach, NeuralError
         format!("--iree-llvmcpu-target-triple={}", platform.llvm_triple()),
         format!("--iree-llvmcpu-target-cpu={}", cpu(platform)),
     ];
-    if !platform.features.is_empty() {
-        let features = platform.features.join(",");
-        flags.push(format!("--iree-llvmcpu-target-cpu-features={features}"));
-    }
-    let mut global = Vec::new();
+    let mut approach = Approach::default();
+    let mut features = platform.features.clone();
     if matches!(platform.arch, Arch::ArmEabi | Arch::ArmEabihf) {
+        check_arm32(platform)?;
+        features.push(ARM32_UNIT.to_owned());
         let path = folder.join("arm32.bc");
         std::fs::write(&path, ARM32).map_err(NeuralError::file(&path))?;
-        global.push(format!("--iree-link-bitcode={}", path.display()));
+        let link = format!("--iree-link-bitcode={}", path.display());
+        approach.global.push(link);
+        if platform.cpu.is_none() {
+            let remark =
+                "The code needs a processor with VFPv4, such as the Cortex-A7, A15 and A53.";
+            approach.remarks.push(remark.to_owned());
+        }
     }
-    Ok(Approach {
-        global,
-        flags,
-        remarks: Vec::new(),
-    })
+    if !features.is_empty() {
+        let features = features.join(",");
+        flags.push(format!("--iree-llvmcpu-target-cpu-features={features}"));
+    }
+    approach.flags = flags;
+    Ok(approach)
+}
+
+fn check_arm32(platform: &Platform) -> Result<(), NeuralError> {
+    match &platform.cpu {
+        Some(cpu) if ARM32_WITHOUT.contains(&cpu.as_str()) => Err(NeuralError::Target(format!(
+            "Neural networks for 32-bit ARM need a processor with VFPv4, which {cpu} has not"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The processor, or the least one of its architecture.
 fn cpu(platform: &Platform) -> &str {
     match (&platform.cpu, platform.arch) {
         (Some(cpu), _) => cpu,
-        (None, Arch::X86_64) => "x86-64",
-        (None, Arch::X86) => "pentium4",
+        (None, Arch::X86_64 | Arch::X86) => "x86-64",
         (None, Arch::Arm64 | Arch::ArmEabi | Arch::ArmEabihf) => "generic",
     }
 }
@@ -222,6 +243,8 @@ mod tests {
         };
         assert!(approach(Arch::ArmEabihf).global[0].contains("arm32.bc"));
         assert!(folder.path().join("arm32.bc").exists());
+        let flag = "--iree-llvmcpu-target-cpu-features=+neon,-crypto,+vfp4d16".to_owned();
+        assert!(approach(Arch::ArmEabi).flags.contains(&flag));
         assert!(approach(Arch::Arm64).global.is_empty());
         assert!(
             approach(Arch::Arm64)
@@ -239,5 +262,24 @@ mod tests {
         assert!(device(Os::Android, Arch::Arm64).is_some());
         assert!(device(Os::Windows, Arch::X86_64).is_some());
         assert!(Device::Vulkan(GpuKind::Mali).without_loader().is_some());
+    }
+
+    #[test]
+    fn processors_without_a_fused_multiply_add_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let approach = |cpu: &str| {
+            let mut platform = platform(Os::Linux, Arch::ArmEabihf);
+            platform.cpu = Some(cpu.to_owned());
+            Device::Cpu(platform).approach(folder.path())
+        };
+        let refused = approach("cortex-a9").unwrap_err().to_string();
+        assert!(
+            refused.contains("VFPv4, which cortex-a9 has not"),
+            "{refused}"
+        );
+        assert_eq!(
+            approach("cortex-a53").unwrap().remarks,
+            Vec::<String>::new()
+        );
     }
 }

@@ -79,7 +79,10 @@ impl Engine for Iree {
         let mut best: Option<Candidate> = None;
         let mut failure = None;
         for preset in Preset::for_network(&self.device, network.convolutions) {
-            if best.is_some() && !worth_another(trials, tried.last()) {
+            let needed = best.is_none();
+            let wanted =
+                !preset.is_last_resort(network.convolutions) && worth_another(trials, tried.last());
+            if !needed && !wanted {
                 break;
             }
             let begun = Instant::now();

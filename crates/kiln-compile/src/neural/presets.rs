@@ -15,8 +15,6 @@ pub enum Preset {
     Im2col,
     /// Tiled, and convolutions have their channels last.
     ChannelsLast,
-    /// Both.
-    ChannelsLastIm2col,
 }
 
 const TILED: [&str; 3] = [
@@ -40,7 +38,6 @@ impl Preset {
             Self::Tiled => "tiled",
             Self::Im2col => "im2col",
             Self::ChannelsLast => "channels-last",
-            Self::ChannelsLastIm2col => "channels-last-im2col",
         }
     }
 
@@ -51,7 +48,6 @@ impl Preset {
             Self::Tiled => (&TILED[..], &[][..]),
             Self::Im2col => (&TILED[..], &[IM2COL][..]),
             Self::ChannelsLast => (&TILED[..], &[CHANNELS_LAST][..]),
-            Self::ChannelsLastIm2col => (&TILED[..], &[CHANNELS_LAST, IM2COL][..]),
         };
         tiled
             .iter()
@@ -60,17 +56,20 @@ impl Preset {
             .collect()
     }
 
+    /// Whether it is only for networks that no other preset can build: where there are
+    /// convolutions, the plain code was never the fastest of any network.
+    pub(super) fn is_last_resort(self, convolutions: bool) -> bool {
+        self == Self::Plain && convolutions
+    }
+
     /// The presets for a network, the most promising first. One that makes a network
     /// many times slower than the best does harm only where it is not timed, so such
     /// ones come late.
     pub(super) fn for_network(device: &Device, convolutions: bool) -> Vec<Self> {
         match device {
-            Device::Cpu(platform) if wide(platform.arch) && convolutions => vec![
-                Self::Im2col,
-                Self::ChannelsLast,
-                Self::ChannelsLastIm2col,
-                Self::Plain,
-            ],
+            Device::Cpu(platform) if wide(platform.arch) && convolutions => {
+                vec![Self::Im2col, Self::ChannelsLast, Self::Plain]
+            }
             Device::Cpu(platform) if wide(platform.arch) => vec![Self::Tiled, Self::Plain],
             Device::Cpu(_) | Device::Cuda(_) | Device::Vulkan(_) => vec![Self::Plain],
         }
@@ -114,7 +113,6 @@ mod tests {
             Preset::Tiled,
             Preset::Im2col,
             Preset::ChannelsLast,
-            Preset::ChannelsLastIm2col,
         ];
         for (at, one) in all.iter().enumerate() {
             for other in &all[at + 1..] {

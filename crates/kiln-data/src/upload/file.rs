@@ -1,6 +1,5 @@
 //! Storing one file: at once when it is small, else in parts.
 
-use std::convert::Infallible;
 use std::fs::File;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
@@ -9,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 
-use super::multipart::{Part, Room, store_parts_unless};
+use super::multipart::{Part, Parts, Room, store_parts, store_parts_unless};
 use crate::tree::too_large;
 use crate::{DataError, Objects};
 
@@ -41,17 +40,23 @@ impl Uploader {
         &self,
         file: File,
         size: u64,
-        target: (&str, &str),
+        (bucket, key): (&str, &str),
     ) -> Result<(), DataError> {
-        let never = std::future::pending::<Infallible>();
-        match self.store_unless(file, size, target, never).await? {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(never) => match never {},
+        if size > self.objects.largest_file() {
+            let doing = format!("storing object s3://{bucket}/{key}");
+            return Err(DataError::in_the_works(doing)(too_large(size)));
         }
+        let file = Arc::new(file);
+        let stored = if size <= PART {
+            self.store_whole(&file, size, (bucket, key)).await
+        } else {
+            self.store_in_parts(&file, size, (bucket, key)).await
+        };
+        stored.map_err(|error| storing(error, bucket, key))
     }
 
-    /// The same, unless it is called off before the object is about to appear:
-    /// then nothing of it is left when this returns.
+    /// Stores a file, in parts whatever its size, unless that is called off before
+    /// all of them are with the store: then nothing of it is left when this returns.
     pub async fn store_unless<C>(
         &self,
         file: File,
@@ -59,52 +64,45 @@ impl Uploader {
         (bucket, key): (&str, &str),
         called_off: impl Future<Output = C>,
     ) -> Result<ControlFlow<C>, DataError> {
-        if size > self.objects.largest_file() {
-            let doing = format!("storing object s3://{bucket}/{key}");
-            return Err(DataError::in_the_works(doing)(too_large(size)));
-        }
-        let file = Arc::new(file);
-        let stored = if size <= PART {
-            self.store_whole(&file, size, (bucket, key), called_off)
-                .await
-        } else {
-            self.store_in_parts(&file, size, (bucket, key), called_off)
-                .await
-        };
+        let parts = self.parts(&Arc::new(file), size);
+        let stored = store_parts_unless(&self.objects, (bucket, key), parts, called_off).await;
+        let stored = stored.map(|stored| stored.map_continue(drop));
         stored.map_err(|error| storing(error, bucket, key))
     }
 
-    async fn store_whole<C>(
+    async fn store_whole(
         &self,
         file: &Arc<File>,
         size: u64,
         (bucket, key): (&str, &str),
-        called_off: impl Future<Output = C>,
-    ) -> Result<ControlFlow<C>, DataError> {
-        let Part { body, room } = tokio::select! {
-            biased;
-            why = called_off => return Ok(ControlFlow::Break(why)),
-            part = self.read(Arc::clone(file), 0, size) => part?,
-        };
+    ) -> Result<(), DataError> {
+        let Part { body, room } = self.read(Arc::clone(file), 0, size).await?;
         let stored = self.objects.put(bucket, key, body).await;
         drop(room);
-        stored.map(ControlFlow::Continue)
+        stored
     }
 
-    async fn store_in_parts<C>(
+    async fn store_in_parts(
         &self,
         file: &Arc<File>,
         size: u64,
         target: (&str, &str),
-        called_off: impl Future<Output = C>,
-    ) -> Result<ControlFlow<C>, DataError> {
+    ) -> Result<(), DataError> {
+        let parts = self.parts(file, size);
+        store_parts(&self.objects, target, parts).await.map(drop)
+    }
+
+    /// The parts of a file, of which an empty one has one too.
+    fn parts(&self, file: &Arc<File>, size: u64) -> Parts<'static> {
+        let (uploader, file) = (self.clone(), Arc::clone(file));
         let length = part_size(size);
-        let offsets = (0..size.div_ceil(length)).map(|number| number * length);
-        let parts = futures::stream::iter(offsets)
-            .then(move |offset| self.read(Arc::clone(file), offset, length.min(size - offset)))
-            .boxed();
-        let stored = store_parts_unless(&self.objects, target, parts, called_off).await?;
-        Ok(stored.map_continue(drop))
+        let offsets = (0..size.div_ceil(length).max(1)).map(move |number| number * length);
+        futures::stream::iter(offsets)
+            .then(move |offset| {
+                let (uploader, file) = (uploader.clone(), Arc::clone(&file));
+                async move { uploader.read(file, offset, length.min(size - offset)).await }
+            })
+            .boxed()
     }
 
     async fn read(&self, file: Arc<File>, offset: u64, length: u64) -> Result<Part, DataError> {

@@ -55,7 +55,7 @@ pub async fn tree<P: AsRef<Path>>(
 
 /// Stores a file at `s3://bucket/key`, wholly or not at all, unless that is called
 /// off in time: then nothing of it is left in the store when this returns, and the
-/// answer says what called it off. Too late is when the object is about to appear.
+/// answer says what called it off. Once all bytes are with the store it is too late.
 ///
 /// # Errors
 /// When the file cannot be read, or the store refuses.

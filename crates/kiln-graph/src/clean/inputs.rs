@@ -1,7 +1,7 @@
 //! The sizes that a network's inputs shall have: what the model says, made definite
 //! by what its owner says.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::Sizes;
 use super::error::CleanError;
@@ -52,10 +52,7 @@ pub(super) fn definite(graph: &Graph, sizes: &Sizes) -> Result<Vec<Fact>, CleanE
     .collect()
 }
 
-fn known_names(
-    graph: &Graph,
-    sizes: &BTreeMap<String, Vec<Option<usize>>>,
-) -> Result<(), CleanError> {
+fn known_names(graph: &Graph, sizes: &Sizes) -> Result<(), CleanError> {
     let stranger = sizes
         .keys()
         .find(|name| graph.inputs.iter().all(|value| value.name != **name));

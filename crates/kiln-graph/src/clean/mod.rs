@@ -5,6 +5,8 @@
 mod control;
 mod error;
 mod fuse;
+#[cfg(test)]
+mod fuzz;
 mod inputs;
 mod passing;
 mod prune;
@@ -18,7 +20,7 @@ use std::collections::BTreeMap;
 pub use error::CleanError;
 
 use crate::model::Model;
-use crate::versions::{Names, modernize};
+use crate::versions::{Names, TARGET};
 use walk::Walk;
 
 /// The sizes that inputs shall have, by name; a size that is none stays open.
@@ -31,9 +33,8 @@ pub type Sizes = BTreeMap<String, Vec<Option<usize>>>;
 /// If the sizes are not for this model, if an operator does not fit what it is
 /// given, or if it is not known at all.
 pub fn clean(mut model: Model, sizes: &Sizes) -> Result<Model, CleanError> {
-    modernize(&mut model).map_err(|(node, number, why)| walk::error(&node, number, why))?;
     let facts = inputs::definite(&model.graph, sizes)?;
-    let mut walk = Walk::new(Names::of(&model.graph));
+    let mut walk = Walk::new(Names::of(&model.graph), model.opset());
     let (mut graph, _) = walk.graph(std::mem::take(&mut model.graph), facts)?;
     if !walk.unknown.is_empty() {
         return Err(CleanError::Operators {
@@ -42,5 +43,8 @@ pub fn clean(mut model: Model, sizes: &Sizes) -> Result<Model, CleanError> {
     }
     fuse::normalizations(&mut graph, &mut walk.names);
     model.graph = graph;
+    if (1..TARGET).contains(&model.opset()) {
+        model.opsets.insert(String::new(), TARGET);
+    }
     Ok(model)
 }

@@ -122,6 +122,22 @@ fn wrong_sizes_are_named() {
 }
 
 #[test]
+fn a_batch_of_one_may_be_any() {
+    let relu = |dims: &[&str]| {
+        network(
+            open(dims),
+            vec![Node::new("Relu", &["x"], &["y"])],
+            vec![],
+            17,
+        )
+    };
+    let plain = clean(relu(&["1", "3"]), &sizes("x", &[8, 3])).unwrap();
+    assert_eq!(output(&plain), "float[8,3]");
+    assert!(clean(relu(&["2", "3"]), &sizes("x", &[8, 3])).is_err());
+    assert!(clean(relu(&["1"]), &sizes("x", &[8])).is_err());
+}
+
+#[test]
 fn what_does_not_fit_is_named() {
     let weight = Tensor::of(&[8, 4, 3, 3], &[0f32; 288]).unwrap();
     let mut conv = Node::new("Conv", &["x", "w"], &["y"]);

@@ -7,10 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::error::CleanError;
 use super::scope::Scopes;
 use super::{control, passing, prune};
-use crate::folding::evaluate;
+use crate::folding::{evaluate, work};
 use crate::model::{Graph, Node, Type};
-use crate::shapes::{Fact, Kind, Mismatch, Site, infer};
-use crate::versions::Names;
+use crate::shapes::{Fact, Mismatch, Site, infer};
+use crate::versions::{Names, Place, TARGET, modernize};
+
+/// The bytes that may be read and written to compute constants. Without a bound a
+/// small model could ask for any amount.
+const WORK: usize = 2 << 30;
 
 /// Graphs within graphs deeper than this are no network's.
 const DEEPEST: usize = 8;
@@ -21,6 +25,10 @@ pub(super) struct Walk {
     pub(super) names: Names,
     /// Operators whose outputs nobody knows anything of.
     pub(super) unknown: BTreeSet<String>,
+    /// The bytes that constants may still be computed of.
+    work: usize,
+    /// The version of the operators that the nodes are in.
+    opset: i64,
 }
 
 /// The nodes that remain of a graph so far, and what its author said of types.
@@ -30,11 +38,14 @@ pub(super) struct Remaining {
 }
 
 impl Walk {
-    pub(super) fn new(names: Names) -> Self {
+    pub(super) fn new(names: Names, opset: i64) -> Self {
+        let (scopes, unknown) = (Scopes::default(), BTreeSet::new());
         Self {
-            scopes: Scopes::default(),
+            scopes,
             names,
-            unknown: BTreeSet::new(),
+            unknown,
+            opset,
+            work: WORK,
         }
     }
 
@@ -55,7 +66,10 @@ impl Walk {
             value.ty = fact.to_type().or(value.ty.take());
             self.scopes.define(&value.name, fact);
         }
-        let types = std::mem::take(&mut graph.types);
+        let mut types = std::mem::take(&mut graph.types);
+        for value in &graph.outputs {
+            types.extend(value.ty.clone().map(|ty| (value.name.clone(), ty)));
+        }
         let mut remaining = Remaining {
             nodes: vec![],
             types,
@@ -74,15 +88,45 @@ impl Walk {
         remaining: &mut Remaining,
     ) -> Result<(), CleanError> {
         for (number, mut node) in nodes.into_iter().enumerate() {
-            for name in &mut node.inputs {
-                let resolved = self.scopes.resolved(name);
-                if resolved != name.as_str() {
-                    *name = resolved.to_owned();
-                }
+            self.resolve(&mut node);
+            for mut node in self.modern(node, number)? {
+                self.resolve(&mut node);
+                self.node(node, number, remaining)?;
             }
-            self.node(node, number, remaining)?;
         }
         Ok(())
+    }
+
+    /// Makes a node take what stands behind the names that it takes.
+    fn resolve(&self, node: &mut Node) {
+        for name in &mut node.inputs {
+            let resolved = self.scopes.resolved(name);
+            if resolved != name.as_str() {
+                *name = resolved.to_owned();
+            }
+        }
+    }
+
+    /// What a node is in today's operators.
+    fn modern(&mut self, node: Node, number: usize) -> Result<Vec<Node>, CleanError> {
+        if !(1..TARGET).contains(&self.opset) || !node.domain.is_empty() {
+            return Ok(vec![node]);
+        }
+        let mut constants = BTreeMap::new();
+        let scopes = &self.scopes;
+        let facts = |name: &str| scopes.fact(name).cloned();
+        let mut place = Place {
+            names: &mut self.names,
+            constants: &mut constants,
+            facts: &facts,
+        };
+        let named = label(&node);
+        let nodes =
+            modernize(node, self.opset, &mut place).map_err(|why| error(&named, number, why))?;
+        for (name, tensor) in constants {
+            self.scopes.define(&name, Fact::constant(tensor));
+        }
+        Ok(nodes)
     }
 
     fn node(
@@ -93,10 +137,7 @@ impl Walk {
     ) -> Result<(), CleanError> {
         let refused = |node: &Node, why: Mismatch| error(node, number, why);
         if node.domain.is_empty() && control::holds_graphs(&node) {
-            let copy = Node {
-                attributes: BTreeMap::new(),
-                ..node.clone()
-            };
+            let copy = label(&node);
             return match control::walk(self, node, remaining) {
                 Ok(()) => Ok(()),
                 Err(control::Stop::Mismatch(why)) => Err(refused(&copy, why)),
@@ -114,7 +155,8 @@ impl Walk {
             return self.keep(node, vec![], remaining);
         };
         let facts = facts.map_err(|why| refused(&node, why))?;
-        if let Some(tensors) = evaluate(&site, &facts) {
+        if let Some(tensors) = evaluate(&site, &facts, self.work) {
+            self.work = self.work.saturating_sub(work(&site, &tensors));
             for (name, tensor) in node.outputs.iter().zip(tensors) {
                 self.scopes.define(name, Fact::constant(tensor));
             }
@@ -170,17 +212,22 @@ impl Walk {
         facts: Vec<Fact>,
         remaining: &mut Remaining,
     ) -> Result<(), CleanError> {
+        let is_known = !facts.is_empty();
         let mut facts = facts.into_iter();
         for name in &node.outputs {
             let inferred = facts.next().unwrap_or_else(Fact::unknown);
             if name.is_empty() {
                 continue;
             }
-            let fact = match (inferred.to_type(), remaining.types.get(name)) {
-                (None, Some(declared)) => Fact::kind(Kind::from(declared)),
-                _ => inferred,
+            let fact = match remaining.types.get(name) {
+                Some(declared) => Fact {
+                    kind: inferred.kind.or_declared(declared),
+                    ..inferred
+                },
+                None => inferred,
             };
-            if fact.to_type().is_none() {
+            // Of a stranger, what its author says must say everything.
+            if fact.to_type().is_none() || (!is_known && fact.dims().is_none()) {
                 self.unknown.insert(full_name(&node));
             }
             self.scopes.define(name, fact);
@@ -239,7 +286,17 @@ fn full_name(node: &Node) -> String {
     }
 }
 
-pub(super) fn error(node: &Node, number: usize, why: Mismatch) -> CleanError {
+/// What names a node in an error.
+fn label(node: &Node) -> Node {
+    Node {
+        name: node.name.clone(),
+        operator: node.operator.clone(),
+        outputs: node.outputs.clone(),
+        ..Node::default()
+    }
+}
+
+fn error(node: &Node, number: usize, why: Mismatch) -> CleanError {
     let which = match (
         node.name.as_str(),
         node.outputs.iter().find(|name| !name.is_empty()),

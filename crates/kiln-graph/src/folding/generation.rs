@@ -60,12 +60,14 @@ pub(super) fn non_zero(site: &Site) -> Option<Tensor> {
 pub(super) fn one_hot(site: &Site, dims: &[usize]) -> Option<Tensor> {
     let (indices, values) = (site.constant(0)?, site.constant(2)?);
     let axis = axis_within(site.int_or("axis", -1), dims.len()).ok()?;
-    let marked = to_whole(indices)?;
+    let marked = to_real(indices)?;
     let place = |to: usize| {
         let mut at = coordinates(dims, to);
         let here = at.remove(axis);
         let index = marked.get(super::places::distance(indices.dims(), &at))?;
-        Some(usize::from(from_front(*index, dims[axis]) == Some(here)))
+        Some(usize::from(
+            from_front(*index as i128, dims[axis]) == Some(here),
+        ))
     };
     let places: Vec<usize> = (0..count(dims)).map(place).collect::<Option<_>>()?;
     taken(values, dims.to_vec(), &places)

@@ -14,23 +14,39 @@ use crate::shapes::{Fact, Site};
 
 /// A constant of more bytes than this is made only of constants that are no
 /// smaller, so that folding never makes a model grow.
-const GROWTH: usize = 64 << 10;
+const GROWTH: usize = 256 << 10;
 
 /// No constant of more elements than this is computed.
 const LARGEST: usize = 1 << 23;
 
-/// Nothing is computed of more bytes than this.
-const MOST: usize = 256 << 20;
+/// The bytes that were read and written for constants.
+pub(crate) fn work(site: &Site, computed: &[Tensor]) -> usize {
+    let given = site
+        .inputs()
+        .iter()
+        .flatten()
+        .filter_map(|fact| fact.constant.as_ref());
+    let bytes = given
+        .chain(computed)
+        .filter_map(Tensor::bytes)
+        .map(|bytes| bytes.len());
+    bytes.fold(0, usize::saturating_add)
+}
 
-/// The outputs of an operator whose inputs are all constants, if it can be
-/// computed here and is not better left to run. What its outputs look like
-/// has been found.
-pub(crate) fn evaluate(site: &Site, outputs: &[Fact]) -> Option<Vec<Tensor>> {
-    let mut given = 0;
-    for input in site.inputs().iter().flatten() {
-        given += input.constant.as_ref()?.bytes()?.len();
+/// The outputs of an operator whose inputs are all constants of no more bytes than
+/// `most`, if it can be computed here and is not better left to run. What its
+/// outputs look like has been found.
+pub(crate) fn evaluate(site: &Site, outputs: &[Fact], most: usize) -> Option<Vec<Tensor>> {
+    if site
+        .inputs()
+        .iter()
+        .flatten()
+        .any(|input| input.constant.is_none())
+    {
+        return None;
     }
-    if given > MOST
+    let given = work(site, &[]);
+    if given > most
         || outputs
             .iter()
             .take(site.outputs())

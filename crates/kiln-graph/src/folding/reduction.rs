@@ -1,5 +1,7 @@
 //! Constants that come of many elements each: sums, products, orders.
 
+use std::ops::Add;
+
 use super::numbers::{from_real, from_whole, taken, to_real, to_whole};
 use super::places::{broadcast, coordinates, count, distance, strides, walk};
 use crate::model::{Element, Tensor};
@@ -144,21 +146,40 @@ pub(super) fn top(site: &Site, dims: &[usize]) -> Option<Vec<Tensor>> {
 
 pub(super) fn running_sum(site: &Site) -> Option<Tensor> {
     let tensor = site.constant(0)?;
+    if let Some(all) = to_whole(tensor) {
+        return from_whole(
+            tensor.element(),
+            tensor.dims(),
+            &summed(site, tensor, &all)?,
+        );
+    }
+    from_real(
+        tensor.element(),
+        tensor.dims(),
+        &summed(site, tensor, &to_real(tensor)?)?,
+    )
+}
+
+/// Along each line, what came before and, unless that is excluded, the element itself.
+fn summed<T: Copy + Default + Add<Output = T>>(
+    site: &Site,
+    tensor: &Tensor,
+    all: &[T],
+) -> Option<Vec<T>> {
     let axis = axis_within(site.int_of(1)?, tensor.rank()).ok()?;
-    let all = to_whole(tensor)?;
-    let mut sums = vec![0; all.len()];
+    let mut sums = vec![T::default(); all.len()];
     for mut line in lines(tensor.dims(), axis)? {
         if site.is_on("reverse") {
             line.reverse();
         }
-        let mut sum = 0i128;
+        let mut sum = T::default();
         for place in line {
             let before = sum;
-            sum += all[place];
+            sum = before + all[place];
             sums[place] = if site.is_on("exclusive") { before } else { sum };
         }
     }
-    from_whole(tensor.element(), tensor.dims(), &sums)
+    Some(sums)
 }
 
 /// A product of matrices, of real numbers.

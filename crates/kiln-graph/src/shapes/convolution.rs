@@ -4,7 +4,7 @@
 use super::dim::{Mismatch, computed, wide, written};
 use super::fact::Fact;
 use super::{Facts, Site};
-use crate::model::{Dim, Element};
+use crate::model::{Dim, Element, RANK_LIMIT};
 
 pub(super) fn convolution(site: &Site) -> Facts {
     let (image, weight, element) = match site.operator() {
@@ -314,7 +314,15 @@ pub(super) fn columns_to_image(site: &Site) -> Facts {
     site.needed(2)?;
     let (image, block) = (site.ints_of(1), site.ints_of(2));
     let (Some(image), Some(block), Some(dims)) = (image, block, site.dims(0)) else {
-        return Ok(vec![Fact::of(site.element(0), None)]);
+        let spatial = site.dims(1).and_then(<[Dim]>::first).and_then(Dim::known);
+        let rank = spatial
+            .filter(|rank| *rank < RANK_LIMIT)
+            .map(|rank| rank + 2);
+        let mut out = rank.map(unknown);
+        if let (Some([batch, ..]), Some(out)) = (site.dims(0), &mut out) {
+            out[0] = batch.clone();
+        }
+        return Ok(vec![Fact::of(site.element(0), out)]);
     };
     let [batch, columns, _] = dims else {
         return Err(Mismatch(format!(

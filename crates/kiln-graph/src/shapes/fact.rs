@@ -46,6 +46,21 @@ impl Kind {
         })
     }
 
+    /// The same, with what a model's author says where nothing is known. Sizes
+    /// are not believed beside those that were found, since they often are those of
+    /// the one run that an exporter has seen.
+    pub(crate) fn or_declared(self, declared: &Type) -> Self {
+        match (self, Self::from(declared)) {
+            (Self::Unknown, declared) => declared,
+            (Self::Tensor(None, None), declared) => declared,
+            (Self::Tensor(Some(element), None), Self::Tensor(_, Some(dims))) => {
+                Self::Tensor(Some(element), Some(vec![Dim::Unknown; dims.len()]))
+            }
+            (Self::Tensor(None, dims), Self::Tensor(element, _)) => Self::Tensor(element, dims),
+            (found, _) => found,
+        }
+    }
+
     /// What is known of a value that is of one kind or of another.
     pub(crate) fn either(&self, other: &Self) -> Self {
         match (self, other) {

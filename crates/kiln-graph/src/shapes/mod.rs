@@ -7,6 +7,7 @@ pub(crate) mod dim;
 mod elementwise;
 pub(crate) mod fact;
 mod generation;
+mod joining;
 mod movement;
 mod normalization;
 mod products;
@@ -120,10 +121,10 @@ fn others(operator: &str) -> Option<fn(&Site) -> Facts> {
         "Transpose" => movement::transpose,
         "Squeeze" => movement::squeeze,
         "Unsqueeze" => movement::unsqueeze,
-        "Expand" => movement::expand,
-        "Tile" => movement::tile,
-        "Concat" => movement::concat,
-        "DepthToSpace" | "SpaceToDepth" => movement::blocks,
+        "Expand" => joining::expand,
+        "Tile" => joining::tile,
+        "Concat" => joining::concat,
+        "DepthToSpace" | "SpaceToDepth" => joining::blocks,
         "Slice" => selection::slice,
         "Gather" => selection::gather,
         "GatherElements" => selection::by_indices,

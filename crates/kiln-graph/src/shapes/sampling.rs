@@ -118,8 +118,13 @@ pub(super) fn grid_sample(site: &Site) -> Facts {
 /// Where each pixel of an image comes from.
 pub(super) fn affine_grid(site: &Site) -> Facts {
     site.needed(1)?;
-    let dims = match site.sizes(1) {
-        Some([batch, _, rest @ ..]) => {
+    let dims = match (site.sizes(1), site.dims(1)) {
+        (None, Some([Dim::Known(rank @ 4..=5)])) => {
+            let mut out = vec![Dim::Unknown; *rank];
+            out[rank - 1] = Dim::Known(rank - 2);
+            Some(out)
+        }
+        (Some([batch, _, rest @ ..]), _) => {
             let mut out = vec![super::movement::dim_of(batch)?];
             for size in rest {
                 out.push(super::movement::dim_of(size)?);
@@ -208,6 +213,11 @@ pub(super) fn fourier(site: &Site) -> Facts {
         (None, _, None) => Some(-2),
     };
     let Some(axis) = axis else {
+        if site.input(1).is_none() && !one_sided {
+            let last = out.len() - 1;
+            out[last] = Dim::Known(2);
+            return Ok(vec![Fact::of(site.element(0), Some(out))]);
+        }
         return Ok(vec![Fact::of(
             site.element(0),
             Some(vec![Dim::Unknown; dims.len()]),

@@ -4,6 +4,7 @@
 use super::dim::{Mismatch, axes_within, axis_within, computed, wide, written};
 use super::fact::{Fact, Size};
 use super::{Facts, Site};
+use crate::folding::numbers::to_one;
 use crate::model::{Dim, Element};
 
 /// Which elements a slice takes of a size: the first one, how many and the step
@@ -310,8 +311,10 @@ pub(super) fn one_hot(site: &Site) -> Facts {
     let dims = match site.dims(0) {
         Some(dims) => {
             let axis = site.axis(-1, dims.len() + 1)?;
-            let depth = match site.sizes(1) {
-                Some([depth]) => super::movement::dim_of(depth)?,
+            // The depth may be a real number too.
+            let depth = match (site.sizes(1), site.constant(1).and_then(to_one)) {
+                (Some([depth]), _) => super::movement::dim_of(depth)?,
+                (_, Some(depth)) => computed(depth as i128)?,
                 _ => Dim::Unknown,
             };
             let mut out = dims.to_vec();

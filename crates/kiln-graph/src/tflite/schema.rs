@@ -66,6 +66,10 @@ impl<'a> File<'a> {
         let graphs = model.tables(2)?;
         let graph = graphs.first();
         let graph = graph.ok_or_else(|| ForeignError::malformed(FORMAT, "it has no graph"))?;
+        let outputs = graph.i32s(2)?;
+        if outputs.is_empty() {
+            return Err(ForeignError::malformed(FORMAT, "its graph has no outputs"));
+        }
         let operators = graph.tables(3)?;
         let operators = operators.iter().map(|table| operator(table, &codes));
         Ok(Self {
@@ -75,7 +79,7 @@ impl<'a> File<'a> {
                 .map(tensor)
                 .collect::<Result<_, _>>()?,
             inputs: graph.i32s(1)?,
-            outputs: graph.i32s(2)?,
+            outputs,
             operators: operators.collect::<Result<_, _>>()?,
             buffers: buffers(flat, &model)?,
         })

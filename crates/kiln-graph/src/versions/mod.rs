@@ -1,5 +1,5 @@
-//! Networks in older versions of ONNX's operators, written in those of opset 17,
-//! from which on compilers know them. Newer networks stay as they are.
+//! Nodes in older versions of ONNX's operators, written in those of opset 17, from
+//! which on compilers know them.
 
 mod attributes;
 mod rewrite;
@@ -7,64 +7,19 @@ mod semantics;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
-use crate::model::{Graph, Model, Node};
+use crate::model::Node;
 use crate::shapes::Mismatch;
-pub(crate) use rewrite::Names;
-use rewrite::Place;
+pub(crate) use rewrite::{Names, Place};
 
 /// The version that older networks are brought to.
 pub(crate) const TARGET: i64 = 17;
 
-/// A node that cannot be said in later versions: a copy of it, its place and why.
-pub(crate) type Refused = (Box<Node>, usize, Mismatch);
-
-/// Writes a network in the operators of opset 17, if it is older.
-pub(crate) fn modernize(model: &mut Model) -> Result<(), Refused> {
-    let from = model.opset();
-    if !(1..TARGET).contains(&from) {
-        return Ok(());
-    }
-    let mut names = Names::of(&model.graph);
-    modernize_graph(&mut model.graph, from, &mut names)?;
-    model.opsets.insert(String::new(), TARGET);
-    Ok(())
-}
-
-fn modernize_graph(graph: &mut Graph, from: i64, names: &mut Names) -> Result<(), Refused> {
-    let nodes = std::mem::take(&mut graph.nodes);
-    let mut constants = BTreeMap::new();
-    let mut modern = Vec::with_capacity(nodes.len());
-    let types = |name: &str| graph.type_of(name);
-    for (number, mut node) in nodes.into_iter().enumerate() {
-        for attribute in node.attributes.values_mut() {
-            for within in attribute.graphs_mut() {
-                modernize_graph(within, from, names)?;
-            }
-        }
-        if !node.domain.is_empty() {
-            modern.push(node);
-            continue;
-        }
-        let old = node.clone();
-        let mut place = Place {
-            names,
-            constants: &mut constants,
-            types: &types,
-        };
-        match modernize_node(node, from, &mut place) {
-            Ok(nodes) => modern.extend(nodes),
-            Err(why) => return Err((Box::new(old), number, why)),
-        }
-    }
-    graph.nodes = modern;
-    graph.initializers.extend(constants);
-    Ok(())
-}
-
 /// What a node of an older version is in the terms of opset 17.
-fn modernize_node(mut node: Node, from: i64, place: &mut Place) -> Result<Vec<Node>, Mismatch> {
+pub(crate) fn modernize(
+    mut node: Node,
+    from: i64,
+    place: &mut Place,
+) -> Result<Vec<Node>, Mismatch> {
     if from < 6 {
         node.attributes.remove("consumed_inputs");
     }
@@ -89,7 +44,7 @@ fn modernize_node(mut node: Node, from: i64, place: &mut Place) -> Result<Vec<No
             return Ok(semantics::softmax(node, place));
         }
         "Upsample" => node = semantics::upsample(node, place)?,
-        "Resize" if from < 11 => node = semantics::first_resize(node),
+        "Resize" if from < 11 => node = semantics::first_resize(node, place),
         "BatchNormalization" if from < 14 => node = semantics::batch_normalization(node)?,
         "Add" | "Sub" | "Mul" | "Div" | "Pow" | "And" | "Or" | "Xor" | "Equal" | "Greater"
         | "Less"
@@ -97,6 +52,7 @@ fn modernize_node(mut node: Node, from: i64, place: &mut Place) -> Result<Vec<No
         {
             return semantics::broadcast(node, place);
         }
+        "PRelu" if from < 7 => return Ok(semantics::slopes(node, place)),
         "Cast" if from < 6 => node = semantics::cast(node)?,
         "LpPool" | "GlobalLpPool" | "LpNormalization" if from < 2 => node = semantics::norm(node),
         "RNN" | "GRU" | "LSTM" if from < 7 => drop(node.attributes.remove("output_sequence")),

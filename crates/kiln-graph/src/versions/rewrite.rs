@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Attribute, Element, Graph, Node, Tensor, Type};
+use crate::folding::numbers::to_real;
+use crate::model::{Attribute, Element, Graph, Node, Tensor};
+use crate::shapes::Fact;
 
 /// The names of a model's values, to find new ones.
 pub(crate) struct Names(BTreeSet<String>);
@@ -47,10 +49,12 @@ impl Names {
 }
 
 /// The place in which a node is rewritten.
-pub(super) struct Place<'a> {
-    pub(super) names: &'a mut Names,
-    pub(super) constants: &'a mut BTreeMap<String, Tensor>,
-    pub(super) types: &'a dyn Fn(&str) -> Option<Type>,
+pub(crate) struct Place<'a> {
+    pub(crate) names: &'a mut Names,
+    /// The constants that were made.
+    pub(crate) constants: &'a mut BTreeMap<String, Tensor>,
+    /// What is known of a value.
+    pub(crate) facts: &'a dyn Fn(&str) -> Option<Fact>,
 }
 
 impl Place<'_> {
@@ -70,18 +74,19 @@ impl Place<'_> {
 
     /// The rank of a value, if it is known.
     pub(super) fn rank(&self, name: &str) -> Option<usize> {
-        match (self.types)(name)? {
-            Type::Tensor(tensor) => tensor.rank(),
-            _ => None,
-        }
+        Some((self.facts)(name)?.dims()?.len())
     }
 
     /// The element type of a value; 32 bits where nothing is known, as nearly all are.
     pub(super) fn element(&self, name: &str) -> Element {
-        match (self.types)(name) {
-            Some(Type::Tensor(tensor)) => tensor.element,
-            _ => Element::F32,
-        }
+        (self.facts)(name)
+            .and_then(|fact| fact.element())
+            .unwrap_or(Element::F32)
+    }
+
+    /// The real numbers that a value holds, if it is a constant.
+    pub(super) fn numbers(&self, name: &str) -> Option<Vec<f64>> {
+        to_real((self.facts)(name)?.constant.as_ref()?)
     }
 }
 

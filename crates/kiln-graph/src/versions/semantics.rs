@@ -60,9 +60,17 @@ pub(super) fn upsample(mut node: Node, place: &mut Place) -> Result<Node, Mismat
 }
 
 /// The first Resize took the scales where the region now is.
-pub(super) fn first_resize(mut node: Node) -> Node {
+pub(super) fn first_resize(mut node: Node, place: &mut Place) -> Node {
+    let scales = node
+        .input(1)
+        .and_then(|scales| place.numbers(scales))
+        .unwrap_or_default();
     node.inputs.insert(1.min(node.inputs.len()), String::new());
-    asymmetric(node)
+    // What has no say in the specification follows ONNX Runtime.
+    match scales.iter().any(|&scale| scale < 1.0) {
+        true => asymmetric(node).with("nearest_mode", "ceil"),
+        false => asymmetric(node),
+    }
 }
 
 /// How resizing went before there was a choice.
@@ -106,16 +114,34 @@ pub(super) fn broadcast(mut node: Node, place: &mut Place) -> Result<Vec<Node>, 
     let from = crate::shapes::dim::axis_within(axis, rank.max(1))?;
     let missing = rank.checked_sub(from + other);
     let missing = missing.ok_or_else(|| Mismatch(format!("it repeats from axis {axis} on")))?;
-    if missing == 0 {
-        return Ok(vec![node]);
+    Ok(widened(node, [other, missing], &two, place))
+}
+
+/// A slope for each channel once was a vector.
+pub(super) fn slopes(mut node: Node, place: &mut Place) -> Vec<Node> {
+    node.attributes.remove("consumed_inputs");
+    let (Some(image), Some(slope)) = (node.input(0), node.input(1).map(str::to_owned)) else {
+        return vec![node];
+    };
+    let many = place.numbers(&slope).is_none_or(|slopes| slopes.len() > 1);
+    match (place.rank(image), place.rank(&slope)) {
+        (Some(rank), Some(1)) if many && rank > 2 => widened(node, [1, rank - 2], &slope, place),
+        _ => vec![node],
     }
-    let axes: Vec<i64> = (other..other + missing)
+}
+
+/// A node whose second input, of a rank, gets so many axes more behind.
+fn widened(mut node: Node, [rank, more]: [usize; 2], input: &str, place: &mut Place) -> Vec<Node> {
+    if more == 0 {
+        return vec![node];
+    }
+    let axes: Vec<i64> = (rank..rank + more)
         .filter_map(|axis| axis.try_into().ok())
         .collect();
     let axes = place.constant(&node, "axes", Tensor::vector(&axes));
     let wide = place.fresh(&node, "wide");
     set_input(&mut node, 1, wide.clone());
-    Ok(vec![Node::new("Unsqueeze", &[&two, &axes], &[&wide]), node])
+    vec![Node::new("Unsqueeze", &[input, &axes], &[&wide]), node]
 }
 
 /// Types were once named in words.

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{Names, Place, modernize_node};
-use crate::model::{Attribute, Element, Graph, Node, Tensor, Type};
-use crate::shapes::Mismatch;
+use super::{Names, Place, modernize};
+use crate::model::{Attribute, Dim, Element, Graph, Node, Tensor};
+use crate::shapes::{Fact, Mismatch};
+
+fn sized(dims: &[usize]) -> Option<Fact> {
+    let dims = dims.iter().copied().map(Dim::Known).collect();
+    Some(Fact::tensor(Element::F32, dims))
+}
 
 type Rewritten = (Vec<Node>, BTreeMap<String, Tensor>);
 
@@ -12,7 +17,7 @@ type Rewritten = (Vec<Node>, BTreeMap<String, Tensor>);
 fn rewritten(
     node: Node,
     from: i64,
-    types: &dyn Fn(&str) -> Option<Type>,
+    facts: &dyn Fn(&str) -> Option<Fact>,
 ) -> Result<Rewritten, Mismatch> {
     let mut constants = BTreeMap::new();
     let graph = Graph {
@@ -23,15 +28,15 @@ fn rewritten(
     let mut place = Place {
         names: &mut names,
         constants: &mut constants,
-        types,
+        facts,
     };
-    let nodes = modernize_node(node, from, &mut place)?;
+    let nodes = modernize(node, from, &mut place)?;
     Ok((nodes, constants))
 }
 
 /// The names of what the only node that is left takes, with each constant's numbers.
 fn inputs(node: Node, from: i64) -> Vec<String> {
-    let typed = |name: &str| (name == "x").then(|| Type::tensor(Element::F32, &[2, 3, 4]));
+    let typed = |name: &str| sized(&[2, 3, 4]).filter(|_| name == "x");
     let (nodes, constants) = rewritten(node, from, &typed).unwrap();
     assert_eq!(nodes.len(), 1);
     let shown = |name: &String| match constants.get(name) {
@@ -105,7 +110,7 @@ fn attributes_become_inputs() {
 
 #[test]
 fn rows_from_an_axis_on_are_made_and_unmade() {
-    let typed = |_: &str| Some(Type::tensor(Element::F32, &[2, 3, 4]));
+    let typed = |_: &str| sized(&[2, 3, 4]);
     let softmax = |axis: i64| Node::new("Softmax", &["x"], &["y"]).with("axis", axis);
     let operators = |axis: i64| -> Vec<String> {
         let (nodes, _) = rewritten(softmax(axis), 9, &typed).unwrap();
@@ -118,12 +123,7 @@ fn rows_from_an_axis_on_are_made_and_unmade() {
 
 #[test]
 fn what_was_repeated_from_an_axis_on_gets_axes() {
-    let typed = |name: &str| {
-        Some(Type::tensor(
-            Element::F32,
-            if name == "x" { &[2, 3, 4, 5] } else { &[3] },
-        ))
-    };
+    let typed = |name: &str| sized(if name == "x" { &[2, 3, 4, 5][..] } else { &[3] });
     let add = Node::new("Add", &["x", "b"], &["y"])
         .with("broadcast", 1)
         .with("axis", 1);
@@ -132,6 +132,9 @@ fn what_was_repeated_from_an_axis_on_gets_axes() {
     assert_eq!(constants[&nodes[0].inputs[1]], Tensor::vector(&[1i64, 2]));
     assert_eq!(nodes[1].inputs, ["x", &nodes[0].outputs[0]]);
     assert!(nodes[1].attributes.is_empty());
+    let slopes = Node::new("PRelu", &["x", "slopes"], &["y"]);
+    let (nodes, constants) = rewritten(slopes, 6, &typed).unwrap();
+    assert_eq!(constants[&nodes[0].inputs[1]], Tensor::vector(&[1i64, 2]));
 }
 
 #[test]

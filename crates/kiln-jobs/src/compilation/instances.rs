@@ -83,7 +83,7 @@ impl CompilationJobs {
             return Ok(());
         }
         let reason = format!(
-            "ServerError: There was an internal server error during the compilation job: {detail}"
+            "ServerError: There was an internal server error during the compilation job. ({detail})"
         );
         let lost = self.change_and_follow(&instance.job, {
             let id = id.to_owned();

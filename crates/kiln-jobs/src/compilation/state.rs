@@ -23,7 +23,7 @@ use super::terms::Terms;
 pub(super) const OVER: Orders = Orders {
     cut: Some(Cut::Stop),
     proceed: true,
-    profiler_off: true,
+    profiler_off: false,
 };
 
 /// Everything that a compilation job's life has added to its request.

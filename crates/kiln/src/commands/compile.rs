@@ -50,8 +50,6 @@ fn compile(task: &Task) -> Result<(), Failure> {
     })?;
     let findings = Findings {
         derived_data_input_config: compiled.derived_data_input_config,
-        // An artifact brings its own loader, and runs in any image.
-        inference_image: None,
     };
     let findings = serde_json::to_vec(&findings)?;
     Ok(std::fs::write(task.output.join(COMPILED), findings)?)

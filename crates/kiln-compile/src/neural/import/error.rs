@@ -5,10 +5,6 @@ use kiln_graph::onnx::NodePlace;
 /// Why a network was not imported.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
-    /// The compiler does not know these operators.
-    #[error("The following operators are not implemented: {{{}}}.", .0.join(", "))]
-    Operators(Vec<String>),
-
     /// Nothing is known of a value whose type the compiler must know.
     #[error("The type of the value '{0}' is not known.")]
     Type(String),

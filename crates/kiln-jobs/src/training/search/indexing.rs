@@ -29,7 +29,7 @@ impl TrainingJobs {
             .map(|(path, kind)| format!("{path} {kind:?}\n"));
         let properties: String = properties.collect();
         let catalogue = format!("{FORM}\n{properties}");
-        Ok(self.shared.store.search.bind(&catalogue).await?)
+        Ok(self.shared.plane.store.search.bind(&catalogue).await?)
     }
 
     /// Writes the index, whenever it has fallen behind. Never ends.

@@ -33,7 +33,7 @@ pub(super) fn define(node: &Node, body: &mut Body) -> Option<()> {
         None => query.element,
     };
     let precise = body.cast(&shown[2].clone(), precise);
-    let weights = body.softmax(&precise);
+    let weights = body.softmax("Softmax", &precise, -1);
     let weights = body.cast(&weights, value.element);
     shown.push(weights.clone());
     let mode = usize::try_from(node.int("qk_matmul_output_mode").unwrap_or(0)).ok()?;

@@ -129,6 +129,15 @@ impl<'t> Body<'t> {
         self.cast(&plain, element)
     }
 
+    /// A whole number of a type that indices have.
+    pub(super) fn integer(&mut self, value: i64, element: Element) -> Option<Term> {
+        match element {
+            Element::I64 => Some(self.constant(Tensor::scalar(value))),
+            Element::I32 => Some(self.constant(Tensor::scalar(i32::try_from(value).ok()?))),
+            _ => None,
+        }
+    }
+
     pub(super) fn cast(&mut self, term: &Term, element: Element) -> Term {
         if term.element == element {
             return term.clone();
@@ -146,8 +155,9 @@ impl<'t> Body<'t> {
         self.push(operator(name), &[term], term.element, term.dims.clone())
     }
 
-    pub(super) fn softmax(&mut self, term: &Term) -> Term {
-        let node = operator("Softmax").with("axis", -1);
+    /// `Softmax` or its logarithm.
+    pub(super) fn softmax(&mut self, name: &str, term: &Term, axis: i64) -> Term {
+        let node = operator(name).with("axis", axis);
         self.push(node, &[term], term.element, term.dims.clone())
     }
 
@@ -161,6 +171,11 @@ impl<'t> Body<'t> {
     pub(super) fn select(&mut self, condition: &Term, yes: &Term, no: &Term) -> Option<Term> {
         let dims = broadcast(&broadcast(&condition.dims, &yes.dims)?, &no.dims)?;
         Some(self.push(operator("Where"), &[condition, yes, no], yes.element, dims))
+    }
+
+    pub(super) fn equal(&mut self, left: &Term, right: &Term) -> Option<Term> {
+        let dims = broadcast(&left.dims, &right.dims)?;
+        Some(self.push(operator("Equal"), &[left, right], Element::Bool, dims))
     }
 
     pub(super) fn product(&mut self, left: &Term, right: &Term) -> Option<Term> {
@@ -251,6 +266,23 @@ impl<'t> Body<'t> {
             table.element,
             dims,
         ))
+    }
+
+    /// Of the numbers along the second axis, those at the places that indices name.
+    pub(super) fn pick(&mut self, term: &Term, indices: &Term) -> Option<Term> {
+        let (batch, rest) = indices.dims.split_first()?;
+        let mut single = vec![*batch, 1];
+        single.extend(rest);
+        let column = self.reshape(indices, &single)?;
+        let node = operator("GatherElements").with("axis", 1);
+        let picked = self.push(node, &[term, &column], term.element, single);
+        self.reshape(&picked, &indices.dims)
+    }
+
+    /// A reduction of all numbers to one.
+    pub(super) fn total(&mut self, name: &str, term: &Term) -> Term {
+        let node = operator(name).with("keepdims", 0);
+        self.push(node, &[term], term.element, Vec::new())
     }
 
     /// The mean over the last axes, which stay with size 1.

@@ -3,8 +3,11 @@
 
 mod attention;
 mod body;
+mod loss;
 mod normalization;
 mod rotary;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,10 +19,12 @@ use kiln_graph::model::{Graph, Model, Node, TensorType, Type};
 /// takes are not known, or the operation is not as ONNX has it.
 type Define = fn(&Node, &mut Body) -> Option<()>;
 
-const DEFINITIONS: [(&str, Define); 3] = [
+const DEFINITIONS: [(&str, Define); 5] = [
     ("Attention", attention::define),
+    ("NegativeLogLikelihoodLoss", loss::negative_log_likelihood),
     ("RMSNormalization", normalization::root_mean_square),
     ("RotaryEmbedding", rotary::define),
+    ("SoftmaxCrossEntropyLoss", loss::softmax_cross_entropy),
 ];
 
 fn definition(node: &Node) -> Option<Define> {
