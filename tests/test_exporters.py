@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXPORTERS = ROOT / "crates" / "kiln-compile" / "exporters"
-MODULES = ("exchange.py", "onnx_check.py", "pytorch_models.py")
+MODULES = ("exchange.py", "onnx_check.py", "pytorch_models.py", "pytorch_recorder.py")
 
 
 def python(framework: str) -> str:
@@ -28,7 +28,10 @@ def python(framework: str) -> str:
 def make(framework: str, source: str, place: Path) -> None:
     """Runs what makes the models."""
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1", "HOME": str(place)}
-    subprocess.run([python(framework), "-c", source], cwd=place, check=True, env=quiet)
+    # TorchScript reads the source of what it compiles.
+    program = place / "make.py"
+    program.write_text(source)
+    subprocess.run([python(framework), program], cwd=place, check=True, env=quiet)
 
 
 def given(name, shape, turned=None, dtype=None, **more) -> dict:
@@ -72,6 +75,18 @@ class Images(nn.Module):
 class Two(nn.Module):
     def forward(self, x, y):
         return {"sum": x.sum() + y, "x": x * 2}
+class Words(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(30, 8)
+        self.encoder = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    def forward(self, words, unused):
+        return self.encoder(self.words(words)).mean(1)
+class Decides(nn.Module):
+    def forward(self, x):
+        if bool(x.sum() > 0):
+            return x
+        return torch.special.i0(x)
 class Odd(nn.Module):
     def forward(self, x):
         return torch.special.i0(x)
@@ -79,6 +94,9 @@ image = torch.ones(2, 3, 16, 16)
 torch.jit.script(Images().eval()).save("images.pt")
 torch.jit.trace(Images().eval(), image).save("traced.pt")
 torch.jit.trace(Two(), (torch.ones(2, 4), torch.ones(3, dtype=torch.long)), strict=False).save("two.pt")
+words = (torch.ones(1, 6, dtype=torch.long), torch.ones(3))
+torch.jit.trace(Words().eval(), words, check_trace=False).save("words.pt")
+torch.jit.script(Decides()).save("decides.pt")
 torch.jit.trace(Odd(), torch.ones(4)).save("odd.pt")
 some = {"x": {0: torch.export.Dim("batch", min=1, max=16)}}
 program = torch.export.export(Images().eval(), (image,), dynamic_shapes=some)
@@ -109,6 +127,7 @@ def port(name, shape, dtype="float32") -> dict:
             [given("b", [3]), given("a", [2, 4])],
             [port("a", [2, 4]), port("b", [3], "int64")],
         ),
+        ("torchscript", "words.pt", None, [port("words", [1, 6], "int64"), port("unused", [3])]),
         ("exported-program", "images.pt2", None, [port("x", [[1, 16], 3, 16, 16])]),
         ("exported-program", "images.pt2", [given("image", [4, 3, 16, 16])], [port("image", [4, 3, 16, 16])]),
     ],
@@ -127,6 +146,7 @@ def test_what_pytorch_saved_is_exported(form, name, inputs, expected, pytorch_mo
         ("images.pt", None, "DataInputConfig is needed, since the model does not say"),
         ("images.pt", [given("x", [1, 16, 16, 3])], "Make sure that inputs are lexically ordered"),
         ("odd.pt", None, "The following operators are not implemented: {'aten::i0'}"),
+        ("decides.pt", [given("x", [4])], "The following operators are not implemented: "),
         ("images.pt2", None, "Framework cannot load PyTorch model: "),
     ],
 )

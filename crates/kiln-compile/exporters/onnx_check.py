@@ -18,14 +18,15 @@ ABSOLUTE = 1e-4
 OF_LARGEST = 1e-3
 
 
-def finish(path: str, inputs: list, outputs: list) -> None:
+def finish(path: str, ports: list, outputs: list) -> None:
     """Checks the operators, gives inputs and outputs these names, and writes it back."""
     model = onnx.inliner.inline_local_functions(onnx.load(path))
     unknown = sorted({name for name in operators(model.graph, versions(model)) if name})
     if unknown:
         names = ", ".join(f"'{name}'" for name in unknown)
         raise Refused(f"The following operators are not implemented: {{{names}}}")
-    rename(model.graph, inputs, outputs)
+    add_unused(model.graph, ports)
+    rename(model.graph, [port.name for port in ports], outputs)
     try:
         onnx.checker.check_model(model)
     except onnx.checker.ValidationError as error:
@@ -45,6 +46,21 @@ def operators(graph, versions: dict):
         for attribute in node.attribute:
             for inner in [attribute.g, *attribute.graphs]:
                 yield from operators(inner, versions)
+
+
+def add_unused(graph, ports: list) -> None:
+    """Adds the inputs that were left out, since nothing in the graph needs them."""
+    there = {value.name: value for value in graph.input}
+    if len(there) >= len(ports) or not set(there) <= {port.name for port in ports}:
+        return
+    values = [there.get(port.name) or value_of(port) for port in ports]
+    del graph.input[:]
+    graph.input.extend(values)
+
+
+def value_of(port):
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(port.dtype))
+    return onnx.helper.make_tensor_value_info(port.name, kind, port.open())
 
 
 def rename(graph, inputs: list, outputs: list) -> None:

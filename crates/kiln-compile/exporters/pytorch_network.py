@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 
 import torch
-from torch._export.converter import TS2EPConverter
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from exchange import Answer, Order, Port, Refused, last_words, run, sets
 from onnx_check import finish, prove
-from pytorch_models import MISMATCH, Script, load
+from pytorch_models import MISMATCH, Script, flat, load
+from pytorch_recorder import recorded
 
 OPSET = 17
 OPSET_OF_PROGRAMS = 18
@@ -27,13 +27,13 @@ def export_script(module, ports: list, tensors: list, outputs: list) -> None:
     except Exception:
         if any(None in port.open() for port in ports):
             raise
-        # The other exporter understands some modules that this one does not.
+        # The operators that a run comes to tell more than the module's code.
         try:
-            program = TS2EPConverter(module, tuple(tensors)).convert()
+            program = recorded(lambda tensors: flat(module(*tensors)), tensors)
             export_program(program, ports, outputs)
             return
         except Exception as error:
-            print(f"nor as a program: {last_words(error)}")
+            print(f"as a recorded program: {last_words(error)}")
         raise
 
 
@@ -71,15 +71,17 @@ def export(order: Order) -> None:
     model = load(order)
     answer = Answer(f"PyTorch {torch.__version__.split('+')[0]}")
     answer.inputs = model.ports(order)
-    outputs = []
+    tried = []
     with torch.no_grad():
         for inputs, is_sample in sets(order, answer.inputs):
-            outputs = answered(model, inputs)
-            answer.add(inputs, outputs, is_sample)
+            tried.append((inputs, answered(model, inputs)))
+            answer.add(*tried[-1], is_sample)
+        # It is exported with one set of inputs, and has to answer to another one.
+        (last, _), (first, outputs) = tried[-1], tried[0]
         names = [f"output{place}" for place in range(len(outputs))]
-        convert(model, answer.inputs, inputs, names)
-    finish(MODEL, [port.name for port in answer.inputs], names)
-    prove(MODEL, inputs, outputs)
+        convert(model, answer.inputs, last, names)
+    finish(MODEL, answer.inputs, names)
+    prove(MODEL, first, outputs)
     answer.write(MODEL)
 
 

@@ -177,7 +177,7 @@ def export(order: Order) -> None:
         outputs = answered(function, inputs)
         answer.add(inputs, outputs, is_sample)
     tf2onnx.convert.from_function(function, specs, opset=OPSET, output_path=MODEL)
-    finish(MODEL, [port.name for port in answer.inputs], network.outputs)
+    finish(MODEL, answer.inputs, network.outputs)
     prove(MODEL, inputs, outputs)
     answer.write(MODEL)
 

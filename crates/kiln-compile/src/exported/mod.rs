@@ -31,6 +31,10 @@ const PYTORCH_MODELS: (&str, &str) = (
     "pytorch_models.py",
     include_str!("../../exporters/pytorch_models.py"),
 );
+const PYTORCH_RECORDER: (&str, &str) = (
+    "pytorch_recorder.py",
+    include_str!("../../exporters/pytorch_recorder.py"),
+);
 const PYTORCH: Script = Script {
     name: "pytorch_network.py",
     source: include_str!("../../exporters/pytorch_network.py"),
@@ -108,7 +112,7 @@ pub fn environment_of(files: &ModelFiles) -> Option<&'static str> {
 /// When the framework cannot read it, or the request contradicts it, or it has
 /// what ONNX cannot say.
 pub fn run(export: &Export<'_>, log: &mut dyn FnMut(&str)) -> Result<Exported, ExportError> {
-    let modules = [EXCHANGE, ONNX_CHECK, PYTORCH_MODELS];
+    let modules = [EXCHANGE, ONNX_CHECK, PYTORCH_MODELS, PYTORCH_RECORDER];
     let script = match export.files {
         ModelFiles::TorchScript(_) | ModelFiles::ExportedProgram(_) => PYTORCH,
         _ => TENSORFLOW,
