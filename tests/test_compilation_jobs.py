@@ -351,25 +351,26 @@ def test_tags_come_with_the_job_and_after(sagemaker, compilations):
 
 
 def test_a_user_does_what_policies_allow(server, identities, compilations):
+    role = identities.role(allow("s3:*"))
     _, given = identities.user(
         allow("sagemaker:*CompilationJob*", ARN + "mine-*"),
-        allow("iam:PassRole", ROLE),
+        allow("iam:PassRole", role),
         deny("sagemaker:DeleteCompilationJob"),
     )
     client = server.client("sagemaker", **given)
     name = fresh_name("mine")
-    client.create_compilation_job(**compilations.request(name))
+    client.create_compilation_job(**compilations.request(name, RoleArn=role))
     compilations.wait(name)
     assert client.describe_compilation_job(CompilationJobName=name)
     with refused("AccessDeniedException", "sagemaker:DeleteCompilationJob", ARN + name):
         client.delete_compilation_job(CompilationJobName=name)
     with refused("AccessDeniedException", "sagemaker:CreateCompilationJob", ARN + "other"):
-        client.create_compilation_job(**compilations.request("other"))
+        client.create_compilation_job(**compilations.request("other", RoleArn=role))
     with refused("AccessDeniedException", "sagemaker:ListCompilationJobs"):
         client.list_compilation_jobs()
-    role = f"arn:aws:iam::{ACCOUNT}:role/Another"
+    other = f"arn:aws:iam::{ACCOUNT}:role/Another"
     with refused("AccessDeniedException", "iam:PassRole"):
-        client.create_compilation_job(**compilations.request(fresh_name("mine"), RoleArn=role))
+        client.create_compilation_job(**compilations.request(fresh_name("mine"), RoleArn=other))
 
 
 def test_a_role_that_may_not_read_the_archive_fails_the_job(identities, compilations, jobs):

@@ -8,6 +8,7 @@ test, as after every other.
 import fcntl
 import hashlib
 import os
+import pickle
 import signal
 import time
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from harness import leaks, processes
 from harness.crashes import AGENT, BOTH, SERVER
 from harness.fault_proxy import Fault, FaultProxy, in_front_of
 from harness.jobs import Jobs
-from harness.models import PATIENCE, ModelCompilations, xgboost_model
+from harness.models import PATIENCE, ModelCompilations, archive, xgboost_model
 from harness.server import Server
 
 # Enough for the compiler to be seen at work.
@@ -111,6 +112,56 @@ def test_a_model_that_cannot_be_read_fails_in_the_cloud_s_words(own_compilations
     assert job["FailureReason"].startswith(
         "ClientError: InputConfiguration: Unable to untar input model."
     )
+    left_nothing(own_compilations, name)
+
+
+# What a pickle tries when it is read. Each line says how it went.
+HOSTILE = """
+import json, os, socket, sys
+task = json.load(open("/opt/ml/input/task.json"))
+
+def attempt(name, what):
+    try:
+        what()
+        print("done:", name)
+    except Exception as error:
+        print("refused:", name, type(error).__name__)
+
+def reach(address):
+    socket.create_connection(address, timeout=3)
+
+for place in (*task["environments"].values(), task["parts"], "/opt/ml/input", "/usr"):
+    attempt(f"writing to {place}", lambda: open(f"{place}/mine", "w"))
+attempt("reading keys", lambda: open(DATA + "/root-key.json"))
+attempt("reading the plan", lambda: os.listdir(DATA + "/instances"))
+attempt("reaching the server", lambda: reach(SERVER))
+attempt("reaching the outside", lambda: reach(("192.0.2.1", 80)))
+attempt("having keys", lambda: os.environ["AWS_SECRET_ACCESS_KEY"])
+"""
+
+
+class Hostile:
+    """What runs a program when it is unpickled."""
+
+    def __init__(self, program: str):
+        self.program = program
+
+    def __reduce__(self):
+        return exec, (self.program,)
+
+
+def test_a_hostile_pickle_reaches_nothing(own_compilations):
+    server = own_compilations.server
+    host, port = server.endpoint.removeprefix("http://").split(":")
+    program = f"DATA = {str(server.data_dir)!r}; SERVER = ({host!r}, {port})\n{HOSTILE}"
+    model = archive({"xgboost-model": pickle.dumps(Hostile(program), protocol=4)})
+    name = own_compilations.compile(own_compilations.jobs.put("hostile.tar.gz", model))
+    job = own_compilations.wait(name, within=PATIENCE)
+    assert job["CompilationJobStatus"] == "FAILED"
+    lines = own_compilations.lines(name)
+    refused = [line for line in lines if line.startswith("refused: ")]
+    assert len(refused) == 10, lines
+    assert not [line for line in lines if line.startswith("done: ")]
     left_nothing(own_compilations, name)
 
 

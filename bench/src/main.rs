@@ -4,7 +4,8 @@
 //! begins, how long a job that does nothing takes, and how many requests a
 //! second are answered beside `moto_server`, with the same jobs in both stores,
 //! how fast data moves in and out of jobs, what a job pays for its log, and what
-//! a server costs that has nothing to do, and how fast compiled tree ensembles are.
+//! a server costs that has nothing to do, and how fast compiled tree
+//! ensembles and neural networks are.
 
 mod client;
 mod data;
@@ -16,6 +17,7 @@ mod invocation;
 mod latency;
 mod load;
 mod logs;
+mod neural;
 mod occupant;
 mod options;
 mod processes;
@@ -83,6 +85,10 @@ fn run(options: &Options) -> Result<Report, BenchError> {
         trees: options
             .measures_trees()
             .then(|| trees::measure(options))
+            .transpose()?,
+        neural: options
+            .measures_neural()
+            .then(|| neural::measure(options))
             .transpose()?,
     })
 }

@@ -22,6 +22,8 @@ pub enum Section {
     CommandLine,
     /// Compiled tree ensembles.
     Trees,
+    /// Compiled neural networks.
+    Neural,
 }
 
 /// A part of the figures on data.
@@ -65,6 +67,9 @@ pub struct Options {
     /// A Python with xgboost, ONNX Runtime, tl2cgen and zig, for compiled trees.
     #[arg(long, value_name = "PROGRAM")]
     pub trees: Option<PathBuf>,
+    /// A Python with IREE's compiler, ONNX Runtime and zig, for compiled networks.
+    #[arg(long, value_name = "PROGRAM")]
+    pub neural: Option<PathBuf>,
     /// Only see that everything runs: few jobs, short times, no script mode.
     /// The figures mean nothing.
     #[arg(long)]
@@ -107,6 +112,11 @@ impl Options {
     /// Trees are compared with peers that take a gigabyte and minutes.
     pub fn measures_trees(&self) -> bool {
         self.trees.is_some() && self.measures(Section::Trees)
+    }
+
+    /// Networks need a compiler of some hundred megabytes, and minutes.
+    pub fn measures_neural(&self) -> bool {
+        self.neural.is_some() && self.measures(Section::Neural)
     }
 
     /// How many jobs lie in either store.

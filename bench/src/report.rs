@@ -9,6 +9,7 @@ use crate::invocation::Invocations;
 use crate::latency::Latency;
 use crate::load::Load;
 use crate::logs::Logs;
+use crate::neural::Neural;
 use crate::samples::Samples;
 use crate::throughput::Throughput;
 use crate::trees::Trees;
@@ -36,6 +37,8 @@ pub struct Report {
     pub invocations: Option<Invocations>,
     /// Compiled tree ensembles.
     pub trees: Option<Trees>,
+    /// Compiled neural networks.
+    pub neural: Option<Neural>,
 }
 
 /// The machine: how many processors, how many processes want one.
@@ -76,8 +79,11 @@ impl fmt::Display for Report {
         if let Some(invocations) = &self.invocations {
             write!(f, "\n{invocations}")?;
         }
-        match &self.trees {
-            Some(trees) => write!(f, "\n{trees}"),
+        if let Some(trees) = &self.trees {
+            write!(f, "\n{trees}")?;
+        }
+        match &self.neural {
+            Some(neural) => write!(f, "\n{neural}"),
             None => Ok(()),
         }
     }

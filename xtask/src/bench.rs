@@ -15,7 +15,7 @@ pub struct Options {
     /// Only see that everything runs, without an optimised build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
-    /// Measure nothing but latency, throughput, data, logs, idle, command-line or trees
+    /// Measure nothing but latency, throughput, data, logs, idle, command-line, trees or neural
     #[arg(long, value_name = "SECTION")]
     only: Option<String>,
     /// Move nothing but this, or these with commas between them, and measure no other
@@ -62,6 +62,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     if options.only.as_deref() == Some("trees") {
         let peers = environment(&root, "bench/trees.txt", "bench-trees-venv")?;
         bench.arg("--trees").arg(peers.join("bin/python"));
+    }
+    if options.only.as_deref() == Some("neural") {
+        let tools = environment(&root, "bench/neural.txt", "bench-neural-venv")?;
+        bench.arg("--neural").arg(tools.join("bin/python"));
     }
     if let Some(section) = &options.only {
         bench.args(["--only", section]);

@@ -27,7 +27,7 @@
 #endif
 #define LANES 8
 #define CHUNK 256 /* rows that go through the trees together */
-#define ENOUGH 52 /* rows from which on the sliced form is the faster */
+#define ENOUGH 96 /* rows from which on the sliced form is the faster */
 
 enum link {
     IDENTITY, SIGMOID, HINGE, EXP, LOG_ONE_PLUS_EXP, SIGNED_SQUARE, SOFTMAX, ARGMAX, COMPLEMENT,
@@ -57,7 +57,9 @@ typedef struct { _Alignas(64) uint8_t of[CHUNK]; } bytes;
 #define WIDEST 64
 #define RANKS 255
 #define LEAVES 256
-#define SLOTS (2 * LEAVES)
+/* What a leaf leaves for all rows, and what steps leave for each of them. */
+typedef struct { _Alignas(64) uint8_t of[WIDEST]; } same;
+struct slots { same leaf[LEAVES]; bytes step[LEAVES]; };
 struct slice { uint32_t step, steps, leaf, group; };
 struct step { uint16_t column, rank, left, right, to; };
 
@@ -172,6 +174,25 @@ static void add(const struct header *head, double *sum, float value) {
     *sum = head->single ? (double)((float)*sum + value) : *sum + value;
 }
 
+/* The leaves of a block's trees, in their order. The packer sorts trees by
+ * group, so that most blocks have but one, and its sum can stay in a register. */
+static void add_block(const struct header *head, const struct block *block,
+                      const struct node *const *at, double *sums) {
+    double *sum = &sums[block->group[0]];
+    if (block->group[0] != block->group[LANES - 1]) {
+        for (int i = 0; i < LANES; i++)
+            add(head, &sums[block->group[i]], bits_to_float(at[i]->key));
+    } else if (head->single) {
+        float total = (float)*sum;
+        for (int i = 0; i < LANES; i++) total += bits_to_float(at[i]->key);
+        *sum = total;
+    } else {
+        double total = *sum;
+        for (int i = 0; i < LANES; i++) total += bits_to_float(at[i]->key);
+        *sum = total;
+    }
+}
+
 static void walk_block(const struct header *head, const struct block *block, const int32_t *keys,
                        double *sums) {
     const struct node *nodes = PART(node, quick), *at[LANES];
@@ -179,7 +200,7 @@ static void walk_block(const struct header *head, const struct block *block, con
     for (uint32_t step = 0; step < block->depth; step++)
         for (int i = 0; i < LANES; i++)
             at[i] += at[i]->child + (uint32_t)(keys[at[i]->column] >= at[i]->key);
-    for (int i = 0; i < LANES; i++) add(head, &sums[block->group[i]], bits_to_float(at[i]->key));
+    add_block(head, block, at, sums);
 }
 
 static int holds(const struct header *head, int32_t at, float value) {
@@ -226,22 +247,28 @@ static void fill_ranks(const struct header *head, size_t count, const int32_t *k
     }
 }
 
-typedef void (*take)(const struct step *, uint32_t, size_t, const bytes *, bytes *);
+typedef void (*take)(const struct step *, uint32_t, size_t, const bytes *, struct slots *);
+
+static inline uint8_t *slot(struct slots *slots, uint32_t at) {
+    return at < LEAVES ? slots->leaf[at].of : slots->step[at - LEAVES].of;
+}
 
 /* Takes a tree's steps with vectors of so many bytes, which the target must
  * have: compilers make poor code of wider ones. */
 #define TAKE(name, width, ...)                                                               \
     typedef uint8_t name##_vector __attribute__((vector_size(width), may_alias));            \
     __VA_ARGS__ static void name(const struct step *at, uint32_t count, size_t rows,         \
-                                 const bytes *ranks, bytes *slots) {                         \
+                                 const bytes *ranks, struct slots *slots) {                  \
         for (const struct step *end = at + count; at < end; at++) {                          \
             const name##_vector *rank = (const name##_vector *)(ranks + at->column);         \
-            const name##_vector *left = (const name##_vector *)(slots + at->left);           \
-            const name##_vector *right = (const name##_vector *)(slots + at->right);         \
-            name##_vector *to = (name##_vector *)(slots + at->to);                           \
-            for (size_t i = 0; i < rows / width; i++) {                                      \
+            const uint8_t *left = slot(slots, at->left), *right = slot(slots, at->right);    \
+            size_t left_by = at->left < LEAVES ? 0 : width;                                  \
+            size_t right_by = at->right < LEAVES ? 0 : width;                                \
+            name##_vector *to = (name##_vector *)slot(slots, at->to);                        \
+            for (size_t i = 0; i < rows / width; i++, left += left_by, right += right_by) {  \
                 name##_vector on = (name##_vector)(rank[i] >= (uint8_t)at->rank);            \
-                to[i] = (right[i] & on) | (left[i] & ~on);                                   \
+                to[i] = (*(const name##_vector *)right & on)                                 \
+                        | (*(const name##_vector *)left & ~on);                              \
             }                                                                                \
         }                                                                                    \
     }
@@ -269,23 +296,51 @@ static take widest(void) { return take_neon; }
 static take widest(void) { return NULL; }
 #endif
 
-static void predict_sliced(const struct header *head, take take, size_t count,
-                           const bytes *ranks, bytes *slots, double *sums) {
-    size_t whole = (count + WIDEST - 1) / WIDEST * WIDEST;
+static void fill_leaves(struct slots *slots) {
     for (int leaf = 0; leaf < LEAVES; leaf++)
-        for (int r = 0; r < CHUNK; r++) slots[leaf].of[r] = (uint8_t)leaf;
+        for (int r = 0; r < WIDEST; r++) slots->leaf[leaf].of[r] = (uint8_t)leaf;
+}
+
+/* 32-bit sums of a group are kept in `totals` as long as one tree after another
+ * adds to it. */
+static void load_totals(size_t count, const double *sums, size_t groups, float *totals) {
+    for (size_t r = 0; r < count; r++) totals[r] = (float)sums[r * groups];
+}
+
+static void keep_totals(size_t count, double *sums, size_t groups, const float *totals) {
+    for (size_t r = 0; r < count; r++) sums[r * groups] = totals[r];
+}
+
+static void predict_sliced(const struct header *head, take take, size_t count,
+                           const bytes *ranks, struct slots *slots, double *sums) {
+    size_t whole = (count + WIDEST - 1) / WIDEST * WIDEST, groups = head->groups;
+    const struct slice *slices = PART(slice, slice);
+    uint8_t *leaf = slots->step[0].of; /* where a tree's last step leaves them */
+    uint32_t group = slices[0].group;
+    float totals[CHUNK];
+    load_totals(count, sums + group, groups, totals);
     for (uint32_t t = 0; t < head->sliced; t++) {
-        struct slice slice = PART(slice, slice)[t];
+        struct slice slice = slices[t];
         const float *leaves = (const float *)(kiln_model + head->leaf) + slice.leaf;
+        for (size_t r = 0; r < count && slice.steps == 0; r++) leaf[r] = 0;
         take(PART(step, step) + slice.step, slice.steps, whole, ranks, slots);
-        const uint8_t *leaf = slots[slice.steps > 0 ? LEAVES : 0].of;
-        for (size_t r = 0; r < count; r++)
-            add(head, &sums[r * head->groups + slice.group], leaves[leaf[r]]);
+        if (!head->single) {
+            double *sum = sums + slice.group;
+            for (size_t r = 0; r < count; r++) sum[r * groups] += leaves[leaf[r]];
+            continue;
+        }
+        if (slice.group != group) {
+            keep_totals(count, sums + group, groups, totals);
+            group = slice.group;
+            load_totals(count, sums + group, groups, totals);
+        }
+        for (size_t r = 0; r < count; r++) totals[r] += leaves[leaf[r]];
     }
+    if (head->single) keep_totals(count, sums + group, groups, totals);
 }
 
 static void predict_chunk(const struct header *head, take take, const float *rows, size_t count,
-                          float *out, bytes *ranks, bytes *slots, double *sums,
+                          float *out, bytes *ranks, struct slots *slots, double *sums,
                           int32_t *keys) {
     const double *base = (const double *)(kiln_model + head->base);
     size_t groups = head->groups, columns = head->columns;
@@ -318,18 +373,19 @@ EXPORT uint32_t kiln_trees_outputs(void) { return ((const struct header *)kiln_m
 /* How many bytes, aligned to 64, a prediction needs to be lent. */
 EXPORT size_t kiln_trees_scratch(void) {
     const struct header *head = (const struct header *)kiln_model;
-    return (head->columns + SLOTS) * sizeof(bytes) + head->columns * CHUNK * sizeof(int32_t)
-           + head->groups * CHUNK * sizeof(double);
+    return sizeof(struct slots) + head->columns * sizeof(bytes)
+           + head->columns * CHUNK * sizeof(int32_t) + head->groups * CHUNK * sizeof(double);
 }
 
 /* Predicts each of the rows, one after another in memory. */
 EXPORT void kiln_trees_predict(const float *rows, size_t count, float *out, void *scratch) {
     const struct header *head = (const struct header *)kiln_model;
-    bytes *ranks = scratch;
-    bytes *slots = ranks + head->columns;
-    double *sums = (double *)(slots + SLOTS);
+    struct slots *slots = scratch;
+    bytes *ranks = (bytes *)(slots + 1);
+    double *sums = (double *)(ranks + head->columns);
     int32_t *keys = (int32_t *)(sums + CHUNK * (size_t)head->groups);
     take take = head->sliced > 0 && count >= ENOUGH ? widest() : NULL;
+    if (take) fill_leaves(slots);
     while (count > 0) {
         size_t now = count < CHUNK ? count : CHUNK;
         predict_chunk(head, take, rows, now, out, ranks, slots, sums, keys);

@@ -218,8 +218,8 @@ fn every_link_is_the_evaluators() {
         let row = prop::collection::vec(prop_oneof![Just(-1.0_f32), Just(1.0)], width);
         // A few rows are walked one by one, many in the sliced form.
         let rows = prop::collection::vec(row.clone(), 1..4);
-        let rows = prop_oneof![rows, prop::collection::vec(row, 60)];
-        proptest!(ProptestConfig::with_cases(12), |(rows in rows)| {
+        let rows = prop_oneof![rows, prop::collection::vec(row, 100)];
+        proptest!(ProptestConfig::with_cases(8), |(rows in rows)| {
             let got = predictions(&library, &rows.concat(), rows.len(), outputs);
             for (row, got) in rows.iter().zip(got.chunks(outputs)) {
                 let row: Vec<f64> = row.iter().copied().map(f64::from).collect();

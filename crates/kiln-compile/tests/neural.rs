@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kiln_compile::dlr::{Client, DlrError, Tensor};
+use kiln_compile::dlr::{Client, DlrError, Tensor, TensorInfo};
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
 use kiln_compile::neural::{
     self, Built, Device, Engine, Iree, Network, NeuralError, Signature, Trials, Verdict,
@@ -31,6 +31,17 @@ const CONVOLUTION: &str = r#"module {
     %1 = torch.operator "onnx.Relu"(%0)
       : (!torch.vtensor<[1,2,2,2],f32>) -> !torch.vtensor<[1,2,2,2],f32>
     return %1 : !torch.vtensor<[1,2,2,2],f32>
+  }
+}"#;
+
+/// A number of 64 bits that becomes one of 32.
+const DOUBLE: &str = r#"module {
+  func.func @net(%x: !torch.vtensor<[],f64>) -> !torch.vtensor<[],f32>
+      attributes {torch.onnx_meta.ir_version = 9 : si64,
+                  torch.onnx_meta.opset_version = 17 : si64} {
+    %0 = torch.operator "onnx.Cast"(%x) {torch.onnx.to = 1 : si64}
+      : (!torch.vtensor<[],f64>) -> !torch.vtensor<[],f32>
+    return %0 : !torch.vtensor<[],f32>
   }
 }"#;
 
@@ -155,6 +166,49 @@ fn the_fastest_preset_that_answers_rightly_is_kept() {
     assert!(built.folder.join("compiled.vmfb").is_file());
     let folders = fs::read_dir(scratch.path()).unwrap().count();
     assert_eq!(folders, 1, "only the kept one is left");
+}
+
+#[test]
+fn numbers_of_64_bits_are_taken_as_they_are() {
+    let Some(packages) = packages() else { return };
+    let home = tempfile::tempdir().unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let parts = parts(&packages, &host());
+    let engine = Iree::open(&packages.join(LIBRARY), host(), home.path()).unwrap();
+    let scalar = |name: &str, kind: &str| neural::Tensor {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        shape: Vec::new(),
+    };
+    let signature = Signature::new(
+        "net",
+        vec![scalar("x", "float64")],
+        vec![scalar("y", "float32")],
+    );
+    let network = Network {
+        mlir: Mlir::Bytes(DOUBLE.as_bytes()),
+        signature: &signature,
+        convolutions: false,
+    };
+    let mut trials = Trials {
+        scratch: scratch.path(),
+        deadline: None,
+        judge: None,
+        log: &mut |_| (),
+    };
+    let built = engine.build(&network, &mut trials).unwrap();
+    fs::copy(parts.join("libdlr.so"), built.folder.join("libdlr.so")).unwrap();
+    let mut client = Client::open(&built.folder).unwrap();
+    let input = Tensor {
+        info: TensorInfo {
+            name: "x".to_owned(),
+            kind: "float64".to_owned(),
+            shape: Vec::new(),
+        },
+        bytes: 2.5_f64.to_le_bytes().to_vec(),
+    };
+    let answer = client.predict(&[input]).unwrap();
+    assert_eq!(answer[0].floats().unwrap(), [2.5]);
 }
 
 #[test]

@@ -6,18 +6,25 @@
 //! as_onnx OUT.onnx mxnet MODEL-symbol.json MODEL.params data=1,3,224,224 …
 //! as_onnx OUT.onnx tflite MODEL.tflite
 //! ```
+//!
+//! With `--plain` before all else, the model is also made plain for a compiler.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
 
+use kiln_graph::clean::{Sizes, clean};
 use kiln_graph::model::Model;
 use kiln_graph::{darknet, mxnet, onnx, tflite};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let (out, model) = match arguments[..] {
+    let (is_plain, arguments) = match arguments[..] {
+        ["--plain", ref rest @ ..] => (true, rest),
+        ref all => (false, all),
+    };
+    let (out, model) = match *arguments {
         [out, "darknet", cfg, weights] => {
             let weights = fs::read(weights)?.into();
             (out, darknet::read(&fs::read(cfg)?, weights, None)?)
@@ -25,6 +32,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         [out, "mxnet", symbol, params, ref inputs @ ..] => (out, mxnet(symbol, params, inputs)?),
         [out, "tflite", file] => (out, tflite::read(fs::read(file)?.into())?),
         _ => return Err("see the head of this file for what it takes".into()),
+    };
+    let model = if is_plain {
+        clean(model, &Sizes::default())?
+    } else {
+        model
     };
     fs::write(out, onnx::write(&model))?;
     Ok(())

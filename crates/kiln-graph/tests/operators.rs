@@ -1,5 +1,6 @@
-//! ONNX's own test of each operator, with the answers that it states: the types and
-//! sizes that are derived, and the constants that are computed.
+//! ONNX's own test of each operator, with the answers that it states, and operators
+//! in older versions, with those of ONNX Runtime: the types and sizes that are
+//! derived, and the constants that are computed.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,6 +12,9 @@ use kiln_graph::clean::{CleanError, Sizes, clean};
 use kiln_graph::model::{Element, Model, Tensor, Type};
 use kiln_graph::onnx;
 use serde::Deserialize;
+
+const OPERATORS: &[u8] = include_bytes!("data/operators.jsonl.gz");
+const VERSIONS: &[u8] = include_bytes!("data/versions.jsonl.gz");
 
 #[derive(Deserialize)]
 struct Case {
@@ -26,10 +30,9 @@ struct Output {
     values: Option<Vec<f64>>,
 }
 
-fn cases() -> Vec<Case> {
-    let packed = include_bytes!("data/operators.jsonl.gz");
+fn cases(packed: &[u8]) -> Vec<Case> {
     let mut text = String::new();
-    flate2::read::GzDecoder::new(&packed[..])
+    flate2::read::GzDecoder::new(packed)
         .read_to_string(&mut text)
         .unwrap();
     text.lines()
@@ -136,7 +139,7 @@ fn check(case: &Case, model: &Model, counts: &mut Counts) {
 fn every_operator_gives_what_onnx_says() {
     let mut counts = Counts::default();
     let mut unknown = std::collections::BTreeSet::new();
-    for case in cases() {
+    for case in cases(OPERATORS) {
         let bytes = STANDARD.decode(&case.model).unwrap();
         let model = onnx::read(bytes.into()).unwrap();
         match clean(model, &Sizes::new()) {
@@ -161,6 +164,19 @@ fn every_operator_gives_what_onnx_says() {
     assert!(counts.computed * 100 >= counts.constant * 50);
 }
 
+#[test]
+fn older_versions_mean_what_they_meant() {
+    let mut counts = Counts::default();
+    for case in cases(VERSIONS) {
+        let bytes = STANDARD.decode(&case.model).unwrap();
+        let model = clean(onnx::read(bytes.into()).unwrap(), &Sizes::new()).unwrap();
+        assert_eq!(model.opset(), 17, "{}", case.name);
+        check(&case, &model, &mut counts);
+    }
+    assert_eq!(counts.of_known_size, counts.outputs);
+    assert!(counts.computed * 100 >= counts.constant * 50);
+}
+
 /// A real model, with a part of it overwritten.
 fn damaged(whole: &[u8], at: u16, other: &[u8]) -> Vec<u8> {
     let mut damaged = whole.to_vec();
@@ -172,7 +188,7 @@ fn damaged(whole: &[u8], at: u16, other: &[u8]) -> Vec<u8> {
 
 #[test]
 fn damaged_models_are_refused_or_made_plain() {
-    let models: Vec<Vec<u8>> = cases()
+    let models: Vec<Vec<u8>> = cases(OPERATORS)
         .iter()
         .map(|case| STANDARD.decode(&case.model).unwrap())
         .collect();

@@ -20,7 +20,10 @@ impl Toolchain {
     /// The toolchain whose `zig` program lies here, with its `lib` beside it.
     #[must_use]
     pub fn new(zig: impl Into<PathBuf>) -> Self {
-        Self { zig: zig.into() }
+        let zig = zig.into();
+        // zig runs in other folders than this program.
+        let zig = std::path::absolute(&zig).unwrap_or(zig);
+        Self { zig }
     }
 
     /// Fails unless it is the version that parts are made with.

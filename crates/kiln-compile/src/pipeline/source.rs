@@ -1,10 +1,11 @@
 //! A network as its framework's files have it, and whose answers its artifact must
 //! give.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kiln_graph::model::Model;
-use kiln_graph::{darknet, onnx, tflite};
+use kiln_graph::{darknet, mxnet, onnx, tflite};
 
 use super::comparison::Tolerance;
 use super::course::Course;
@@ -61,7 +62,13 @@ pub(super) fn read(
                 read.map_err(|error| broken(configuration, &error))?,
             )?
         }
-        other => unreachable!("{other:?}"),
+        ModelFiles::Mxnet { symbol, parameters } => {
+            let (text, weights) = (bytes(symbol)?, bytes(parameters)?);
+            let sizes = inputs.map(by_name).unwrap_or_default();
+            let read = mxnet::read(&text, weights.into(), &sizes);
+            translated(workshop, read.map_err(|error| broken(symbol, &error))?)?
+        }
+        other => unreachable!("no network's files: {other:?}"),
     };
     let graph = &source.model.graph;
     course.say(&format!(
@@ -80,6 +87,16 @@ fn images(inputs: &InputConfig) -> Option<Vec<usize>> {
     };
     let sizes = input.shape.fixed()?.into_iter();
     sizes.map(|size| usize::try_from(size).ok()).collect()
+}
+
+/// The sizes of the inputs that have a name and known sizes.
+fn by_name(inputs: &InputConfig) -> BTreeMap<String, Vec<usize>> {
+    let sizes = inputs.inputs.iter().filter_map(|input| {
+        let sizes = input.shape.fixed()?.into_iter();
+        let sizes = sizes.map(|size| usize::try_from(size).ok());
+        Some((input.name.clone()?, sizes.collect::<Option<_>>()?))
+    });
+    sizes.collect()
 }
 
 /// A network that was read from another form; ONNX Runtime answers for what was read.

@@ -46,7 +46,9 @@ pub fn build(
     let data = room.path().join("model.o");
     std::fs::write(&data, object).map_err(TreesError::io("Writing the model's object"))?;
     let name = library_name(platform);
-    let kernel = parts.join("kernel.o");
+    // The linker runs in another folder.
+    let kernel = std::path::absolute(parts.join("kernel.o"));
+    let kernel = kernel.map_err(TreesError::io("Finding the kernel"))?;
     let inputs = [&*kernel.to_string_lossy(), "model.o"];
     let arguments = shared_library(platform, name, &inputs);
     toolchain.run("link the model", &arguments, room.path())?;

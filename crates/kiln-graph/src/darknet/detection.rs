@@ -15,11 +15,11 @@ struct Part {
 pub(super) fn yolo(network: &mut Network, section: &Section, map: &Map) -> Result<Map, String> {
     let total = section.size("num", 1)?;
     let classes = section.number("classes", 20_usize)?;
+    let anchors = anchors(section, total)?;
     let mut mask = section.list::<i32>("mask")?;
     if mask.is_empty() {
-        mask = (0..total.min(map.channels) as i32).collect();
+        mask = (0..total as i32).collect();
     }
-    let anchors = anchors(section, total, map)?;
     let boxes = mask.len();
     check(map, boxes, classes.checked_add(5))?;
     let value = if section.flag("new_coords")? {
@@ -56,7 +56,7 @@ pub(super) fn region(network: &mut Network, section: &Section, map: &Map) -> Res
             "boxes of {coordinates} coordinates are not implemented"
         ));
     }
-    let anchors = anchors(section, boxes, map)?;
+    let anchors = anchors(section, boxes)?;
     check(map, boxes, classes.checked_add(coordinates + 1))?;
     let is_softmax = section.flag("softmax")?;
     let parts = [
@@ -91,13 +91,14 @@ pub(super) fn region(network: &mut Network, section: &Section, map: &Map) -> Res
     Ok(map)
 }
 
+/// How many sizes of anchors may go without saying.
+const UNNAMED: usize = 64;
+
 /// The anchors' widths and heights; what Darknet takes where there are none is ½.
-fn anchors(section: &Section, total: usize, map: &Map) -> Result<Vec<f32>, String> {
+fn anchors(section: &Section, total: usize) -> Result<Vec<f32>, String> {
     let mut anchors = section.list::<f32>("anchors")?;
-    // A network has no more anchors than what it is given has channels or the
-    // option names; otherwise the number is a mistake that would cost memory.
     let needed = total.saturating_mul(2);
-    if needed > anchors.len().max(map.channels) {
+    if needed > anchors.len().max(UNNAMED) {
         return Err(format!(
             "it has {} sizes of anchors instead of {needed}",
             anchors.len()

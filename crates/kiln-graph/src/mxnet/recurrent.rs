@@ -37,6 +37,9 @@ struct Stack {
 }
 
 impl Stack {
+    /// The most layers in a stack.
+    const LIMIT: usize = 256;
+
     fn read(call: &Call) -> Result<Self, String> {
         for name in [
             "projection_size",
@@ -51,10 +54,14 @@ impl Stack {
             Some(size @ 1..) => Ok(size),
             _ => Err(format!("its attribute {name} is no size")),
         };
+        let layers = positive("num_layers")?;
+        if layers > Self::LIMIT {
+            return Err(format!("its {layers} layers are too many"));
+        }
         Ok(Self {
             cell: cell(call.attributes.text("mode").unwrap_or_default())?,
             hidden: positive("state_size")?,
-            layers: positive("num_layers")?,
+            layers,
             directions: 1 + usize::from(call.attributes.flag("bidirectional", false)?),
         })
     }

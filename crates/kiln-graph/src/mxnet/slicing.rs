@@ -103,6 +103,9 @@ pub(super) fn slice_like(call: &mut Call) -> Converted {
     Ok(vec![data])
 }
 
+/// The most parts that a value is cut into.
+const PARTS: usize = 4096;
+
 pub(super) fn split(call: &mut Call) -> Converted {
     let data = call.ranked(0, 1)?;
     let axis = call.axis("axis", 1, data.dims.len())?;
@@ -112,7 +115,7 @@ pub(super) fn split(call: &mut Call) -> Converted {
         .ok_or("it has no num_outputs")?;
     let count = size(count)?;
     let length = data.dims[axis];
-    if count == 0 || !length.is_multiple_of(count) {
+    if !(1..=PARTS).contains(&count) || !length.is_multiple_of(count) {
         return Err(format!("{length} places do not divide into {count} parts"));
     }
     let mut dims = data.dims.clone();

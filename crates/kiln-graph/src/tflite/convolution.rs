@@ -135,20 +135,22 @@ fn convolve(
 pub(super) fn transpose_conv(call: &mut Call) -> Converted {
     images(call, 1)?;
     images(call, 2)?;
-    let shape = call.integers(0)?;
+    let shape = call.constant(0)?;
     let sides = call.info(2)?.dims[1..3].to_vec();
     let size = [call.info(1)?.dims[1], call.info(1)?.dims[2]];
     let strides = [positive(call, 2, 1)?, positive(call, 1, 1)?];
+    let is_same = call.choice(0)? == 0;
     let [mut pads, mut more] = [vec![0_i64; 4], vec![0_i64; 2]];
     for axis in 0..2 {
-        let wanted = *shape.get(axis + 1).ok_or("its shape is not of images")?;
-        let natural = sides[axis]
-            .checked_sub(1)
-            .and_then(|gaps| gaps.checked_mul(strides[axis]));
-        let natural = natural.and_then(|natural| natural.checked_add(size[axis]));
-        let natural = natural.and_then(|natural| i64::try_from(natural).ok());
-        let beyond = natural.and_then(|natural| natural.checked_sub(wanted));
-        let beyond = beyond.ok_or("its sizes are too large")?;
+        let beyond = match &shape {
+            // The usual sizes, for any images.
+            None if is_same => size[axis] as i64 - strides[axis] as i64,
+            None => (size[axis] as i64 - strides[axis] as i64).min(0),
+            Some(shape) => {
+                let wanted = *shape.get(axis + 1).ok_or("its shape is not of images")?;
+                beyond(sides[axis], strides[axis], size[axis], wanted)?
+            }
+        };
         pads[axis] = beyond.max(0) / 2;
         pads[axis + 2] = beyond.max(0) - pads[axis];
         more[axis] = (-beyond).max(0);
@@ -169,6 +171,18 @@ pub(super) fn transpose_conv(call: &mut Call) -> Converted {
     let value = call.graph().node("ConvTranspose", &inputs, &attributes);
     let value = call.activated(3, value)?;
     Ok(vec![call.network.in_channels_last(value)])
+}
+
+/// How much more a transposed convolution gives along one side than is wanted.
+fn beyond(side: usize, stride: usize, size: usize, wanted: i64) -> Result<i64, String> {
+    let gaps = side
+        .checked_sub(1)
+        .and_then(|gaps| gaps.checked_mul(stride));
+    let all = gaps.and_then(|gaps| gaps.checked_add(size));
+    let all = all.and_then(|all| i64::try_from(all).ok());
+    let beyond = all.and_then(|all| all.checked_sub(wanted));
+    let beyond = beyond.filter(|beyond| beyond.unsigned_abs() < 1 << 31);
+    beyond.ok_or_else(|| "its sizes are too large".to_owned())
 }
 
 /// The filters, their dimensions in another order.

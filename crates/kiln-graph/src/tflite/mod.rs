@@ -17,6 +17,7 @@ mod network;
 mod operators;
 mod pooling;
 mod quantisation;
+mod recurrent;
 mod reduction;
 mod schema;
 mod slicing;

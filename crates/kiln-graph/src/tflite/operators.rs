@@ -2,7 +2,9 @@
 
 use super::call::{Call, Converted};
 use super::schema::Operator;
-use super::{arrange, convolution, dense, elementwise, indexing, pooling, reduction, slicing};
+use super::{
+    arrange, convolution, dense, elementwise, indexing, pooling, recurrent, reduction, slicing,
+};
 
 /// Translates one operator.
 pub(super) type Converter = fn(&mut Call) -> Converted;
@@ -44,6 +46,7 @@ const TABLE: &[(i32, &str, Converter)] = &[
     (41, "SUB", elementwise::sub),
     (42, "DIV", elementwise::div),
     (43, "SQUEEZE", arrange::squeeze),
+    (44, "UNIDIRECTIONAL_SEQUENCE_LSTM", recurrent::lstm),
     (45, "STRIDED_SLICE", slicing::strided_slice),
     (47, "EXP", elementwise::exp),
     (48, "TOPK_V2", indexing::top_k),
@@ -132,7 +135,6 @@ const OTHERS: &[(i32, &str)] = &[
     (31, "CALL"),
     (33, "EMBEDDING_LOOKUP_SPARSE"),
     (35, "UNIDIRECTIONAL_SEQUENCE_RNN"),
-    (44, "UNIDIRECTIONAL_SEQUENCE_LSTM"),
     (46, "BIDIRECTIONAL_SEQUENCE_RNN"),
     (51, "DELEGATE"),
     (52, "BIDIRECTIONAL_SEQUENCE_LSTM"),

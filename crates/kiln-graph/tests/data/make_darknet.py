@@ -181,7 +181,12 @@ num=2
 softmax=1
 """
 
-NETWORKS = {"everything": EVERYTHING, "classifier": CLASSIFIER, "averaged": AVERAGED, "region": REGION}
+NETWORKS = {
+    "everything": EVERYTHING,
+    "classifier": CLASSIFIER,
+    "averaged": AVERAGED,
+    "region": REGION,
+}
 
 
 def weights(name, rng):
@@ -189,10 +194,12 @@ def weights(name, rng):
     small = lambda n: rng.normal(size=n, scale=0.5)
     normed = lambda n: [small(n), rng.uniform(0.5, 1.5, n), small(n), rng.uniform(0.5, 2, n)]
     parts = {
-        "everything": normed(8) + [small(8 * 27)]
+        "everything": normed(8)
+        + [small(8 * 27)]
         + [small(8), small(8 * 8)]
         + [small(8), small(8 * 2 * 9)]
-        + normed(14) + [small(14 * 48) * 0.2]
+        + normed(14)
+        + [small(14 * 48) * 0.2]
         + [small(6), small(6 * 14)]
         + [small(7), small(7 * 14)],
         "classifier": [small(4), small(25 * 4)]
@@ -236,15 +243,22 @@ def outputs(name, net, image):
         anchors = np.arange(1, 7, dtype="<f4")
         coarse, fine = yolo(coarse, 2), yolo(fine, 1)
         return {
-            "output": fine, "mask17": np.int32([0]), "bias17": anchors,
+            "output": fine,
+            "mask17": np.int32([0]),
+            "bias17": anchors,
             "attr17": np.int32([1, 7, 8, 8, 2, 3]),
-            "output10": coarse, "mask10": np.int32([1, 2]), "bias10": anchors,
+            "output10": coarse,
+            "mask10": np.int32([1, 2]),
+            "bias10": anchors,
             "attr10": np.int32([2, 14, 4, 4, 2, 3]),
         }
     if name == "region":
         out = region(net.forward("conv_0"), 2)
-        return {"output": out, "bias1": np.arange(1, 5, dtype="<f4"),
-                "attr1": np.int32([2, 14, 4, 4, 2, 4, 0])}
+        return {
+            "output": out,
+            "bias1": np.arange(1, 5, dtype="<f4"),
+            "attr1": np.int32([2, 14, 4, 4, 2, 4, 0]),
+        }
     out = net.forward()
     return {"output": out.reshape(out.shape[0], -1)}
 
@@ -258,7 +272,11 @@ for place, (name, cfg) in enumerate(NETWORKS.items()):
     net = cv2.dnn.readNetFromDarknet(str(folder / "model.cfg"), str(folder / "model.weights"))
     net.enableFusion(False)  # or what lies between is not what its layer gives
     net.enableWinograd(False)
-    sizes = [int(line.split("=")[1]) for line in cfg.split() if line.startswith(("width=", "height=", "channels="))]
+    sizes = [
+        int(line.split("=")[1])
+        for line in cfg.split()
+        if line.startswith(("width=", "height=", "channels="))
+    ]
     width, height, channels = sizes
     image = rng.normal(size=(1, channels, height, width)).astype(np.float32)
     outs = outputs(name, net, image)

@@ -26,8 +26,12 @@ def save(name, symbol, inputs, rng, scale=0.5, half=False):
     shapes = {k: v.shape for k, v in inputs.items()}
     symbol = S.Group(symbol) if isinstance(symbol, list) else symbol
     args, _, auxs = symbol.infer_shape(**shapes)
-    make = lambda n, s: (rng.uniform(0.5, 2, s) if "var" in n else rng.normal(size=s, scale=scale)).astype(F)
-    named = lambda names, sizes: {n: make(n, s) for n, s in zip(names, sizes) if n not in inputs and "label" not in n}
+    make = lambda n, s: (
+        rng.uniform(0.5, 2, s) if "var" in n else rng.normal(size=s, scale=scale)
+    ).astype(F)
+    named = lambda names, sizes: {
+        n: make(n, s) for n, s in zip(names, sizes) if n not in inputs and "label" not in n
+    }
     arg = named(symbol.list_arguments(), args)
     aux = named(symbol.list_auxiliary_states(), auxs)
     if half:
@@ -41,7 +45,9 @@ def save(name, symbol, inputs, rng, scale=0.5, half=False):
     mx.nd.save(str(folder / "model-0000.params"), stored)
     as_nd = lambda d: {k: mx.nd.array(v.astype(F)) for k, v in d.items()}
     labels = {n: mx.nd.zeros(s) for n, s in zip(symbol.list_arguments(), args) if "label" in n}
-    bound = symbol.bind(mx.cpu(), as_nd(arg) | as_nd(inputs) | labels, aux_states=as_nd(aux), grad_req="null")
+    bound = symbol.bind(
+        mx.cpu(), as_nd(arg) | as_nd(inputs) | labels, aux_states=as_nd(aux), grad_req="null"
+    )
     outs = [out.asnumpy() for out in bound.forward(is_train=False)]
     given = {n: inputs[n] for n in symbol.list_arguments() if n in inputs}
     named_outs = {n: o.astype(F) for n, o in zip(symbol.list_outputs(), outs)}
@@ -53,19 +59,40 @@ def save(name, symbol, inputs, rng, scale=0.5, half=False):
 def network(rng):
     """A small residual network, as classifiers are trained."""
     x = S.Variable("data")
-    y = S.Convolution(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=8, no_bias=True, name="conv0")
+    y = S.Convolution(
+        x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), num_filter=8, no_bias=True, name="conv0"
+    )
     y = S.BatchNorm(y, fix_gamma=True, eps=2e-5, name="bn0")
     y = S.Activation(y, act_type="relu", name="relu0")
-    y = S.Pooling(y, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="max", pooling_convention="full", name="pool0")
+    y = S.Pooling(
+        y,
+        kernel=(3, 3),
+        stride=(2, 2),
+        pad=(1, 1),
+        pool_type="max",
+        pooling_convention="full",
+        name="pool0",
+    )
     z = S.Convolution(y, kernel=(3, 3), pad=(1, 1), num_filter=8, num_group=2, name="conv1")
     z = S.BatchNorm(z, fix_gamma=False, name="bn1")
     y = S.elemwise_add(y, z, name="add0")
     y = S.LeakyReLU(y, act_type="prelu", name="prelu0")
     y = S.Pooling(y, kernel=(2, 2), global_pool=True, pool_type="avg", name="pool1")
     y = S.FullyConnected(S.Flatten(y), num_hidden=5, name="fc")
-    save("network", S.SoftmaxOutput(y, name="softmax"), {"data": rng.normal(size=(2, 3, 13, 11)).astype(F)}, rng)
+    save(
+        "network",
+        S.SoftmaxOutput(y, name="softmax"),
+        {"data": rng.normal(size=(2, 3, 13, 11)).astype(F)},
+        rng,
+    )
     y = S.FullyConnected(S.Dropout(x), num_hidden=5, name="fc")
-    save("half", S.SoftmaxOutput(y, name="softmax"), {"data": rng.normal(size=(2, 3, 2, 2)).astype(F)}, rng, half=True)
+    save(
+        "half",
+        S.SoftmaxOutput(y, name="softmax"),
+        {"data": rng.normal(size=(2, 3, 2, 2)).astype(F)},
+        rng,
+        half=True,
+    )
 
 
 def layers(rng):
@@ -73,8 +100,19 @@ def layers(rng):
     slopes = S.Variable("slopes", shape=(4,))
     outs = [
         S.Convolution(x, kernel=(3, 2), dilate=(2, 1), num_filter=3, name="conv_dilated"),
-        S.Deconvolution(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), adj=(1, 1), num_filter=3, name="deconv"),
-        S.Deconvolution(x, kernel=(4, 4), stride=(2, 2), target_shape=(18, 8), num_filter=4, num_group=2, no_bias=False, name="deconv_target"),
+        S.Deconvolution(
+            x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), adj=(1, 1), num_filter=3, name="deconv"
+        ),
+        S.Deconvolution(
+            x,
+            kernel=(4, 4),
+            stride=(2, 2),
+            target_shape=(18, 8),
+            num_filter=4,
+            num_group=2,
+            no_bias=False,
+            name="deconv_target",
+        ),
         S.LeakyReLU(x, act_type="leaky", slope=0.1, name="leaky"),
         S.LeakyReLU(x, act_type="elu", slope=0.3, name="elu"),
         S.LeakyReLU(x, act_type="selu", name="selu"),
@@ -99,16 +137,44 @@ def layers(rng):
         S.LogisticRegressionOutput(x, name="logistic"),
         S.Pad(x, mode="edge", pad_width=(0, 0, 0, 0, 1, 2, 0, 1), name="pad_edge"),
         S.Pad(x, mode="reflect", pad_width=(0, 0, 0, 0, 1, 2, 0, 1), name="pad_reflect"),
-        S.Pad(x, mode="constant", pad_width=(0, 0, 0, 0, 1, 2, 0, 1), constant_value=2, name="pad_constant"),
+        S.Pad(
+            x,
+            mode="constant",
+            pad_width=(0, 0, 0, 0, 1, 2, 0, 1),
+            constant_value=2,
+            name="pad_constant",
+        ),
         S.Crop(x, h_w=(4, 3), offset=(2, 1), num_args=1, name="crop"),
         S.Crop(x, h_w=(4, 3), center_crop=True, num_args=1, name="crop_center"),
         S.depth_to_space(x, block_size=2, name="depth_to_space"),
-        S.space_to_depth(S.slice_axis(x, axis=2, begin=0, end=8), block_size=2, name="space_to_depth"),
+        S.space_to_depth(
+            S.slice_axis(x, axis=2, begin=0, end=8), block_size=2, name="space_to_depth"
+        ),
     ]
     for kind in ("max", "avg", "sum"):
         for convention in ("valid", "full"):
-            outs.append(S.Pooling(x, kernel=(3, 2), stride=(2, 3), pad=(1, 0), pool_type=kind, pooling_convention=convention, name=f"pool_{kind}_{convention}"))
-    outs.append(S.Pooling(x, kernel=(3, 3), stride=(2, 2), pad=(1, 1), pool_type="avg", count_include_pad=False, name="pool_uncounted"))
+            outs.append(
+                S.Pooling(
+                    x,
+                    kernel=(3, 2),
+                    stride=(2, 3),
+                    pad=(1, 0),
+                    pool_type=kind,
+                    pooling_convention=convention,
+                    name=f"pool_{kind}_{convention}",
+                )
+            )
+    outs.append(
+        S.Pooling(
+            x,
+            kernel=(3, 3),
+            stride=(2, 2),
+            pad=(1, 1),
+            pool_type="avg",
+            count_include_pad=False,
+            name="pool_uncounted",
+        )
+    )
     outs.append(S.Pooling(x, kernel=(1, 1), global_pool=True, pool_type="sum", name="pool_global"))
     save("layers", outs, {"data": rng.normal(size=(1, 4, 9, 4)).astype(F)}, rng)
 
@@ -119,14 +185,48 @@ def elementwise(rng):
     names = "abs arctan arcsinh ceil cos cosh erf exp expm1 fix floor negative reciprocal relu rint round sigmoid sign sin sinh softsign square tan tanh zeros_like ones_like softmax log_softmax softmin hard_sigmoid".split()
     outs = [getattr(S, name)(x, name=name) for name in names]
     outs += [getattr(S, name)(p, name=name) for name in "log log10 log1p log2 rsqrt sqrt".split()]
-    outs += [getattr(S, f"broadcast_{name}")(x, y, name=name) for name in "add sub mul div maximum minimum equal not_equal greater greater_equal lesser lesser_equal".split()]
+    outs += [
+        getattr(S, f"broadcast_{name}")(x, y, name=name)
+        for name in "add sub mul div maximum minimum equal not_equal greater greater_equal lesser lesser_equal".split()
+    ]
     outs += [S.broadcast_power(p, y, name="power")]
-    outs += [x + 2, x - 2, 2 - x, x * 2, x / 3, 3 / x, p ** 2, 2 ** x, S._internal._maximum_scalar(x, scalar=0.1), S._internal._minimum_scalar(x, scalar=0.1), x > 0.1, x == 0.1, x <= 0.1, x != 0.1]
-    outs += [S.clip(x, a_min=-0.5, a_max=0.7, name="clip"), S.Cast(x, dtype="int32", name="cast"), S.Cast(x, dtype="float16", name="unchanged") * 0]
-    outs += [S.add_n(x, x, p, name="add_n"), S.where(x > 0, x, p, name="where"), S.softmax(x, axis=1, temperature=2.0, name="tempered")]
-    outs += [S.Activation(x, act_type=kind, name=f"act_{kind}") for kind in ("relu", "sigmoid", "tanh", "softrelu", "softsign")]
+    outs += [
+        x + 2,
+        x - 2,
+        2 - x,
+        x * 2,
+        x / 3,
+        3 / x,
+        p**2,
+        2**x,
+        S._internal._maximum_scalar(x, scalar=0.1),
+        S._internal._minimum_scalar(x, scalar=0.1),
+        x > 0.1,
+        x == 0.1,
+        x <= 0.1,
+        x != 0.1,
+    ]
+    outs += [
+        S.clip(x, a_min=-0.5, a_max=0.7, name="clip"),
+        S.Cast(x, dtype="int32", name="cast"),
+        S.Cast(x, dtype="float16", name="unchanged") * 0,
+    ]
+    outs += [
+        S.add_n(x, x, p, name="add_n"),
+        S.where(x > 0, x, p, name="where"),
+        S.softmax(x, axis=1, temperature=2.0, name="tempered"),
+    ]
+    outs += [
+        S.Activation(x, act_type=kind, name=f"act_{kind}")
+        for kind in ("relu", "sigmoid", "tanh", "softrelu", "softsign")
+    ]
     outs += [S.contrib.div_sqrt_dim(x, name="div_sqrt_dim"), S.logical_not(x > 0, name="not")]
-    save("elementwise", outs, {"x": rng.normal(size=(2, 3, 4)).astype(F), "y": rng.normal(size=(1, 3, 1)).astype(F)}, rng)
+    save(
+        "elementwise",
+        outs,
+        {"x": rng.normal(size=(2, 3, 4)).astype(F), "y": rng.normal(size=(1, 3, 1)).astype(F)},
+        rng,
+    )
 
 
 def arranged(rng):
@@ -153,14 +253,21 @@ def arranged(rng):
         S.broadcast_to(S.expand_dims(x, axis=1), shape=(0, 5, 0, 0), name="spread"),
         S.broadcast_axis(S.expand_dims(x, axis=1), axis=1, size=2, name="spread_axis"),
         S.slice(x, begin=(None, 2, 1), end=(None, None, 4), step=(-1, -1, 2), name="cut"),
-        small, S.slice_like(x, small, axes=(2,), name="cut_like"),
-        split[0], split[2],
+        small,
+        S.slice_like(x, small, axes=(2,), name="cut_like"),
+        split[0],
+        split[2],
         S.take(flat, S.zeros((2, 2)) + 1, axis=1, name="taken"),
         S.one_hot(S.argmax(x, axis=2), depth=4, on_value=2, name="hot"),
-        S.argmax(x, axis=1, name="argmax"), S.argmin(x, axis=-1, keepdims=True, name="argmin"),
-        S.topk(x, k=2, ret_typ="value", name="top"), S.topk(x, k=2, axis=1, is_ascend=True, name="top_places"),
-        S.mean(x, axis=(0, 2), name="mean"), S.sum(x, axis=1, keepdims=True, name="sum"),
-        S.max(x, axis=1, exclude=True, name="max"), S.min(x, name="min"), S.prod(x, axis=2, name="prod"),
+        S.argmax(x, axis=1, name="argmax"),
+        S.argmin(x, axis=-1, keepdims=True, name="argmin"),
+        S.topk(x, k=2, ret_typ="value", name="top"),
+        S.topk(x, k=2, axis=1, is_ascend=True, name="top_places"),
+        S.mean(x, axis=(0, 2), name="mean"),
+        S.sum(x, axis=1, keepdims=True, name="sum"),
+        S.max(x, axis=1, exclude=True, name="max"),
+        S.min(x, name="min"),
+        S.prod(x, axis=2, name="prod"),
         S.norm(x, axis=1, name="norm"),
         S.dot(x, S.Variable("w", shape=(4, 5)), name="dot"),
         S.dot(x, S.Variable("v", shape=(5, 4)), transpose_b=True, name="dot_b"),
@@ -169,7 +276,8 @@ def arranged(rng):
         S.FullyConnected(x, num_hidden=5, flatten=False, name="fc_kept"),
         S.FullyConnected(x, num_hidden=5, no_bias=True, name="fc_flat"),
         S.Embedding(S.argmax(x, axis=2), input_dim=4, output_dim=3, name="embedding"),
-        S.SequenceReverse(x, name="sequence_reverse"), S.SequenceLast(x, name="sequence_last"),
+        S.SequenceReverse(x, name="sequence_reverse"),
+        S.SequenceLast(x, name="sequence_last"),
         S.full(shape=(2, 2), val=3) + 1,
     ]
     save("arranged", outs, {"x": rng.normal(size=(2, 3, 4)).astype(F)}, rng)
@@ -182,12 +290,29 @@ def recurrent(rng):
         for directions in (1, 2):
             name = f"{mode}_{directions}"
             more = {"state_cell": S.zeros((2 * directions, 2, 3))} if mode == "lstm" else {}
-            out = S.RNN(x, state=S.ones((2 * directions, 2, 3)) * 0.3, mode=mode, state_size=3, num_layers=2, bidirectional=directions == 2, state_outputs=True, parameters=S.Variable(name + "_parameters"), name=name, **more)
+            out = S.RNN(
+                x,
+                state=S.ones((2 * directions, 2, 3)) * 0.3,
+                mode=mode,
+                state_size=3,
+                num_layers=2,
+                bidirectional=directions == 2,
+                state_outputs=True,
+                parameters=S.Variable(name + "_parameters"),
+                name=name,
+                **more,
+            )
             outs += list(out)
     save("recurrent", outs, {"x": rng.normal(size=(5, 2, 4)).astype(F)}, rng)
 
 
-MAKERS = {"network": network, "layers": layers, "elementwise": elementwise, "arranged": arranged, "recurrent": recurrent}
+MAKERS = {
+    "network": network,
+    "layers": layers,
+    "elementwise": elementwise,
+    "arranged": arranged,
+    "recurrent": recurrent,
+}
 
 if len(sys.argv) == 2:
     MAKERS[sys.argv[1]](np.random.default_rng(len(sys.argv[1])))

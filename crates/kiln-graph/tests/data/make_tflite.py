@@ -18,7 +18,14 @@ import answers
 HERE = Path(__file__).parent / "tflite"
 OPS = schema.BuiltinOperator
 TYPES = {
-    "float32": 0, "float16": 1, "int32": 2, "uint8": 3, "int64": 4, "bool": 6, "int16": 7, "int8": 9,
+    "float32": 0,
+    "float16": 1,
+    "int32": 2,
+    "uint8": 3,
+    "int64": 4,
+    "bool": 6,
+    "int16": 7,
+    "int8": 9,
 }
 # The versions of operators that have none of version 1.
 VERSIONS = {"RESIZE_BILINEAR": 3, "RESIZE_NEAREST_NEIGHBOR": 3, "BROADCAST_TO": 2}
@@ -82,7 +89,10 @@ class Net:
             listed.version = VERSIONS.get(code, 1)
             self.model.operatorCodes.append(listed)
         operator.opcodeIndex = self.codes[code]
-        operator.inputs = [self.const(i, "int32") if isinstance(i, (list, int)) and not isinstance(i, T) else i for i in inputs]
+        operator.inputs = [
+            self.const(i, "int32") if isinstance(i, (list, int)) and not isinstance(i, T) else i
+            for i in inputs
+        ]
         operator.outputs = places
         kind = options.pop("kind", None)
         if kind:
@@ -148,12 +158,22 @@ def elementwise(rng):
     net.op("GELU", [x], "gelu_tanh", shape, kind="GeluOptions", approximate=True)
     net.op("SOFTMAX", [x], "softmax", shape, kind="SoftmaxOptions", beta=0.7)
     net.op("LOG_SOFTMAX", [x], "log_softmax", shape)
-    net.op("L2_NORMALIZATION", [x], "l2_normalization", shape, kind="L2NormOptions", fusedActivationFunction=0)
+    net.op(
+        "L2_NORMALIZATION",
+        [x],
+        "l2_normalization",
+        shape,
+        kind="L2NormOptions",
+        fusedActivationFunction=0,
+    )
     net.op("ADD_N", [x, y, positive], "add_n", shape)
     net.op("CAST", [x], "cast", shape, "int32")
     net.op("ZEROS_LIKE", [x], "zeros_like", shape)
     net.op("RELU_0_TO_1", [x], "relu_0_to_1", shape)
-    net.save("elementwise", [rng.normal(size=shape).astype("f4") * 2, rng.normal(size=shape).astype("f4")])
+    net.save(
+        "elementwise",
+        [rng.normal(size=shape).astype("f4") * 2, rng.normal(size=shape).astype("f4")],
+    )
 
 
 def integers(rng):
@@ -179,32 +199,168 @@ def images(rng):
     x = T(net.input("image", [1, 9, 8, 4]))
     w = lambda *s: T(net.const(rng.normal(size=s)))
     conv = dict(kind="Conv2DOptions", strideW=2, strideH=2)
-    net.op("CONV_2D", [x, w(6, 3, 3, 4), w(6)], "conv_same", [1, 5, 4, 6], padding=SAME, fusedActivationFunction=RELU, **conv)
+    net.op(
+        "CONV_2D",
+        [x, w(6, 3, 3, 4), w(6)],
+        "conv_same",
+        [1, 5, 4, 6],
+        padding=SAME,
+        fusedActivationFunction=RELU,
+        **conv,
+    )
     net.op("CONV_2D", [x, w(6, 3, 2, 4), w(6)], "conv_valid", [1, 4, 4, 6], padding=VALID, **conv)
-    net.op("CONV_2D", [x, w(6, 3, 3, 2), w(6)], "conv_grouped", [1, 9, 8, 6], padding=SAME, kind="Conv2DOptions", strideW=1, strideH=1)
-    net.op("CONV_2D", [x, w(2, 3, 3, 4), w(2)], "conv_dilated", [1, 5, 4, 2], padding=VALID, kind="Conv2DOptions", strideW=1, strideH=1, dilationWFactor=2, dilationHFactor=2)
-    one = net.op("DEPTHWISE_CONV_2D", [x, w(1, 3, 3, 4), w(4)], "depthwise", [1, 5, 4, 4], padding=SAME, kind="DepthwiseConv2DOptions", strideW=2, strideH=2, depthMultiplier=1, fusedActivationFunction=RELU6)
-    net.op("DEPTHWISE_CONV_2D", [x, w(1, 3, 3, 8), w(8)], "depthwise_2", [1, 7, 6, 8], padding=VALID, kind="DepthwiseConv2DOptions", strideW=1, strideH=1, depthMultiplier=2)
-    net.op("CONV_2D", [T(one), w(3, 1, 1, 4), w(3)], "pointwise", [1, 5, 4, 3], padding=SAME, kind="Conv2DOptions", strideW=1, strideH=1)
+    net.op(
+        "CONV_2D",
+        [x, w(6, 3, 3, 2), w(6)],
+        "conv_grouped",
+        [1, 9, 8, 6],
+        padding=SAME,
+        kind="Conv2DOptions",
+        strideW=1,
+        strideH=1,
+    )
+    net.op(
+        "CONV_2D",
+        [x, w(2, 3, 3, 4), w(2)],
+        "conv_dilated",
+        [1, 5, 4, 2],
+        padding=VALID,
+        kind="Conv2DOptions",
+        strideW=1,
+        strideH=1,
+        dilationWFactor=2,
+        dilationHFactor=2,
+    )
+    one = net.op(
+        "DEPTHWISE_CONV_2D",
+        [x, w(1, 3, 3, 4), w(4)],
+        "depthwise",
+        [1, 5, 4, 4],
+        padding=SAME,
+        kind="DepthwiseConv2DOptions",
+        strideW=2,
+        strideH=2,
+        depthMultiplier=1,
+        fusedActivationFunction=RELU6,
+    )
+    net.op(
+        "DEPTHWISE_CONV_2D",
+        [x, w(1, 3, 3, 8), w(8)],
+        "depthwise_2",
+        [1, 7, 6, 8],
+        padding=VALID,
+        kind="DepthwiseConv2DOptions",
+        strideW=1,
+        strideH=1,
+        depthMultiplier=2,
+    )
+    net.op(
+        "CONV_2D",
+        [T(one), w(3, 1, 1, 4), w(3)],
+        "pointwise",
+        [1, 5, 4, 3],
+        padding=SAME,
+        kind="Conv2DOptions",
+        strideW=1,
+        strideH=1,
+    )
     for padding, name, shape in ((SAME, "same", [1, 5, 4, 4]), (VALID, "valid", [1, 4, 3, 4])):
         for code in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
-            net.op(code, [x], f"{code.lower()}_{name}", shape, kind="Pool2DOptions", padding=padding, strideW=2, strideH=2, filterWidth=3, filterHeight=3)
+            net.op(
+                code,
+                [x],
+                f"{code.lower()}_{name}",
+                shape,
+                kind="Pool2DOptions",
+                padding=padding,
+                strideW=2,
+                strideH=2,
+                filterWidth=3,
+                filterHeight=3,
+            )
     for align, half in ((False, False), (True, False), (False, True)):
         how = dict(alignCorners=align, halfPixelCenters=half)
         name = "_aligned" * align + "_half" * half
-        net.op("RESIZE_BILINEAR", [x, [13, 5]], "bilinear" + name, [1, 13, 5, 4], kind="ResizeBilinearOptions", **how)
-        net.op("RESIZE_NEAREST_NEIGHBOR", [x, [17, 5]], "nearest" + name, [1, 17, 5, 4], kind="ResizeNearestNeighborOptions", **how)
-    net.op("TRANSPOSE_CONV", [[1, 18, 16, 3], w(3, 3, 3, 4), x], "transpose_same", [1, 18, 16, 3], kind="TransposeConvOptions", padding=SAME, strideW=2, strideH=2)
-    net.op("TRANSPOSE_CONV", [[1, 19, 17, 3], w(3, 3, 3, 4), x, w(3)], "transpose_valid", [1, 19, 17, 3], kind="TransposeConvOptions", padding=VALID, strideW=2, strideH=2)
+        net.op(
+            "RESIZE_BILINEAR",
+            [x, [13, 5]],
+            "bilinear" + name,
+            [1, 13, 5, 4],
+            kind="ResizeBilinearOptions",
+            **how,
+        )
+        net.op(
+            "RESIZE_NEAREST_NEIGHBOR",
+            [x, [17, 5]],
+            "nearest" + name,
+            [1, 17, 5, 4],
+            kind="ResizeNearestNeighborOptions",
+            **how,
+        )
+    net.op(
+        "TRANSPOSE_CONV",
+        [[1, 18, 16, 3], w(3, 3, 3, 4), x],
+        "transpose_same",
+        [1, 18, 16, 3],
+        kind="TransposeConvOptions",
+        padding=SAME,
+        strideW=2,
+        strideH=2,
+    )
+    net.op(
+        "TRANSPOSE_CONV",
+        [[1, 19, 17, 3], w(3, 3, 3, 4), x, w(3)],
+        "transpose_valid",
+        [1, 19, 17, 3],
+        kind="TransposeConvOptions",
+        padding=VALID,
+        strideW=2,
+        strideH=2,
+    )
     even = T(net.op("SLICE", [x, [0, 1, 0, 0], [-1, 8, -1, -1]], "even", [1, 8, 8, 4]))
-    net.op("SPACE_TO_DEPTH", [even], "space_to_depth", [1, 4, 4, 16], kind="SpaceToDepthOptions", blockSize=2)
-    net.op("DEPTH_TO_SPACE", [x], "depth_to_space", [1, 18, 16, 1], kind="DepthToSpaceOptions", blockSize=2)
-    batched = T(net.op("SPACE_TO_BATCH_ND", [x, [3, 2], [[1, 2], [0, 2]]], "space_to_batch", [6, 4, 5, 4]))
+    net.op(
+        "SPACE_TO_DEPTH",
+        [even],
+        "space_to_depth",
+        [1, 4, 4, 16],
+        kind="SpaceToDepthOptions",
+        blockSize=2,
+    )
+    net.op(
+        "DEPTH_TO_SPACE",
+        [x],
+        "depth_to_space",
+        [1, 18, 16, 1],
+        kind="DepthToSpaceOptions",
+        blockSize=2,
+    )
+    batched = T(
+        net.op("SPACE_TO_BATCH_ND", [x, [3, 2], [[1, 2], [0, 2]]], "space_to_batch", [6, 4, 5, 4])
+    )
     net.op("BATCH_TO_SPACE_ND", [batched, [3, 2], [[1, 2], [0, 2]]], "batch_to_space", [1, 9, 8, 4])
-    net.op("LOCAL_RESPONSE_NORMALIZATION", [x], "local_response", [1, 9, 8, 4], kind="LocalResponseNormalizationOptions", radius=1, bias=1.5, alpha=0.3, beta=0.6)
+    net.op(
+        "LOCAL_RESPONSE_NORMALIZATION",
+        [x],
+        "local_response",
+        [1, 9, 8, 4],
+        kind="LocalResponseNormalizationOptions",
+        radius=1,
+        bias=1.5,
+        alpha=0.3,
+        beta=0.6,
+    )
     net.op("PAD", [x, [[0, 0], [1, 2], [0, 3], [0, 0]]], "pad", [1, 12, 11, 4])
-    net.op("PADV2", [x, [[0, 0], [1, 2], [0, 3], [0, 0]], T(net.const(1.5))], "padv2", [1, 12, 11, 4])
-    net.op("MIRROR_PAD", [x, [[0, 0], [1, 2], [2, 1], [0, 0]]], "mirror_pad", [1, 12, 11, 4], kind="MirrorPadOptions", mode=0)
+    net.op(
+        "PADV2", [x, [[0, 0], [1, 2], [0, 3], [0, 0]], T(net.const(1.5))], "padv2", [1, 12, 11, 4]
+    )
+    net.op(
+        "MIRROR_PAD",
+        [x, [[0, 0], [1, 2], [2, 1], [0, 0]]],
+        "mirror_pad",
+        [1, 12, 11, 4],
+        kind="MirrorPadOptions",
+        mode=0,
+    )
     net.op("MEAN", [x, [1, 2]], "mean", [1, 4], kind="ReducerOptions", keepDims=False)
     net.save("images", [rng.normal(size=(1, 9, 8, 4)).astype("f4")])
 
@@ -216,36 +372,103 @@ def arranged(rng):
     net.op("TRANSPOSE", [x, [2, 0, 1]], "transpose", [4, 2, 3])
     one = T(net.op("EXPAND_DIMS", [x, -2], "expand_dims", [2, 3, 1, 4]))
     net.op("SQUEEZE", [one], "squeeze", [2, 3, 4], kind="SqueezeOptions", squeezeDims=[2])
-    net.op("CONCATENATION", [x, x], "concatenation", [2, 6, 4], kind="ConcatenationOptions", axis=-2)
+    net.op(
+        "CONCATENATION", [x, x], "concatenation", [2, 6, 4], kind="ConcatenationOptions", axis=-2
+    )
     net.op("PACK", [x, x], "pack", [2, 2, 3, 4], kind="PackOptions", axis=1, valuesCount=2)
-    net.op("UNPACK", [x], ["unpack0", "unpack1", "unpack2"], [[2, 4]] * 3, kind="UnpackOptions", axis=1, num=3)
-    net.op("SPLIT", [-1, x], ["split0", "split1"], [[2, 3, 2]] * 2, kind="SplitOptions", numSplits=2)
-    net.op("SPLIT_V", [x, [1, -1], 2], ["splitv0", "splitv1"], [[2, 3, 1], [2, 3, 3]], kind="SplitVOptions", numSplits=2)
+    net.op(
+        "UNPACK",
+        [x],
+        ["unpack0", "unpack1", "unpack2"],
+        [[2, 4]] * 3,
+        kind="UnpackOptions",
+        axis=1,
+        num=3,
+    )
+    net.op(
+        "SPLIT", [-1, x], ["split0", "split1"], [[2, 3, 2]] * 2, kind="SplitOptions", numSplits=2
+    )
+    net.op(
+        "SPLIT_V",
+        [x, [1, -1], 2],
+        ["splitv0", "splitv1"],
+        [[2, 3, 1], [2, 3, 3]],
+        kind="SplitVOptions",
+        numSplits=2,
+    )
     net.op("TILE", [x, [1, 2, 1]], "tile", [2, 6, 4])
     net.op("BROADCAST_TO", [one, [2, 3, 2, 4]], "broadcast_to", [2, 3, 2, 4])
     net.op("REVERSE_V2", [x, [1]], "reverse", [2, 3, 4])
     net.op("SLICE", [x, [0, 1, 1], [-1, 2, 2]], "slice", [2, 2, 2])
     strided = dict(kind="StridedSliceOptions")
     net.op("STRIDED_SLICE", [x, [0, 2, 1], [2, 0, 4], [1, -1, 2]], "strided", [2, 2, 2], **strided)
-    net.op("STRIDED_SLICE", [x, [0, 1, -1], [0, 0, 0], [1, 1, 1]], "strided_masks", [2], beginMask=1, endMask=1, shrinkAxisMask=6, **strided)
-    net.op("STRIDED_SLICE", [x, [0, 1, 0], [0, 2, 0], [1, 1, 1]], "strided_ellipsis", [2, 3, 1, 1], ellipsisMask=1, newAxisMask=4, **strided)
+    net.op(
+        "STRIDED_SLICE",
+        [x, [0, 1, -1], [0, 0, 0], [1, 1, 1]],
+        "strided_masks",
+        [2],
+        beginMask=1,
+        endMask=1,
+        shrinkAxisMask=6,
+        **strided,
+    )
+    net.op(
+        "STRIDED_SLICE",
+        [x, [0, 1, 0], [0, 2, 0], [1, 1, 1]],
+        "strided_ellipsis",
+        [2, 3, 1, 1],
+        ellipsisMask=1,
+        newAxisMask=4,
+        **strided,
+    )
     net.op("GATHER", [x, [2, 0]], "gather", [2, 2, 4], kind="GatherOptions", axis=1)
     net.op("GATHER_ND", [x, [[1, 2], [0, 0]]], "gather_nd", [2, 4])
-    net.op("SCATTER_ND", [[[1], [3]], T(net.const(np.arange(8).reshape(2, 4))), [5, 4]], "scatter_nd", [5, 4])
-    net.op("ONE_HOT", [[1, 2], 4, T(net.const(3.0)), T(net.const(-1.0))], "one_hot", [2, 4], kind="OneHotOptions", axis=-1)
+    net.op(
+        "SCATTER_ND",
+        [[[1], [3]], T(net.const(np.arange(8).reshape(2, 4))), [5, 4]],
+        "scatter_nd",
+        [5, 4],
+    )
+    net.op(
+        "ONE_HOT",
+        [[1, 2], 4, T(net.const(3.0)), T(net.const(-1.0))],
+        "one_hot",
+        [2, 4],
+        kind="OneHotOptions",
+        axis=-1,
+    )
     net.op("TOPK_V2", [flat, 3], ["top", "top_places"], [[2, 3]] * 2, ["float32", "int32"])
     net.op("ARG_MAX", [x, 1], "arg_max", [2, 4], "int32", kind="ArgMaxOptions", outputType=2)
     net.op("ARG_MIN", [x, -1], "arg_min", [2, 3], "int64", kind="ArgMinOptions", outputType=4)
-    net.op("CUMSUM", [x, 1], "cumsum", [2, 3, 4], kind="CumsumOptions", exclusive=True, reverse=True)
-    for code, axes in (("MEAN", [0, 2]), ("SUM", [-1]), ("REDUCE_MAX", [1]), ("REDUCE_MIN", [1, 2]), ("REDUCE_PROD", [0])):
+    net.op(
+        "CUMSUM", [x, 1], "cumsum", [2, 3, 4], kind="CumsumOptions", exclusive=True, reverse=True
+    )
+    for code, axes in (
+        ("MEAN", [0, 2]),
+        ("SUM", [-1]),
+        ("REDUCE_MAX", [1]),
+        ("REDUCE_MIN", [1, 2]),
+        ("REDUCE_PROD", [0]),
+    ):
         keeps = code in ("SUM", "REDUCE_MAX")
-        shape = [1 if i in [a % 3 for a in axes] else s for i, s in enumerate([2, 3, 4]) if keeps or i not in [a % 3 for a in axes]]
+        shape = [
+            1 if i in [a % 3 for a in axes] else s
+            for i, s in enumerate([2, 3, 4])
+            if keeps or i not in [a % 3 for a in axes]
+        ]
         net.op(code, [x, axes], code.lower(), shape, kind="ReducerOptions", keepDims=keeps)
     above = T(net.op("GREATER", [x, T(net.const(0.5))], "above", [2, 3, 4], "bool"))
     net.op("REDUCE_ANY", [above, [1]], "any", [2, 4], "bool", kind="ReducerOptions", keepDims=False)
     net.op("REDUCE_ALL", [above, [1]], "all", [2, 4], "bool", kind="ReducerOptions", keepDims=False)
-    net.op("SELECT", [T(net.const([True, False], "bool")), x, T(net.op("NEG", [x], "neg", [2, 3, 4]))], "select_rows", [2, 3, 4])
-    net.op("WHERE", [T(net.const([[True, False], [False, True]], "bool"))], "where", [2, 2], "int64")
+    net.op(
+        "SELECT",
+        [T(net.const([True, False], "bool")), x, T(net.op("NEG", [x], "neg", [2, 3, 4]))],
+        "select_rows",
+        [2, 3, 4],
+    )
+    net.op(
+        "WHERE", [T(net.const([[True, False], [False, True]], "bool"))], "where", [2, 2], "int64"
+    )
     net.save("arranged", [rng.normal(size=(2, 3, 4)).astype("f4")])
 
 
@@ -254,16 +477,53 @@ def dense(rng):
     x = T(net.input("x", [2, 3, 4]))
     w = lambda *s: T(net.const(rng.normal(size=s)))
     full = dict(kind="FullyConnectedOptions")
-    net.op("FULLY_CONNECTED", [x, w(5, 12), w(5)], "flattened", [2, 5], fusedActivationFunction=RELU, **full)
+    net.op(
+        "FULLY_CONNECTED",
+        [x, w(5, 12), w(5)],
+        "flattened",
+        [2, 5],
+        fusedActivationFunction=RELU,
+        **full,
+    )
     net.op("FULLY_CONNECTED", [x, w(5, 4), w(5)], "kept", [2, 3, 5], keepNumDims=True, **full)
     net.op("FULLY_CONNECTED", [x, w(5, 4), T(-1)], "unbiased", [6, 5], **full)
     net.op("BATCH_MATMUL", [x, w(2, 4, 5)], "batch_matmul", [2, 3, 5], kind="BatchMatMulOptions")
-    net.op("BATCH_MATMUL", [x, w(2, 5, 4)], "batch_matmul_adj", [2, 3, 5], kind="BatchMatMulOptions", adjY=True)
+    net.op(
+        "BATCH_MATMUL",
+        [x, w(2, 5, 4)],
+        "batch_matmul_adj",
+        [2, 3, 5],
+        kind="BatchMatMulOptions",
+        adjY=True,
+    )
     half = T(net.const(rng.normal(size=(5, 12)), "float16"))
     whole = T(net.op("DEQUANTIZE", [half], "whole", [5, 12], end=False))
     net.op("FULLY_CONNECTED", [x, whole, T(-1)], "half_weights", [2, 5], **full)
     net.op("EMBEDDING_LOOKUP", [[3, 1], w(6, 4)], "embedding", [2, 4])
     net.save("dense", [rng.normal(size=(2, 3, 4)).astype("f4")])
+
+
+def recurrent(rng):
+    net = Net()
+    x = T(net.input("x", [2, 5, 3]))
+    none = T(-1)
+    for name, time_major, batch in (("lstm", False, 2), ("lstm_time_first", True, 5)):
+        w = [T(net.const(rng.normal(size=(4, 3)))) for _ in range(4)]
+        r = [T(net.const(rng.normal(size=(4, 4)))) for _ in range(4)]
+        b = [T(net.const(rng.normal(size=4))) for _ in range(4)]
+        states = [T(net.tensor(f"{name}_state{i}", [batch, 4])) for i in range(2)]
+        for state in states:
+            net.graph.tensors[state].isVariable = True
+        net.op(
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            [x, *w, *r, none, none, none, *b, none, none, *states],
+            name,
+            [2, 5, 4],
+            kind="UnidirectionalSequenceLSTMOptions",
+            fusedActivationFunction=4,
+            timeMajor=time_major,
+        )
+    net.save("recurrent", [rng.normal(size=(2, 5, 3)).astype("f4")])
 
 
 def quantised(rng, dtype):
@@ -272,29 +532,99 @@ def quantised(rng, dtype):
     low, point = (-128, 0) if dtype == "int8" else (0, 128)
     q_in, q_mid, q_out = (0.05, point), (6 / 255, low), (0.1, point + 3)
     x = T(net.input("image", [1, 8, 8, 3], dtype, q_in))
+
     def weights(shape, axis):
         if dtype == "int8":
             scales = rng.uniform(0.005, 0.02, shape[axis])
             data = rng.integers(-127, 128, shape)
             return T(net.const(data, "int8", (scales, np.zeros(len(scales)), axis))), scales
         return T(net.const(rng.integers(0, 256, shape), "uint8", (0.01, 120))), np.array([0.01])
+
     def bias(scale_in, scales, n):
         q = (scale_in * scales, np.zeros(len(scales)))
         return T(net.const(rng.integers(-500, 500, n), "int32", q))
+
     w, s = weights((6, 3, 3, 3), 0)
-    x1 = T(net.op("CONV_2D", [x, w, bias(0.05, s, 6)], "conv", [1, 4, 4, 6], dtype, q_mid, padding=SAME, kind="Conv2DOptions", strideW=2, strideH=2, fusedActivationFunction=RELU6))
+    x1 = T(
+        net.op(
+            "CONV_2D",
+            [x, w, bias(0.05, s, 6)],
+            "conv",
+            [1, 4, 4, 6],
+            dtype,
+            q_mid,
+            padding=SAME,
+            kind="Conv2DOptions",
+            strideW=2,
+            strideH=2,
+            fusedActivationFunction=RELU6,
+        )
+    )
     w, s = weights((1, 3, 3, 6), 3)
-    x2 = T(net.op("DEPTHWISE_CONV_2D", [x1, w, bias(6 / 255, s, 6)], "depthwise", [1, 4, 4, 6], dtype, q_mid, padding=SAME, kind="DepthwiseConv2DOptions", strideW=1, strideH=1, depthMultiplier=1, fusedActivationFunction=RELU6))
+    x2 = T(
+        net.op(
+            "DEPTHWISE_CONV_2D",
+            [x1, w, bias(6 / 255, s, 6)],
+            "depthwise",
+            [1, 4, 4, 6],
+            dtype,
+            q_mid,
+            padding=SAME,
+            kind="DepthwiseConv2DOptions",
+            strideW=1,
+            strideH=1,
+            depthMultiplier=1,
+            fusedActivationFunction=RELU6,
+        )
+    )
     x3 = T(net.op("ADD", [x1, x2], "add", [1, 4, 4, 6], dtype, (12 / 255, low), kind="AddOptions"))
-    net.op("MAX_POOL_2D", [x3], "pool", [1, 2, 2, 6], dtype, (12 / 255, low), kind="Pool2DOptions", padding=VALID, strideW=2, strideH=2, filterWidth=2, filterHeight=2)
-    net.op("PAD", [x3, [[0, 0], [1, 1], [1, 1], [0, 0]]], "pad", [1, 6, 6, 6], dtype, (12 / 255, low))
-    x4 = T(net.op("MEAN", [x3, [1, 2]], "mean", [1, 6], dtype, (12 / 255, low), kind="ReducerOptions", keepDims=False))
+    net.op(
+        "MAX_POOL_2D",
+        [x3],
+        "pool",
+        [1, 2, 2, 6],
+        dtype,
+        (12 / 255, low),
+        kind="Pool2DOptions",
+        padding=VALID,
+        strideW=2,
+        strideH=2,
+        filterWidth=2,
+        filterHeight=2,
+    )
+    net.op(
+        "PAD", [x3, [[0, 0], [1, 1], [1, 1], [0, 0]]], "pad", [1, 6, 6, 6], dtype, (12 / 255, low)
+    )
+    x4 = T(
+        net.op(
+            "MEAN",
+            [x3, [1, 2]],
+            "mean",
+            [1, 6],
+            dtype,
+            (12 / 255, low),
+            kind="ReducerOptions",
+            keepDims=False,
+        )
+    )
     if dtype == "int8":
         w, s = T(net.const(rng.integers(-127, 128, (5, 6)), "int8", (0.01, 0))), np.array([0.01])
     else:
         w, s = weights((5, 6), 0)
-    x5 = T(net.op("FULLY_CONNECTED", [x4, w, bias(12 / 255, s, 5)], "dense", [1, 5], dtype, q_out, kind="FullyConnectedOptions"))
-    net.op("SOFTMAX", [x5], "softmax", [1, 5], dtype, (1 / 256, low), kind="SoftmaxOptions", beta=1.0)
+    x5 = T(
+        net.op(
+            "FULLY_CONNECTED",
+            [x4, w, bias(12 / 255, s, 5)],
+            "dense",
+            [1, 5],
+            dtype,
+            q_out,
+            kind="FullyConnectedOptions",
+        )
+    )
+    net.op(
+        "SOFTMAX", [x5], "softmax", [1, 5], dtype, (1 / 256, low), kind="SoftmaxOptions", beta=1.0
+    )
     net.op("LOGISTIC", [x5], "logistic", [1, 5], dtype, (1 / 256, low))
     net.op("DEQUANTIZE", [x5], "numbers", [1, 5])
     net.op("QUANTIZE", [x5], "requantized", [1, 5], dtype, (0.2, point))
@@ -302,7 +632,7 @@ def quantised(rng, dtype):
     net.save(f"quantised_{dtype}", [rng.integers(info.min, info.max, (1, 8, 8, 3)).astype(dtype)])
 
 
-for place, make in enumerate([elementwise, integers, images, arranged, dense]):
+for place, make in enumerate([elementwise, integers, images, arranged, dense, recurrent]):
     make(np.random.default_rng(place))
 quantised(np.random.default_rng(10), "int8")
 quantised(np.random.default_rng(11), "uint8")

@@ -78,7 +78,7 @@ mod tests {
         let request: CreateCompilationJobRequest = serde_json::from_value(json!({
             "CompilationJobName": "c",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
-            "InputConfig": {"S3Uri": "s3://in/m.tar.gz", "Framework": "XGBOOST"},
+            "InputConfig": {"S3Uri": "s3://inputs/m.tar.gz", "Framework": "XGBOOST"},
             "OutputConfig": {
                 "S3OutputLocation": "s3://out/x", "TargetDevice": "ml_c5", "KmsKeyId": "k",
             },
@@ -111,7 +111,7 @@ mod tests {
             "FailureReason": "",
             "ModelArtifacts": {"S3ModelArtifacts": ""},
             "RoleArn": "arn:aws:iam::123456789012:role/r",
-            "InputConfig": {"S3Uri": "s3://in/m.tar.gz", "Framework": "XGBOOST"},
+            "InputConfig": {"S3Uri": "s3://inputs/m.tar.gz", "Framework": "XGBOOST"},
             "OutputConfig": {
                 "S3OutputLocation": "s3://out/x", "TargetDevice": "ml_c5", "KmsKeyId": "k",
             },

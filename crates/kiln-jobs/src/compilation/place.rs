@@ -59,24 +59,24 @@ mod tests {
         let nvidia = json!({"Os": "LINUX", "Arch": "ARM64", "Accelerator": "NVIDIA"});
         let cases = [
             (
-                "s3://b/out",
+                "s3://bucket/out",
                 json!({"TargetDevice": "ml_c5"}),
-                "s3://b/out/model-ml_c5.tar.gz",
+                "s3://bucket/out/model-ml_c5.tar.gz",
             ),
             (
-                "s3://b/out/",
+                "s3://bucket/out/",
                 json!({"TargetDevice": "rasp3b"}),
-                "s3://b/out/model-rasp3b.tar.gz",
+                "s3://bucket/out/model-rasp3b.tar.gz",
             ),
             (
-                "s3://b",
+                "s3://bucket",
                 platform(linux),
-                "s3://b/model-LINUX_X86_64.tar.gz",
+                "s3://bucket/model-LINUX_X86_64.tar.gz",
             ),
             (
-                "s3://b/a/b",
+                "s3://bucket/a/b",
                 platform(nvidia),
-                "s3://b/a/b/model-LINUX_ARM64_NVIDIA.tar.gz",
+                "s3://bucket/a/b/model-LINUX_ARM64_NVIDIA.tar.gz",
             ),
         ];
         for (location, mut output, expected) in cases {

@@ -150,7 +150,7 @@ mod tests {
             "CompilationJobName": "c",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
             "InputConfig": {
-                "S3Uri": "s3://in/m.tar.gz",
+                "S3Uri": "s3://inputs/m.tar.gz",
                 "Framework": "XGBOOST",
                 "FrameworkVersion": "1.3.3",
             },
@@ -204,8 +204,8 @@ mod tests {
                 "You can specify TargetDevice or TargetPlatform in OutputConfig, but not both.",
             ),
             (
-                |r| r["InputConfig"]["S3Uri"] = json!("s3://in/models/"),
-                "The S3Uri \"s3://in/models/\" in InputConfig does not name an object. It must be \
+                |r| r["InputConfig"]["S3Uri"] = json!("s3://inputs/models/"),
+                "The S3Uri \"s3://inputs/models/\" in InputConfig does not name an object. It must be \
                  the S3 URI of one gzip-compressed tar archive (.tar.gz).",
             ),
             (

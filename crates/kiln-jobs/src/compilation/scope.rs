@@ -26,16 +26,16 @@ mod tests {
         let request = json!({
             "CompilationJobName": "c",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
-            "InputConfig": {"S3Uri": "s3://in/m.tar.gz", "Framework": "XGBOOST"},
+            "InputConfig": {"S3Uri": "s3://inputs/m.tar.gz", "Framework": "XGBOOST"},
             "OutputConfig": {"S3OutputLocation": "s3://out/x", "TargetDevice": "ml_c5"},
             "StoppingCondition": {},
         });
         let scope = of(&serde_json::from_value(request).unwrap()).unwrap();
         let cases = [
-            (Read, "in", "m.tar.gz", true),
-            (Read, "in", "m.tar.gz.old", false),
-            (Read, "in", "", false),
-            (Write, "in", "m.tar.gz", false),
+            (Read, "inputs", "m.tar.gz", true),
+            (Read, "inputs", "m.tar.gz.old", false),
+            (Read, "inputs", "", false),
+            (Write, "inputs", "m.tar.gz", false),
             (Write, "out", "x/model-ml_c5.tar.gz", true),
             (Write, "out", "x/model-ml_c5.tar.gz2", false),
             (Write, "out", "x/other", false),

@@ -60,28 +60,71 @@ impl Quick {
 }
 
 fn quick(tree: &Tree, columns: &mut Columns) -> Option<(Vec<QuickNode>, u32)> {
-    let mut nodes = vec![QuickNode::default()];
-    let mut deepest = 0;
-    // Level by level, so that the first levels share their cache lines.
-    let mut open = VecDeque::from([(0_u32, 0_usize, 0_u32)]);
-    while let Some((from, to, depth)) = open.pop_front() {
-        deepest = deepest.max(depth);
-        nodes[to] = match &tree.nodes[from as usize] {
-            Node::Leaf(first) => leaf(tree.values[*first as usize]),
-            Node::Split(split) => {
-                let left = nodes.len();
-                nodes.extend([QuickNode::default(); 2]);
-                open.push_back((split.left, left, depth + 1));
-                open.push_back((split.right, left + 1, depth + 1));
-                QuickNode {
-                    key: key(split.test)?,
-                    column: columns.of(split).try_into().ok()?,
-                    child: (left - to).try_into().ok()?,
-                }
-            }
-        };
+    let mut placed = Placed {
+        tree,
+        columns,
+        nodes: vec![QuickNode::default()],
+        deepest: 0,
+    };
+    // Two levels at a time, level by level, so that a walk meets few cache
+    // lines: a pair of siblings, and right behind it their children.
+    let mut open: VecDeque<Pair> = placed.node(0, 0, 0)?.into_iter().collect();
+    while let Some(pair) = open.pop_front() {
+        for child in placed.pair(pair)?.into_iter().flatten() {
+            open.extend(placed.pair(child)?.into_iter().flatten());
+        }
     }
-    Some((nodes, deepest))
+    Some((placed.nodes, placed.deepest))
+}
+
+/// The children of a node that has its place, without places of their own.
+#[derive(Clone, Copy)]
+struct Pair {
+    parent: usize,
+    left: u32,
+    right: u32,
+    depth: u32,
+}
+
+/// The nodes of a tree that have their places.
+struct Placed<'a> {
+    tree: &'a Tree,
+    columns: &'a mut Columns,
+    nodes: Vec<QuickNode>,
+    deepest: u32,
+}
+
+impl Placed<'_> {
+    /// Places siblings at the end, and answers their children.
+    fn pair(&mut self, pair: Pair) -> Option<[Option<Pair>; 2]> {
+        let left = self.nodes.len();
+        self.nodes.extend([QuickNode::default(); 2]);
+        self.nodes[pair.parent].child = (left - pair.parent).try_into().ok()?;
+        Some([
+            self.node(pair.left, left, pair.depth)?,
+            self.node(pair.right, left + 1, pair.depth)?,
+        ])
+    }
+
+    /// Fills a node in, and answers its children if it has any.
+    fn node(&mut self, from: u32, to: usize, depth: u32) -> Option<Option<Pair>> {
+        self.deepest = self.deepest.max(depth);
+        let split = match &self.tree.nodes[from as usize] {
+            Node::Leaf(first) => {
+                self.nodes[to] = leaf(self.tree.values[*first as usize]);
+                return Some(None);
+            }
+            Node::Split(split) => split,
+        };
+        self.nodes[to].key = key(split.test)?;
+        self.nodes[to].column = self.columns.of(split).try_into().ok()?;
+        Some(Some(Pair {
+            parent: to,
+            left: split.left,
+            right: split.right,
+            depth: depth + 1,
+        }))
+    }
 }
 
 /// The bits of -0 would be the one number that column 0 is not below.
