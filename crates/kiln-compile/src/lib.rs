@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod array;
 pub mod dlr;
+pub mod exported;
 pub mod framework;
 pub mod front;
 pub mod input_config;

@@ -28,3 +28,11 @@ lock_image pytorch-2.8 'torch==2.8.0' 'torchvision==0.23.0' 'sagemaker-pytorch-t
 lock compiler 'iree-base-compiler==3.13.0' 'onnxruntime==1.23.2' 'numpy<2.3' 'ziglang==0.17.0'
 lock compiler-trees 'ziglang==0.17.0'
 lock exporter-sklearn 'scikit-learn==1.7.2' 'numpy<2.3' 'scipy<1.16' joblib
+lock exporter-pytorch 'torch==2.8.0' 'torchvision==0.23.0' 'onnx==1.19.1' 'onnxscript==0.7.2' 'onnxruntime==1.23.2' 'numpy<2.3'
+lock exporter-coreml 'coremltools==9.0' 'torch==2.8.0' 'torchvision==0.23.0' 'numpy<2.3'
+
+# TensorFlow without code for GPUs is a package of its own, which tf-keras does not know.
+without_gpus=$(mktemp)
+trap 'rm "$without_gpus"' EXIT
+echo 'tensorflow==2.21.0 ; platform_machine != "x86_64"' >"$without_gpus"
+UV_OVERRIDE=$without_gpus lock exporter-tensorflow 'tensorflow-cpu==2.21.0 ; platform_machine == "x86_64"' 'tensorflow' 'tf-keras==2.21.0' 'tf2onnx==1.17.0' 'onnx==1.19.1' 'onnxruntime==1.23.2' 'numpy<2.3'

@@ -15,7 +15,7 @@ macro_rules! environment {
 }
 
 /// All environments: each framework's from old to new, and then Kiln's own tools.
-pub(super) static ALL: [Environment; 9] = [
+pub(super) static ALL: [Environment; 12] = [
     environment!(
         "scikit-learn-1.2",
         10..=11,
@@ -56,6 +56,19 @@ pub(super) static ALL: [Environment; 9] = [
     environment!("compiler-trees", 10..=13, tool(&["ziglang"])),
     // Reads models that scikit-learn has pickled.
     environment!("exporter-sklearn", 10..=13, tool(&["joblib", "sklearn"])),
+    // Read what PyTorch, TensorFlow and Keras have saved.
+    environment!(
+        "exporter-pytorch",
+        10..=13,
+        tool(&["onnx", "onnxruntime", "onnxscript", "torch", "torchvision"])
+    ),
+    environment!(
+        "exporter-tensorflow",
+        10..=13,
+        tool(&["keras", "onnx", "onnxruntime", "tensorflow", "tf2onnx"])
+    ),
+    // Converts what PyTorch has saved for Apple's systems.
+    environment!("exporter-coreml", 10..=13, tool(&["coremltools", "torch"])),
 ];
 
 const fn image(framework: Framework, (major, minor): (u32, u32), name: &'static str) -> Purpose {

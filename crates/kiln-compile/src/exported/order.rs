@@ -1,0 +1,107 @@
+//! What an exporter is told: `order.json`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Export, ExportError};
+use crate::archive::ModelFiles;
+use crate::input_config::{Dimension, Image, Input, Shape};
+
+#[derive(Serialize)]
+struct Order<'a> {
+    format: &'static str,
+    model: &'a Path,
+    inputs: Option<Vec<Described<'a>>>,
+    dtype: Option<&'static str>,
+    signature: Option<&'a str>,
+    outputs: &'a [String],
+    samples: &'a [PathBuf],
+    labels: Option<&'a Path>,
+}
+
+/// An input as the request describes it.
+#[derive(Serialize)]
+struct Described<'a> {
+    name: Option<&'a str>,
+    dtype: Option<&'static str>,
+    /// Its sizes, the first of them where any of several shapes may come.
+    shape: Vec<Value>,
+    /// The same sizes with the channels last, which Keras's models want first.
+    turned: Option<Vec<Value>>,
+    /// All shapes, where there are several.
+    enumerated: Option<&'a [Vec<u64>]>,
+    /// The shape to use where a caller gives none.
+    default_shape: Option<&'a [u64]>,
+    image: Option<Value>,
+}
+
+/// Writes the order into the exporter's folder.
+pub(super) fn write(export: &Export<'_>, folder: &Path) -> Result<(), ExportError> {
+    let text = serde_json::to_vec(&order(export)?)?;
+    std::fs::write(folder.join("order.json"), text)
+        .map_err(ExportError::io("writing the exporter's order"))
+}
+
+fn order<'a>(export: &Export<'a>) -> Result<Order<'a>, ExportError> {
+    let (format, model) = match export.files {
+        ModelFiles::TorchScript(path) => ("torchscript", path),
+        ModelFiles::ExportedProgram(path) => ("exported-program", path),
+        ModelFiles::SavedModel(path) => ("saved-model", path),
+        ModelFiles::FrozenGraph(path) => ("frozen-graph", path),
+        ModelFiles::Keras(path) => ("keras", path),
+        other => return Err(ExportError::Unknown(format!("{other:?}"))),
+    };
+    let turns = matches!(export.files, ModelFiles::Keras(_));
+    let described = |input| described(input, turns);
+    Ok(Order {
+        format,
+        model,
+        inputs: export
+            .inputs
+            .map(|config| config.inputs.iter().map(described).collect()),
+        dtype: export.options.dtype.map(|dtype| dtype.name()),
+        signature: export.options.signature_def_key.as_deref(),
+        outputs: &export.options.output_names,
+        samples: export.samples,
+        labels: export.class_labels,
+    })
+}
+
+fn described(input: &Input, turns: bool) -> Described<'_> {
+    Described {
+        name: input.name.as_deref(),
+        dtype: input.dtype.map(|dtype| dtype.name()),
+        shape: sizes(&input.shape),
+        turned: turns.then(|| sizes(&input.shape.channels_last())),
+        enumerated: match &input.shape {
+            Shape::Enumerated(shapes) => Some(shapes),
+            Shape::One(_) => None,
+        },
+        default_shape: input.default_shape.as_deref(),
+        image: input.image.as_ref().map(pixels),
+    }
+}
+
+fn pixels(image: &Image) -> Value {
+    json!({"bias": image.bias, "scale": image.scale})
+}
+
+fn sizes(shape: &Shape) -> Vec<Value> {
+    match shape {
+        Shape::One(dimensions) => dimensions.iter().map(size).collect(),
+        Shape::Enumerated(shapes) => {
+            let first = shapes.first().into_iter().flatten();
+            first.map(|size| json!(size)).collect()
+        }
+    }
+}
+
+fn size(dimension: &Dimension) -> Value {
+    match dimension {
+        Dimension::Fixed(size) => json!(size),
+        Dimension::Open => Value::Null,
+        Dimension::Range { least, most } => json!([least, most]),
+    }
+}
