@@ -93,7 +93,8 @@ class Odd(nn.Module):
 image = torch.ones(2, 3, 16, 16)
 torch.jit.script(Images().eval()).save("images.pt")
 torch.jit.trace(Images().eval(), image).save("traced.pt")
-torch.jit.trace(Two(), (torch.ones(2, 4), torch.ones(3, dtype=torch.long)), strict=False).save("two.pt")
+both = (torch.ones(2, 4), torch.ones(3, dtype=torch.long))
+torch.jit.trace(Two(), both, strict=False).save("two.pt")
 words = (torch.ones(1, 6, dtype=torch.long), torch.ones(3))
 torch.jit.trace(Words().eval(), words, check_trace=False).save("words.pt")
 torch.jit.script(Decides()).save("decides.pt")
@@ -119,7 +120,7 @@ def port(name, shape, dtype="float32") -> dict:
     ("form", "name", "inputs", "expected"),
     [
         ("torchscript", "traced.pt", None, [port("x", [2, 3, 16, 16])]),
-        ("torchscript", "images.pt", [given("input0", [1, 3, 16, 16])], [port("input0", [1, 3, 16, 16])]),
+        ("torchscript", "images.pt", [given("in", [1, 3, 9, 9])], [port("in", [1, 3, 9, 9])]),
         ("torchscript", "images.pt", [given(None, [None, 3, 8, 8])], [port("x", [None, 3, 8, 8])]),
         (
             "torchscript",
@@ -129,7 +130,12 @@ def port(name, shape, dtype="float32") -> dict:
         ),
         ("torchscript", "words.pt", None, [port("words", [1, 6], "int64"), port("unused", [3])]),
         ("exported-program", "images.pt2", None, [port("x", [[1, 16], 3, 16, 16])]),
-        ("exported-program", "images.pt2", [given("image", [4, 3, 16, 16])], [port("image", [4, 3, 16, 16])]),
+        (
+            "exported-program",
+            "images.pt2",
+            [given("image", [4, 3, 16, 16])],
+            [port("image", [4, 3, 16, 16])],
+        ),
     ],
 )
 def test_what_pytorch_saved_is_exported(form, name, inputs, expected, pytorch_models, tmp_path):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import coremltools as ct
 import numpy as np
-import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -122,7 +122,10 @@ def keras_model(order: Order) -> Network:
     outputs = list(getattr(model, "output_names", None) or [])
     if len(outputs) != len(model.outputs):
         outputs = [f"output{place}" for place in range(len(model.outputs))]
-    outputs = [name if outputs.count(name) == 1 else f"{name}_{at}" for at, name in enumerate(outputs)]
+    outputs = [
+        name if outputs.count(name) == 1 else f"{name}_{place}"
+        for place, name in enumerate(outputs)
+    ]
 
     def call(*tensors):
         return model(tensors[0] if len(tensors) == 1 else list(tensors), training=False)
