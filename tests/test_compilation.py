@@ -1,0 +1,168 @@
+"""Models of many frameworks, compiled through the API, and what comes out at work: the
+artifact answers as the framework has answered.
+"""
+
+import hashlib
+import io
+import json
+import subprocess
+import tarfile
+from pathlib import Path
+
+import numpy
+import pytest
+
+from harness import models
+from harness.frameworks import CREATION, XGBOOST, framework
+from harness.jobs import completed, fresh_name, s3_channel
+from harness.models import ModelCompilations
+from harness.server import kiln_binary
+
+CRATES = Path(__file__).parent.parent / "crates"
+GRAPHS = CRATES / "kiln-graph/tests/data"
+TREES = CRATES / "kiln-compile/tests/data"
+# The first network that a machine compiles makes environments and a loader.
+PATIENCE = 380
+
+
+@pytest.fixture(scope="module")
+def compilations(jobs) -> ModelCompilations:
+    """Compilations on the shared server."""
+    return ModelCompilations(jobs)
+
+
+def recorded(folder: Path) -> tuple[dict, dict]:
+    """The inputs and answers that a framework has given, by their names."""
+    head, _, elements = (folder / "answers.bin").read_bytes().partition(b"\n")
+    found = {"inputs": {}, "outputs": {}}
+    listed = json.loads(head)
+    for kind, arrays in found.items():
+        for name, dtype, shape in listed[kind]:
+            size = int(numpy.prod(shape)) * numpy.dtype(dtype).itemsize
+            arrays[name] = numpy.frombuffer(elements[:size], dtype).reshape(shape)
+            elements = elements[size:]
+    return found["inputs"], found["outputs"]
+
+
+def compiled(compilations, framework: str, files: dict[str, bytes], **inputs) -> dict:
+    """Compiles a model for this machine; the job that has ended well."""
+    uri = compilations.jobs.put(f"models/{fresh_name()}.tar.gz", models.archive(files))
+    return compile_uri(compilations, framework, uri, **inputs)
+
+
+def compile_uri(compilations, framework: str, uri: str, **inputs) -> dict:
+    """The same, of an archive that is there."""
+    name = fresh_name("compiled")
+    compilations.create(
+        name,
+        InputConfig={"S3Uri": uri, "Framework": framework, **inputs},
+        OutputConfig={
+            "S3OutputLocation": f"s3://{compilations.bucket}/out/{name}",
+            "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"},
+        },
+        StoppingCondition={"MaxRuntimeInSeconds": 900},
+    )
+    job = compilations.wait(name, within=PATIENCE)
+    said = "\n".join(compilations.lines(name))
+    assert job["CompilationJobStatus"] == "COMPLETED", f"{job['FailureReason']}\n{said}"
+    return job
+
+
+def artifact(compilations, job: dict, place: Path) -> tuple[Path, dict]:
+    """The artifact as a file, and its report."""
+    uri = job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert uri.endswith("/model-LINUX_X86_64.tar.gz")
+    data = compilations.jobs.object(uri)
+    assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(data).hexdigest()
+    path = place / "model.tar.gz"
+    path.write_bytes(data)
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        report = json.load(tar.extractfile("kiln-report.json"))
+    assert report["verification"]["verdict"] == "verified"
+    return path, report
+
+
+def predict(path: Path, inputs: dict, place: Path) -> list:
+    """What `kiln predict` answers, output by output."""
+    given = []
+    for number, (name, value) in enumerate(inputs.items()):
+        numpy.save(place / f"{number}.npy", value)
+        given += ["--input", f"{name}={place / f'{number}.npy'}"]
+    command = [kiln_binary(), "predict", path, *given, "--json"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    answers = json.loads(said).values()
+    return [
+        numpy.array(answer["values"], dtype=float).reshape(answer["shape"]) for answer in answers
+    ]
+
+
+def test_trees_answer_as_xgboost_does(compilations, tmp_path):
+    model = (TREES / "xgboost-3.2.0/logistic.ubj").read_bytes()
+    job = compiled(compilations, "XGBOOST", {"model.ubj": model})
+    assert job["CompilationStartTime"] <= job["CompilationEndTime"]
+    assert "data" in job["DerivedInformation"]["DerivedDataInputConfig"]
+    path, report = artifact(compilations, job, tmp_path)
+    answers = json.loads((TREES / "xgboost-3.2.0/logistic.answers.json").read_text())
+    rows = numpy.array(answers["rows"], dtype=numpy.float32)
+    found = predict(path, {"data": rows}, tmp_path)[0]
+    expected = numpy.array(answers["predictions"], dtype=float).reshape(found.shape)
+    numpy.testing.assert_allclose(found, expected, atol=1e-6)
+    assert [stage["stage"] for stage in report["stages"]] == ["open", "read", "build", "verify"]
+
+
+def network(kind: str, folder: Path, inputs: dict) -> tuple[str, dict[str, bytes], dict]:
+    """The framework of a recorded model, its files, and what the request says of it."""
+    files = {file.name: file.read_bytes() for file in folder.iterdir() if file.stem != "answers"}
+    shapes = {name: list(value.shape) for name, value in inputs.items()}
+    config = {"DataInputConfig": json.dumps(shapes)} if kind == "mxnet" else {}
+    return kind.upper(), files, config
+
+
+NETWORKS = ["tflite/images", "tflite/quantised_int8", "darknet/classifier", "mxnet/network"]
+
+
+@pytest.mark.parametrize("which", NETWORKS)
+def test_networks_answer_as_their_frameworks_do(compilations, tmp_path, which):
+    folder = GRAPHS / which
+    inputs, expected = recorded(folder)
+    framework, files, config = network(folder.parent.name, folder, inputs)
+    job = compiled(compilations, framework, files, **config)
+    path, report = artifact(compilations, job, tmp_path)
+    assert report["verification"]["reference"].startswith("ONNX Runtime")
+    found = predict(path, inputs, tmp_path)
+    close = 2 if "quantised" in which else 1e-4
+    for answer, wanted in zip(found, expected.values(), strict=True):
+        numpy.testing.assert_allclose(answer, wanted.astype(float), atol=close)
+
+
+def test_samples_of_the_archive_are_tried_too(compilations, tmp_path):
+    sample = io.BytesIO()
+    numpy.savez(sample, image=numpy.linspace(-1, 1, 768, dtype="f4").reshape(1, 3, 16, 16))
+    files = {
+        "net.onnx": (TREES / "onnx/convolutions.onnx").read_bytes(),
+        "samples/one.npz": sample.getvalue(),
+    }
+    config = "{'image': [1, 3, 16, 16]}"
+    job = compiled(compilations, "ONNX", files, DataInputConfig=config)
+    assert json.loads(job["DerivedInformation"]["DerivedDataInputConfig"]) == {
+        "image": [1, 3, 16, 16]
+    }
+    path, report = artifact(compilations, job, tmp_path)
+    assert (report["verification"]["samples"], report["verification"]["generated"]) == (1, 3)
+    bench = [kiln_binary(), "bench", path, "--seconds", "0.2", "--json"]
+    said = json.loads(subprocess.run(bench, check=True, capture_output=True).stdout)
+    assert said["now"]["least"] <= said["now"]["median"] <= said["now"]["p90"]
+
+
+def test_what_a_training_job_stores_can_be_compiled(jobs, compilations, tmp_path):
+    """The built-in algorithm stores its booster as a pickle."""
+    rows = numpy.random.default_rng(7).normal(size=(200, 3))
+    lines = [f"{int(a + b > c)},{a},{b},{c}\n" for a, b, c in rows]
+    uri = jobs.put(f"compiled/{fresh_name('data')}/part", "".join(lines))
+    channel = s3_channel("train", uri.rsplit("/", 1)[0] + "/", ContentType="text/csv")
+    hyperparameters = {"objective": "binary:logistic", "num_round": "8", "max_depth": "3"}
+    trained = framework(jobs, XGBOOST, hyperparameters, InputDataConfig=[channel])
+    model = completed(jobs.wait(trained, CREATION))["ModelArtifacts"]["S3ModelArtifacts"]
+    job = compile_uri(compilations, "XGBOOST", model, FrameworkVersion="1.3.3")
+    _, report = artifact(compilations, job, tmp_path)
+    assert report["verification"]["reference"].endswith("and XGBoost itself")
