@@ -100,7 +100,9 @@ fn agree(name: &str, ensemble: &Ensemble, rows: &[Vec<f32>], output: &Tensor) {
 
 /// Builds and runs some models for a target on this machine or its emulator.
 fn runs(arch: Arch) {
-    let Some(toolchain) = tools::toolchain() else { return };
+    let Some(toolchain) = tools::toolchain() else {
+        return;
+    };
     let platform = platform(Os::Linux, arch);
     let emulator = Emulator::of(&platform);
     if emulator.is_none() && !platform.is_native() {
@@ -157,7 +159,9 @@ fn built_for_arm_eabi() {
 
 #[test]
 fn built_for_every_other_system() {
-    let Some(toolchain) = tools::toolchain() else { return };
+    let Some(toolchain) = tools::toolchain() else {
+        return;
+    };
     let systems = [
         (Os::Android, Arch::Arm64),
         (Os::Android, Arch::ArmEabi),

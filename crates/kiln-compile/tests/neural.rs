@@ -124,7 +124,9 @@ fn answer(parts: &Path, folder: &Path, input: &[f32]) -> Result<(Vec<f32>, Durat
 
 #[test]
 fn the_fastest_preset_that_answers_rightly_is_kept() {
-    let Some(packages) = tools::packages() else { return };
+    let Some(packages) = tools::packages() else {
+        return;
+    };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let parts = parts(&packages, &host());
@@ -160,7 +162,9 @@ fn the_fastest_preset_that_answers_rightly_is_kept() {
 
 #[test]
 fn numbers_of_64_bits_are_taken_as_they_are() {
-    let Some(packages) = tools::packages() else { return };
+    let Some(packages) = tools::packages() else {
+        return;
+    };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let parts = parts(&packages, &host());
@@ -203,7 +207,9 @@ fn numbers_of_64_bits_are_taken_as_they_are() {
 
 #[test]
 fn operators_that_the_compiler_lacks_are_named() {
-    let Some(packages) = tools::packages() else { return };
+    let Some(packages) = tools::packages() else {
+        return;
+    };
     let home = tempfile::tempdir().unwrap();
     let scratch = tempfile::tempdir().unwrap();
     let engine = Iree::open(&packages.join(LIBRARY), host(), home.path()).unwrap();
@@ -228,7 +234,9 @@ fn operators_that_the_compiler_lacks_are_named() {
 
 #[test]
 fn every_kind_of_device_gets_a_module() {
-    let Some(packages) = tools::packages() else { return };
+    let Some(packages) = tools::packages() else {
+        return;
+    };
     let platform = |os, arch| {
         Device::Cpu(Platform {
             os,

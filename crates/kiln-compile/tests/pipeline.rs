@@ -89,7 +89,9 @@ fn order(framework: &str) -> Order {
 
 #[test]
 fn trees_become_an_artifact_that_is_verified_and_answers() {
-    let Some(tools) = tools::environment() else { return };
+    let Some(tools) = tools::environment() else {
+        return;
+    };
     let model = data("xgboost-3.2.0/logistic.ubj");
     let files = [("xgboost.model", model.as_path())];
     let outcome = compile(&tools, &order("XGBOOST"), Kind::Trees, &files);
@@ -119,7 +121,9 @@ fn trees_become_an_artifact_that_is_verified_and_answers() {
 
 #[test]
 fn what_is_no_model_is_refused_in_the_owners_words() {
-    let Some(tools) = tools::environment() else { return };
+    let Some(tools) = tools::environment() else {
+        return;
+    };
     let text = data("make.py");
     let files = [("xgboost.model", text.as_path())];
     let outcome = compile(&tools, &order("XGBOOST"), Kind::Trees, &files);
@@ -131,7 +135,9 @@ fn what_is_no_model_is_refused_in_the_owners_words() {
 
 #[test]
 fn a_network_becomes_an_artifact_that_answers_as_onnx_runtime_does() {
-    let Some(tools) = tools::environment() else { return };
+    let Some(tools) = tools::environment() else {
+        return;
+    };
     let order = Order {
         data_input_config: Some("{'image': [1, 3, 16, 16]}".to_owned()),
         ..order("ONNX")

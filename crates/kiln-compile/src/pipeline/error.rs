@@ -5,6 +5,7 @@ use std::io;
 use super::verification::VerificationError;
 use crate::archive::ArchiveError;
 use crate::dlr::DlrError;
+use crate::exported::ExportError;
 use crate::front::RequestError;
 use crate::input_config::FitError;
 use crate::neural::NeuralError;
@@ -22,6 +23,9 @@ pub enum CompileError {
     /// What was said of the inputs is not the model's.
     #[error(transparent)]
     Fit(#[from] FitError),
+    /// Its framework's exporter has not made of it what can be read.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// The model, or what was said of it, cannot be compiled as it is.
     #[error("ClientError: InputConfiguration: {0}")]
     Input(String),

@@ -5,6 +5,7 @@
 //! ```
 
 mod comparison;
+mod core_ml;
 mod course;
 mod error;
 mod forest;

@@ -7,7 +7,7 @@ use super::error::CompileError;
 use super::package::package;
 use super::report::{Port, REPORT, Report};
 use super::workshop::{Compiled, Workshop};
-use super::{forest, network, source, trees};
+use super::{core_ml, forest, network, source, trees};
 use crate::archive::{Limits, ModelFiles, Unpacked, unpack};
 use crate::dlr::{DlrError, Metadata, TensorInfo, write_manifest};
 use crate::front::{Checked, check};
@@ -66,15 +66,13 @@ fn build(
             trees::compile(course, workshop, (&order.target, build), forest, folder)
         }
         Plan::Build(build) => {
-            let inputs = order.inputs.as_ref();
             let source = course.stage("read", |course| {
-                source::read(course, workshop, files, inputs)
+                source::read(course, workshop, files, (order, unpacked))
             })?;
             network::compile(course, workshop, (order, build), (source, unpacked), folder)
         }
-        Plan::CoreMl => Err(CompileError::Build {
-            target: order.target.name.clone(),
-            reason: "Core ML's converter is not there yet".to_owned(),
+        Plan::CoreMl => course.stage("build", |course| {
+            core_ml::compile(course, workshop, (order, unpacked), files, folder)
         }),
     }
 }

@@ -12,7 +12,9 @@ use super::course::Course;
 use super::error::CompileError;
 use super::verification::{Case, Yardstick};
 use super::workshop::Workshop;
-use crate::archive::ModelFiles;
+use crate::archive::{ModelFiles, Unpacked, samples};
+use crate::exported::{self, Answered, Export};
+use crate::front::Checked;
 use crate::input_config::InputConfig;
 
 /// A network, and its reference.
@@ -38,8 +40,9 @@ pub(super) fn read(
     course: &mut Course<'_>,
     workshop: &Workshop<'_>,
     files: &ModelFiles,
-    inputs: Option<&InputConfig>,
+    (order, unpacked): (&Checked, &Unpacked),
 ) -> Result<Source, CompileError> {
+    let inputs = order.inputs.as_ref();
     let source = match files {
         ModelFiles::Onnx(path) => Source {
             model: onnx::open(path).map_err(|error| broken(path, &error))?,
@@ -68,7 +71,7 @@ pub(super) fn read(
             let read = mxnet::read(&text, weights.into(), &sizes);
             translated(workshop, read.map_err(|error| broken(symbol, &error))?)?
         }
-        other => unreachable!("no network's files: {other:?}"),
+        _ => framework(course, workshop, files, (order, unpacked))?,
     };
     let graph = &source.model.graph;
     course.say(&format!(
@@ -78,6 +81,45 @@ pub(super) fn read(
         graph.outputs.len()
     ));
     Ok(source)
+}
+
+/// A network that only its framework reads, and whose answers that has given.
+fn framework(
+    course: &mut Course<'_>,
+    workshop: &Workshop<'_>,
+    files: &ModelFiles,
+    (order, unpacked): (&Checked, &Unpacked),
+) -> Result<Source, CompileError> {
+    let environment = exported::environment_of(files).unwrap_or_default();
+    let export = Export {
+        environment: workshop.tools.environment(environment)?,
+        files,
+        inputs: order.inputs.as_ref(),
+        options: &order.options,
+        samples: &samples(unpacked),
+        class_labels: None,
+        scratch: workshop.scratch,
+    };
+    let exported = exported::run(&export, &mut |line| course.say(line))?;
+    for remark in exported.remarks {
+        course.remark(remark);
+    }
+    let case = |answered: Answered| Case {
+        inputs: answered.inputs,
+        expected: answered.outputs,
+        is_sample: answered.is_sample,
+    };
+    Ok(Source {
+        model: onnx::open(&exported.model).map_err(|error| broken(&exported.model, &error))?,
+        reference: Reference::Framework {
+            yardstick: Yardstick {
+                reference: exported.reference,
+                tolerance: Tolerance::NETWORK,
+            },
+            cases: exported.cases.into_iter().map(case).collect(),
+        },
+        tolerance: Tolerance::NETWORK,
+    })
 }
 
 /// The sizes of a network's only input, if they are given.
