@@ -82,18 +82,18 @@ def artifact(compilations, job: dict, place: Path) -> tuple[Path, dict]:
     return path, report
 
 
-def predict(path: Path, inputs: dict, place: Path) -> list:
-    """What `kiln predict` answers, output by output."""
+def predict(path: Path, inputs: dict, place: Path) -> dict:
+    """What `kiln predict` answers, by the outputs' names."""
     given = []
     for number, (name, value) in enumerate(inputs.items()):
         numpy.save(place / f"{number}.npy", value)
         given += ["--input", f"{name}={place / f'{number}.npy'}"]
     command = [kiln_binary(), "predict", path, *given, "--json"]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    answers = json.loads(said).values()
-    return [
-        numpy.array(answer["values"], dtype=float).reshape(answer["shape"]) for answer in answers
-    ]
+    return {
+        name: numpy.array(answer["values"], dtype=float).reshape(answer["shape"])
+        for name, answer in json.loads(said).items()
+    }
 
 
 def test_trees_answer_as_xgboost_does(compilations, tmp_path):
@@ -104,7 +104,7 @@ def test_trees_answer_as_xgboost_does(compilations, tmp_path):
     path, report = artifact(compilations, job, tmp_path)
     answers = json.loads((TREES / "xgboost-3.2.0/logistic.answers.json").read_text())
     rows = numpy.array(answers["rows"], dtype=numpy.float32)
-    found = predict(path, {"data": rows}, tmp_path)[0]
+    found = predict(path, {"data": rows}, tmp_path)["output"]
     expected = numpy.array(answers["predictions"], dtype=float).reshape(found.shape)
     numpy.testing.assert_allclose(found, expected, atol=1e-6)
     assert [stage["stage"] for stage in report["stages"]] == ["open", "read", "build", "verify"]
@@ -118,7 +118,7 @@ def network(kind: str, folder: Path, inputs: dict) -> tuple[str, dict[str, bytes
     return kind.upper(), files, config
 
 
-NETWORKS = ["tflite/images", "tflite/quantised_int8", "darknet/classifier", "mxnet/network"]
+NETWORKS = ["tflite/dense", "tflite/quantised_int8", "darknet/classifier", "mxnet/network"]
 
 
 @pytest.mark.parametrize("which", NETWORKS)
@@ -131,8 +131,9 @@ def test_networks_answer_as_their_frameworks_do(compilations, tmp_path, which):
     assert report["verification"]["reference"].startswith("ONNX Runtime")
     found = predict(path, inputs, tmp_path)
     close = 2 if "quantised" in which else 1e-4
-    for answer, wanted in zip(found, expected.values(), strict=True):
-        numpy.testing.assert_allclose(answer, wanted.astype(float), atol=close)
+    assert set(found) == set(expected)
+    for name, wanted in expected.items():
+        numpy.testing.assert_allclose(found[name], wanted.astype(float), atol=close, err_msg=name)
 
 
 def test_samples_of_the_archive_are_tried_too(compilations, tmp_path):
@@ -155,7 +156,6 @@ def test_samples_of_the_archive_are_tried_too(compilations, tmp_path):
 
 
 def test_what_a_training_job_stores_can_be_compiled(jobs, compilations, tmp_path):
-    """The built-in algorithm stores its booster as a pickle."""
     rows = numpy.random.default_rng(7).normal(size=(200, 3))
     lines = [f"{int(a + b > c)},{a},{b},{c}\n" for a, b, c in rows]
     uri = jobs.put(f"compiled/{fresh_name('data')}/part", "".join(lines))
@@ -165,4 +165,4 @@ def test_what_a_training_job_stores_can_be_compiled(jobs, compilations, tmp_path
     model = completed(jobs.wait(trained, CREATION))["ModelArtifacts"]["S3ModelArtifacts"]
     job = compile_uri(compilations, "XGBOOST", model, FrameworkVersion="1.3.3")
     _, report = artifact(compilations, job, tmp_path)
-    assert report["verification"]["reference"].endswith("and XGBoost itself")
+    assert report["verification"]["largest_error"] <= 1e-6

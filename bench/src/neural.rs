@@ -13,7 +13,7 @@ use kiln_compile::dlr::{Client, Tensor};
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
 use kiln_compile::neural::import::{ENTRY, import};
 use kiln_compile::neural::{
-    self, Built, Device, Engine, Iree, Network, Signature, Trials, Verdict,
+    self, Built, Device, Engine, Iree, Network, Signature, Traits, Trials, Verdict,
 };
 use kiln_compile::parts::{self, Kind, Toolchain};
 use kiln_compile::target::{Arch, Os, Platform};
@@ -175,7 +175,7 @@ impl<'a> Task<'a> {
         let network = Network {
             mlir: Mlir::Bytes(&program),
             signature: &signature(&model),
-            convolutions: model.graph.nodes.iter().any(|node| node.operator == "Conv"),
+            traits: Traits::of(&model),
         };
         let mut judge = |folder: &Path| match self.time(folder, parts) {
             Ok(run) => Verdict::Holds(run),

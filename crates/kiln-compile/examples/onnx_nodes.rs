@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
 use kiln_compile::neural::import::{ENTRY, import};
-use kiln_compile::neural::{Device, Engine as _, Iree, MODULE, Network, Signature, Trials};
+use kiln_compile::neural::{Device, Engine as _, Iree, MODULE, Network, Signature, Traits, Trials};
 use kiln_compile::target::{Arch, Os, Platform};
 use kiln_graph::clean::{Sizes, clean};
 
@@ -51,12 +51,11 @@ fn compile(engine: &Iree, path: &Path, scratch: &Path) -> Result<PathBuf, Box<dy
     let mut file = BufWriter::new(File::create(&program)?);
     import(&model)?.write_bytecode(&mut file)?;
     file.flush()?;
-    let mut nodes = model.graph.nodes.iter();
     let network = Network {
         mlir: Mlir::File(&program),
         // For a loader, which these modules have none of.
         signature: &Signature::new(ENTRY, Vec::new(), Vec::new()),
-        convolutions: nodes.any(|node| node.operator.contains("Conv")),
+        traits: Traits::of(&model),
     };
     let mut trials = Trials {
         scratch,

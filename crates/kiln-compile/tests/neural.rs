@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kiln_compile::dlr::{Client, DlrError, Tensor, TensorInfo};
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
 use kiln_compile::neural::{
-    self, Built, Device, Engine, Iree, Network, NeuralError, Signature, Trials, Verdict,
+    self, Built, Device, Engine, Iree, Network, NeuralError, Signature, Traits, Trials, Verdict,
 };
 use kiln_compile::parts::{self, Kind, Toolchain};
 use kiln_compile::target::{Arch, Os, Platform};
@@ -84,7 +84,10 @@ fn build(engine: &Iree, mlir: &str, trials: &mut Trials<'_>) -> Result<Built, Ne
     let network = Network {
         mlir: Mlir::Bytes(mlir.as_bytes()),
         signature: &signature,
-        convolutions: true,
+        traits: Traits {
+            convolutions: true,
+            doubles: false,
+        },
     };
     engine.build(&network, trials)
 }
@@ -182,7 +185,10 @@ fn numbers_of_64_bits_are_taken_as_they_are() {
     let network = Network {
         mlir: Mlir::Bytes(DOUBLE.as_bytes()),
         signature: &signature,
-        convolutions: false,
+        traits: Traits {
+            convolutions: false,
+            doubles: true,
+        },
     };
     let mut trials = Trials {
         scratch: scratch.path(),

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use kiln_compile::dlr::{Emulator, Runner, Tensor};
 use kiln_compile::neural::compiler::{LIBRARY, Mlir};
-use kiln_compile::neural::{self, Device, Engine, Iree, Network, Signature, Trials};
+use kiln_compile::neural::{self, Device, Engine, Iree, Network, Signature, Traits, Trials};
 use kiln_compile::parts::{self, Kind, Toolchain};
 use kiln_compile::target::{Arch, Os, Platform};
 
@@ -63,7 +63,7 @@ fn run(packages: &Path, platform: &Platform, emulator: Emulator) -> Vec<f32> {
     let network = Network {
         mlir: Mlir::Bytes(SOFTMAX.as_bytes()),
         signature: &signature,
-        convolutions: false,
+        traits: Traits::default(),
     };
     let mut trials = Trials {
         scratch: scratch.path(),

@@ -26,10 +26,6 @@ const ARM32_UNIT: &str = "+vfp4d16";
 /// 32-bit ARM processors that lack it.
 const ARM32_WITHOUT: [&str; 4] = ["cortex-a8", "cortex-a9", "arm1176jzf-s", "arm1176jz-s"];
 
-/// Without it, numbers of 64 bits are taken for those of 32, also where the network is
-/// given them.
-const DOUBLES: &str = "--iree-input-demote-f64-to-f32=false";
-
 /// Where the numeric work of a network is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
@@ -101,7 +97,6 @@ fn processor(platform: &Platform, folder: &Path) -> Result<Approach, NeuralError
     let mut flags = vec![
         "--iree-hal-target-device=local".to_owned(),
         "--iree-hal-local-target-device-backends=llvm-cpu".to_owned(),
-        DOUBLES.to_owned(),
         format!("--iree-llvmcpu-target-triple={}", platform.llvm_triple()),
         format!("--iree-llvmcpu-target-cpu={}", cpu(platform)),
     ];
@@ -179,7 +174,6 @@ fn cuda(architecture: &str) -> Result<Approach, NeuralError> {
         flags: vec![
             "--iree-hal-target-device=cuda".to_owned(),
             format!("--iree-cuda-target=sm_{built}"),
-            DOUBLES.to_owned(),
         ],
         remarks,
     })

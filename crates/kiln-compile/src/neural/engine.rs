@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use kiln_graph::model::{Element, Model, Type};
+
 use super::compiler::Mlir;
 use super::{NeuralError, Signature};
 
@@ -14,8 +16,38 @@ pub struct Network<'a> {
     pub mlir: Mlir<'a>,
     /// Its inputs and outputs.
     pub signature: &'a Signature,
-    /// Whether it has convolutions, which most ways to build differ in.
+    /// What matters for how it is built.
+    pub traits: Traits,
+}
+
+/// What of a network matters for how it is built.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traits {
+    /// It has convolutions, which most ways to build differ in.
     pub convolutions: bool,
+    /// It computes with numbers of 64 bits.
+    pub doubles: bool,
+}
+
+impl Traits {
+    /// Those of a network whose types are all known.
+    #[must_use]
+    pub fn of(model: &Model) -> Self {
+        let graph = &model.graph;
+        let mut nodes = graph.nodes.iter();
+        let values = graph.inputs.iter().chain(&graph.outputs);
+        let mut types = graph
+            .types
+            .values()
+            .chain(values.filter_map(|value| value.ty.as_ref()));
+        let is_double = |ty: &Type| ty.as_tensor().is_some_and(|ty| ty.element == Element::F64);
+        let mut constants = graph.initializers.values();
+        Self {
+            convolutions: nodes.any(|node| node.operator.contains("Conv")),
+            doubles: types.any(is_double)
+                || constants.any(|constant| constant.element() == Element::F64),
+        }
+    }
 }
 
 /// What came of a candidate.

@@ -22,6 +22,11 @@ const ALWAYS: [&str; 3] = [
     "--iree-llvmcpu-debug-symbols=false",
 ];
 
+/// Without it, numbers of 64 bits are taken for those of 32, also where the network is
+/// given them. With it, those that the compiler itself comes up with stay, and not all of
+/// its code can be built with them.
+const DOUBLES: &str = "--iree-input-demote-f64-to-f32=false";
+
 /// IREE's compiler as an engine.
 pub struct Iree {
     compiler: Compiler,
@@ -61,6 +66,9 @@ impl Iree {
         let mut flags = self.approach.flags.clone();
         flags.extend(preset.flags());
         flags.extend(ALWAYS.map(str::to_owned));
+        if network.traits.doubles {
+            flags.push(DOUBLES.to_owned());
+        }
         let said = self
             .compiler
             .compile(&flags, network.mlir, &folder.join(MODULE))?;
@@ -78,10 +86,10 @@ impl Engine for Iree {
         let mut tried: Vec<Trial> = Vec::new();
         let mut best: Option<Candidate> = None;
         let mut failure = None;
-        for preset in Preset::for_network(&self.device, network.convolutions) {
+        for preset in Preset::for_network(&self.device, network.traits.convolutions) {
             let needed = best.is_none();
-            let wanted =
-                !preset.is_last_resort(network.convolutions) && worth_another(trials, tried.last());
+            let wanted = !preset.is_last_resort(network.traits.convolutions)
+                && worth_another(trials, tried.last());
             if !needed && !wanted {
                 break;
             }

@@ -14,7 +14,7 @@ mod presets;
 mod signature;
 
 pub use device::{Device, GpuKind};
-pub use engine::{Built, Engine, Judge, Network, Trial, Trials, Verdict};
+pub use engine::{Built, Engine, Judge, Network, Traits, Trial, Trials, Verdict};
 pub use error::NeuralError;
 pub use iree::{Iree, MODULE};
 pub use presets::Preset;

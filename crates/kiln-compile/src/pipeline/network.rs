@@ -24,7 +24,7 @@ use crate::dlr::{Emulator, Runner};
 use crate::front::Checked;
 use crate::neural::compiler::Mlir;
 use crate::neural::import::import;
-use crate::neural::{Device, Engine, GpuKind, Iree, Network, Signature, Trials, Verdict};
+use crate::neural::{Device, Engine, GpuKind, Iree, Network, Signature, Traits, Trials, Verdict};
 use crate::parts::loader_name;
 use crate::target::{Accelerator, Build};
 
@@ -154,11 +154,7 @@ impl Site<'_> {
         let network = Network {
             mlir: Mlir::File(&program),
             signature: self.signature,
-            convolutions: plain
-                .graph
-                .nodes
-                .iter()
-                .any(|node| node.operator.contains("Conv")),
+            traits: Traits::of(plain),
         };
         let mut judge = |folder: &Path| self.judge(folder);
         let mut trials = Trials {
