@@ -86,6 +86,14 @@ impl Shape {
         }
     }
 
+    /// The shape of an image in the order of batch, channels, height and width,
+    /// from that of batch, height, width and channels.
+    #[must_use]
+    pub fn channels_first(&self) -> Self {
+        // Twice the other way round is a full turn of the three.
+        self.channels_last().channels_last()
+    }
+
     /// The shape of an image in the order of batch, height, width and channels,
     /// from that of batch, channels, height and width. Shapes with another
     /// number of dimensions are no images, and stay.

@@ -268,6 +268,7 @@ fn mistakes_are_told_with_their_place() {
 fn images_are_turned_to_channels_last() {
     let shape = Shape::One(fixed(&[1, 3, 224, 200]));
     assert_eq!(shape.channels_last(), Shape::One(fixed(&[1, 224, 200, 3])));
+    assert_eq!(shape.channels_last().channels_first(), shape);
     let no_image = Shape::One(fixed(&[1, 10]));
     assert_eq!(no_image.channels_last(), no_image);
     let several = Shape::Enumerated(vec![vec![1, 3, 8, 9]]);

@@ -56,9 +56,15 @@ fn input(value: &Value) -> Input {
     )
 }
 
-/// The model's inputs as a `DataInputConfig`, if every size is known.
-pub(super) fn derived(model: &Model) -> Option<String> {
-    let inputs: Vec<Input> = model.graph.inputs.iter().map(input).collect();
+/// The model's inputs as a `DataInputConfig` in the layout of the framework's users,
+/// if every size is known.
+pub(super) fn derived(model: &Model, framework: Framework) -> Option<String> {
+    let mut inputs: Vec<Input> = model.graph.inputs.iter().map(input).collect();
+    if framework == Framework::Keras {
+        for input in &mut inputs {
+            input.shape = input.shape.channels_first();
+        }
+    }
     let known = inputs.iter().all(|input| input.shape.fixed().is_some());
     known.then(|| InputConfig { inputs }.render())
 }

@@ -58,7 +58,7 @@ pub(super) fn compile(
     let signature = signature(&plain)?;
     course.report.inputs = ports(&signature.inputs);
     course.report.outputs = ports(&signature.outputs);
-    let derived_data_input_config = derived(&plain);
+    let derived_data_input_config = derived(&plain, order.framework);
     let proof = match reference {
         Reference::Framework { yardstick, cases } => Proof { yardstick, cases },
         Reference::Runtime(file) => course.stage("reference", |course| {

@@ -2,11 +2,31 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tar::{Builder, EntryType, Header};
+
+/// The files of a folder and of those in it, relative to it and in order.
+///
+/// # Errors
+/// When one of the folders cannot be read.
+pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = PathBuf::from(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            let inner = self::files(&entry.path())?.into_iter();
+            files.extend(inner.map(|file| name.join(file)));
+        } else {
+            files.push(name);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
 
 /// Packs the files of a folder, by name.
 ///
@@ -15,10 +35,7 @@ use tar::{Builder, EntryType, Header};
 pub(super) fn package(folder: &Path, archive: &Path) -> io::Result<()> {
     let encoder = GzEncoder::new(BufWriter::new(File::create(archive)?), Compression::fast());
     let mut builder = Builder::new(encoder);
-    let names = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.file_name()));
-    let mut names = names.collect::<io::Result<Vec<_>>>()?;
-    names.sort();
-    for name in names {
+    for name in files(folder)? {
         let mut file = File::open(folder.join(&name))?;
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
@@ -44,6 +61,8 @@ mod tests {
         let folder = place.path().join("model");
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("libdlr.so"), b"library").unwrap();
+        std::fs::create_dir_all(folder.join("net.mlpackage/Data")).unwrap();
+        std::fs::write(folder.join("net.mlpackage/Data/weights"), b"w").unwrap();
         std::fs::write(folder.join("compiled.meta"), b"{}").unwrap();
         let pack = |name: &str| {
             package(&folder, &place.path().join(name)).unwrap();
@@ -63,6 +82,7 @@ mod tests {
         let expected = [
             ("compiled.meta".to_owned(), 0o644),
             ("libdlr.so".to_owned(), 0o755),
+            ("net.mlpackage/Data/weights".to_owned(), 0o644),
         ];
         assert_eq!(entries.collect::<Vec<_>>(), expected);
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::course::Course;
 use super::error::CompileError;
-use super::package::package;
+use super::package::{files, package};
 use super::report::{Port, REPORT, Report};
 use super::workshop::{Compiled, Workshop};
 use super::{core_ml, forest, network, source, trees};
@@ -94,15 +94,10 @@ fn describe(report: &mut Report, order: &Checked, folder: &Path) -> Result<(), C
         sparse_input: false,
     };
     metadata.write(folder).map_err(tool)?;
-    for entry in std::fs::read_dir(folder).map_err(CompileError::io("reading the artifact"))? {
-        let entry = entry.map_err(CompileError::io("reading the artifact"))?;
-        let bytes = entry
-            .metadata()
-            .map_err(CompileError::io("reading the artifact"))?
-            .len();
-        report
-            .files
-            .insert(entry.file_name().to_string_lossy().into_owned(), bytes);
+    let reading = || CompileError::io("reading the artifact");
+    for name in files(folder).map_err(reading())? {
+        let file = std::fs::metadata(folder.join(&name)).map_err(reading())?;
+        report.files.insert(name.display().to_string(), file.len());
     }
     let text = serde_json::to_string_pretty(report)
         .map_err(|error| CompileError::Tool(error.to_string()))?;
