@@ -5,6 +5,7 @@ artifact answers as the framework has answered.
 import hashlib
 import io
 import json
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -153,6 +154,37 @@ def test_samples_of_the_archive_are_tried_too(compilations, tmp_path):
     bench = [kiln_binary(), "bench", path, "--seconds", "0.2", "--json"]
     said = json.loads(subprocess.run(bench, check=True, capture_output=True).stdout)
     assert said["now"]["least"] <= said["now"]["median"] <= said["now"]["p90"]
+
+
+CLIENT = """
+import sys
+from dlr.counter.phone_home import PhoneHome
+PhoneHome.disable_feature()
+import dlr, numpy
+folder, given, answer = sys.argv[1:]
+model = dlr.DLRModel(folder, "cpu")
+assert model.get_input_names() == ["image"], model.get_input_names()
+numpy.save(answer, model.run({"image": numpy.load(given)})[0])
+"""
+
+
+@pytest.mark.skipif("KILN_TEST_TOOLS" not in os.environ, reason="needs KILN_TEST_TOOLS")
+def test_awss_own_client_opens_a_network(compilations, tmp_path):
+    files = {"net.onnx": (TREES / "onnx/convolutions.onnx").read_bytes()}
+    config = '{"image": [2, 3, 16, 16]}'
+    job = compiled(compilations, "ONNX", files, DataInputConfig=config)
+    path, _ = artifact(compilations, job, tmp_path)
+    with tarfile.open(path) as tar:
+        tar.extractall(tmp_path / "model", filter="data")
+    images = numpy.random.default_rng(3).normal(size=(2, 3, 16, 16)).astype("f4")
+    given, answer = tmp_path / "image.npy", tmp_path / "answer.npy"
+    numpy.save(given, images)
+    python = Path(os.environ["KILN_TEST_TOOLS"]) / "bin/python"
+    command = [python, "-c", CLIENT, tmp_path / "model", given, answer]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    found = predict(path, {"image": images}, tmp_path)["classes"]
+    numpy.testing.assert_allclose(numpy.load(answer), found, atol=1e-6)
+    assert found.shape == (2, 5)
 
 
 def test_what_a_training_job_stores_can_be_compiled(jobs, compilations, tmp_path):
