@@ -17,6 +17,7 @@ from harness import models
 from harness.frameworks import CREATION, XGBOOST, framework
 from harness.jobs import completed, fresh_name, s3_channel
 from harness.models import ModelCompilations
+from harness.sdk import Sdk
 from harness.server import kiln_binary
 
 CRATES = Path(__file__).parent.parent / "crates"
@@ -185,6 +186,42 @@ def test_awss_own_client_opens_a_network(compilations, tmp_path):
     found = predict(path, {"image": images}, tmp_path)["classes"]
     numpy.testing.assert_allclose(numpy.load(answer), found, atol=1e-6)
     assert found.shape == (2, 5)
+
+
+COMPILE = """
+import sys
+from sagemaker.model import Model
+
+model_data, output, name = sys.argv[1:]
+model = Model(image_uri="unused", model_data=model_data, role="MyRole")
+model.compile(
+    target_instance_family="rasp4b",
+    input_shape={"data": [1, 5]},
+    output_path=output,
+    role="MyRole",
+    job_name=name,
+    framework="xgboost",
+    framework_version="1.3.3",
+)
+print("compiled:", model.model_data)
+"""
+
+
+@pytest.mark.sdks
+@pytest.mark.timeout(400)
+def test_the_sdk_compiles_for_another_machine(server, compilations, tmp_path):
+    """32-bit ARM, which runs under an emulator where there is one."""
+    files = {"xgboost.model": (TREES / "xgboost-1.7.6/logistic.model").read_bytes()}
+    uri = compilations.jobs.put(f"models/{fresh_name()}.tar.gz", models.archive(files))
+    name, place = fresh_name("sdk"), f"s3://{compilations.bucket}/out/sdk"
+    printed = Sdk(2, server, tmp_path).run(COMPILE, uri, place, name)
+    assert f"compiled: {place}/model-rasp4b.tar.gz" in printed, printed
+    job = compilations.describe(name)
+    with tarfile.open(fileobj=io.BytesIO(compilations.jobs.object(place + "/model-rasp4b.tar.gz"))) as tar:
+        report = json.load(tar.extractfile("kiln-report.json"))
+    assert report["platform"].startswith("armv7a-unknown-linux-gnueabihf")
+    assert report["verification"]["verdict"] in ("verified", "built_not_run")
+    assert job["OutputConfig"]["TargetDevice"] == "rasp4b"
 
 
 def test_what_a_training_job_stores_can_be_compiled(jobs, compilations, tmp_path):
