@@ -14,7 +14,7 @@ import numpy
 import pytest
 
 from harness import models
-from harness.frameworks import CREATION, XGBOOST, framework
+from harness.frameworks import CREATION, PYTORCH, XGBOOST, framework, script_mode
 from harness.jobs import completed, fresh_name, s3_channel
 from harness.models import ModelCompilations
 from harness.sdk import Sdk
@@ -235,3 +235,36 @@ def test_what_a_training_job_stores_can_be_compiled(jobs, compilations, tmp_path
     job = compile_uri(compilations, "XGBOOST", model, FrameworkVersion="1.3.3")
     _, report = artifact(compilations, job, tmp_path)
     assert report["verification"]["largest_error"] <= 1e-6
+
+
+TRACE = """
+import os, torch
+torch.manual_seed(1)
+layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(144, 5)]
+model = torch.nn.Sequential(*layers).eval()
+traced = torch.jit.trace(model, torch.zeros(1, 3, 8, 8))
+torch.jit.save(traced, os.path.join(os.environ["SM_MODEL_DIR"], "model.pt"))
+"""
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(3600)
+def test_a_trained_module_of_pytorch_is_compiled(jobs, compilations, tmp_path):
+    patience = int(os.environ.get("KILN_TORCH_SECONDS", "170"))
+    trained = framework(jobs, PYTORCH, script_mode(jobs, {"trace.py": TRACE}, "trace.py"))
+    model = completed(jobs.wait(trained, within=patience))["ModelArtifacts"]["S3ModelArtifacts"]
+    name = fresh_name("compiled")
+    compilations.create(
+        name,
+        InputConfig={"S3Uri": model, "Framework": "PYTORCH", "FrameworkVersion": "2.0"},
+        OutputConfig={
+            "S3OutputLocation": f"s3://{compilations.bucket}/out/{name}",
+            "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"},
+        },
+    )
+    job = compilations.wait(name, within=patience)
+    assert job["CompilationJobStatus"] == "COMPLETED", job["FailureReason"]
+    _, report = artifact(compilations, job, tmp_path)
+    assert report["verification"]["reference"].startswith("PyTorch 2")
+    derived = json.loads(job["DerivedInformation"]["DerivedDataInputConfig"])
+    assert list(derived.values()) == [[1, 3, 8, 8]]

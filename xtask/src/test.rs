@@ -18,6 +18,10 @@ pub struct Options {
     /// Also run the tests that drive the SageMaker Python SDKs and Airflow, more than a gigabyte
     #[arg(long)]
     sdks: bool,
+    /// Also run the tests of the programs that export models of PyTorch, TensorFlow and for Core
+    /// ML, with environments of several gigabytes
+    #[arg(long)]
+    exporters: bool,
     /// Only the end-to-end tests, with these arguments for pytest
     #[arg(last = true)]
     pytest: Vec<String>,
@@ -66,6 +70,32 @@ const SDKS: [(&str, (&str, &str)); 3] = [
     ),
 ];
 
+/// The environments of the exporters, by the locks that jobs get theirs from, and the
+/// variables that tell the tests where they are.
+const EXPORTERS: [(&str, (&str, &str)); 3] = [
+    (
+        "KILN_EXPORTER_PYTORCH",
+        (
+            "exporter-pytorch-venv",
+            "crates/kiln-agent/environments/locks/exporter-pytorch.lock",
+        ),
+    ),
+    (
+        "KILN_EXPORTER_TENSORFLOW",
+        (
+            "exporter-tensorflow-venv",
+            "crates/kiln-agent/environments/locks/exporter-tensorflow.lock",
+        ),
+    ),
+    (
+        "KILN_EXPORTER_COREML",
+        (
+            "exporter-coreml-venv",
+            "crates/kiln-agent/environments/locks/exporter-coreml.lock",
+        ),
+    ),
+];
+
 /// Runs the tests.
 pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
@@ -91,6 +121,11 @@ pub fn run(options: &Options) -> Result<(), String> {
         .current_dir(&root);
     if options.torch {
         pytest.arg("--torch");
+    }
+    if options.exporters {
+        for (variable, environment) in EXPORTERS {
+            pytest.env(variable, python_environment(&root, environment)?);
+        }
     }
     if options.sdks {
         pytest.arg("--sdks");
