@@ -10,13 +10,7 @@ pub(super) fn resize(site: &Site) -> Facts {
     let Some(dims) = site.dims(0) else {
         return Ok(vec![Fact::of(site.element(0), None)]);
     };
-    let axes = match site.ints("axes") {
-        Some(axes) => axes
-            .iter()
-            .map(|&axis| axis_within(axis, dims.len()))
-            .collect::<Result<Vec<_>, _>>()?,
-        None => (0..dims.len()).collect(),
-    };
+    let axes = site.axes_or_all(dims.len())?;
     let fits = |length: usize| match length == axes.len() {
         true => Ok(()),
         false => Err(Mismatch(format!(

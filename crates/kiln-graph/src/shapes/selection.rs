@@ -232,13 +232,7 @@ pub(super) fn center_crop_pad(site: &Site) -> Facts {
     let Some(dims) = site.dims(0) else {
         return Ok(vec![Fact::of(site.element(0), None)]);
     };
-    let axes = match site.ints("axes") {
-        Some(axes) => axes
-            .iter()
-            .map(|&axis| axis_within(axis, dims.len()))
-            .collect::<Result<Vec<_>, _>>()?,
-        None => (0..dims.len()).collect(),
-    };
+    let axes = site.axes_or_all(dims.len())?;
     let mut out = dims.to_vec();
     for (place, &axis) in axes.iter().enumerate() {
         let size = site.sizes(1).and_then(|sizes| sizes.get(place));

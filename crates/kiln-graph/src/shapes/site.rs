@@ -108,6 +108,15 @@ impl<'a> Site<'a> {
         self.node.ints(name)
     }
 
+    /// The axes that an attribute names of a tensor of this rank, counted from the front, or
+    /// else all.
+    pub(crate) fn axes_or_all(&self, rank: usize) -> Result<Vec<usize>, Mismatch> {
+        match self.ints("axes") {
+            Some(axes) => axes.iter().map(|&axis| axis_within(axis, rank)).collect(),
+            None => Ok((0..rank).collect()),
+        }
+    }
+
     /// An attribute that is a text, or else this.
     pub(crate) fn text_or(&self, name: &str, otherwise: &'static str) -> &'a str {
         self.node.text(name).unwrap_or(otherwise)

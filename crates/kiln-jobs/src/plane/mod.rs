@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kiln_agent::plan::Keys;
 use kiln_engine::Engine;
-use kiln_store::{Instance, Store};
+use kiln_model::api::Tag;
+use kiln_store::{Instance, NewJob, Store, StoreError};
 use tokio::sync::{Notify, watch};
 
 pub(crate) use alarms::Alarms;
@@ -81,9 +82,21 @@ impl Plane {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes a new job down, unless its name is taken.
+    pub(crate) async fn accept(
+        &self,
+        job: NewJob,
+        taken: impl FnOnce() -> JobError,
+    ) -> Result<(), JobError> {
+        match self.store.jobs.create(job).await {
+            Err(StoreError::NameTaken) => Err(taken()),
+            created => Ok(created?),
+        }
+    }
+
     /// Puts a job at the end of the queue.
-    pub(crate) fn enqueue(&self, kind: &'static str, name: String) {
-        self.queue().push(kind, name);
+    pub(crate) fn enqueue(&self, kind: &'static str, name: &str) {
+        self.queue().push(kind, name.to_owned());
         self.wake.notify_one();
     }
 
@@ -151,4 +164,11 @@ pub(crate) async fn settle<T: Send + 'static>(
 ) -> Result<T, JobError> {
     let settled = tokio::spawn(work).await;
     settled.unwrap_or_else(|error| Err(JobError::Internal(error.to_string())))
+}
+
+/// Tags as the store has them.
+pub(crate) fn pairs(tags: Option<&[Tag]>) -> Vec<(String, String)> {
+    let tags = tags.unwrap_or_default().iter();
+    tags.map(|tag| (tag.key.clone(), tag.value.clone()))
+        .collect()
 }

@@ -102,7 +102,7 @@ impl TrainingJobs {
     /// rest; one that was interrupted stands behind all others.
     fn requeue(&self, name: String, pause: Option<Duration>) {
         let Some(pause) = pause else {
-            self.shared.plane.enqueue(KIND, name);
+            self.shared.plane.enqueue(KIND, &name);
             return;
         };
         let this = self.clone();

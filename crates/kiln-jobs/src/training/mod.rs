@@ -39,14 +39,14 @@ use std::sync::Arc;
 
 use kiln_model::api::CreateTrainingJobRequest;
 use kiln_model::{Arn, JobKind, JobName, Timestamp};
-use kiln_store::{JobChange, JobIndex, NewJob, StoreError, StoredJob};
+use kiln_store::{JobChange, JobIndex, NewJob, StoredJob};
 
 use self::consequence::Consequence;
 use self::rule::Rules;
 use self::rules::WaitingRules;
 use self::state_change::{Heard, announcements};
 use self::terms::Terms;
-use crate::plane::{Alarms, Plane, now, settle};
+use crate::plane::{Alarms, Plane, now, pairs, settle};
 use crate::{JobError, JobSession, Scope};
 
 pub use list::TrainingJobList;
@@ -126,23 +126,17 @@ impl TrainingJobs {
 
     /// Writes a new job down, and puts it at the end of the queue.
     async fn enqueue(&self, job: &Job) -> Result<(), JobError> {
-        let tags = job.request.tags.iter().flatten();
+        let (name, tags) = (&job.request.training_job_name, &job.request.tags);
         let new = NewJob {
             kind: KIND,
-            name: job.request.training_job_name.clone(),
+            name: name.clone(),
             arn: job.arn.to_string(),
             request: serde_json::to_string(&job.request)?,
             change: job.change()?,
-            tags: tags
-                .map(|tag| (tag.key.clone(), tag.value.clone()))
-                .collect(),
+            tags: pairs(tags.as_deref()),
         };
-        let name = new.name.clone();
-        match self.shared.plane.store.jobs.create(new).await {
-            Ok(()) => {}
-            Err(StoreError::NameTaken) => return Err(name_taken(&job.arn)),
-            Err(error) => return Err(error.into()),
-        }
+        let taken = || name_taken(&job.arn);
+        self.shared.plane.accept(new, taken).await?;
         self.set_alarm(job);
         self.shared.plane.enqueue(KIND, name);
         Ok(())
