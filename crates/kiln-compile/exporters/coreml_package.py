@@ -14,7 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 
 from exchange import Answer, Order, Port, Refused, last_words, run
-from pytorch_models import MISMATCH, Script, load
+from pytorch_models import MISMATCH, Script, in_order, load
 
 FORMS = (("neuralnetwork", "model.mlmodel"), ("mlprogram", "model.mlpackage"))
 # What Core ML takes as the type of an input.
@@ -27,8 +27,10 @@ def export(order: Order) -> None:
     model = load(order)
     answer = Answer(f"coremltools {ct.__version__}")
     answer.inputs = model.ports(order)
-    described = {given["name"]: given for given in order.inputs}
-    inputs = [kind(port, described.get(port.name, {})) for port in answer.inputs]
+    described = [{}] * len(answer.inputs)
+    if order.inputs:
+        described = in_order(order, [port.name for port in answer.inputs])
+    inputs = [kind(port, one) for port, one in zip(answer.inputs, described)]
     source = model.module if isinstance(model, Script) else model.program.run_decompositions({})
     labels = class_labels(order)
     failed = None

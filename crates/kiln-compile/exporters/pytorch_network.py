@@ -88,7 +88,9 @@ def export(order: Order) -> None:
 def answered(model, inputs: list) -> list:
     """The framework's own answers."""
     try:
-        return [value.numpy() for value in model([torch.from_numpy(array) for array in inputs])]
+        # Copies, since a module may write into what it is given, and answer with its own.
+        tensors = [torch.from_numpy(array.copy()) for array in inputs]
+        return [value.detach().numpy().copy() for value in model(tensors)]
     except Exception as error:
         raise Refused(MISMATCH + last_words(error)) from error
 
@@ -96,7 +98,7 @@ def answered(model, inputs: list) -> list:
 def convert(model, ports: list, inputs: list, outputs: list) -> None:
     try:
         if isinstance(model, Script):
-            tensors = [torch.from_numpy(array) for array in inputs]
+            tensors = [torch.from_numpy(array.copy()) for array in inputs]
             export_script(model.module, ports, tensors, outputs)
         else:
             export_program(model.program, ports, outputs)

@@ -155,32 +155,34 @@ fn read_report(folder: &Path) -> Option<Report> {
     serde_json::from_slice(&text).ok()
 }
 
-/// The array in the sizes that an input has, where there is only one way to have it so.
+/// The array in the sizes that an input has: sizes of 1 may be left out or be too many,
+/// and a single row is a batch of one.
 fn fit(info: &TensorInfo, array: Array) -> Result<Array, PredictError> {
-    let open = info.shape.iter().filter(|size| **size < 0).count();
-    let matches = info.shape.len() == array.shape().len()
-        && info
-            .shape
-            .iter()
-            .zip(array.shape())
-            .all(|(wanted, size)| *wanted < 0 || *wanted == *size as i64);
-    if matches || open > 1 {
+    let matches = |shape: &[usize]| {
+        shape.len() == info.shape.len()
+            && info
+                .shape
+                .iter()
+                .zip(shape)
+                .all(|(wanted, size)| *wanted < 0 || *wanted == *size as i64)
+    };
+    if matches(array.shape()) {
         return Ok(array);
     }
-    let fixed: usize = info
+    let mut given = array.shape().iter().filter(|size| **size != 1);
+    let shape: Vec<usize> = info
         .shape
         .iter()
-        .filter(|size| **size >= 0)
-        .map(|size| *size as usize)
-        .product();
-    let rest = array.len().checked_div(fixed).unwrap_or_default();
-    let shape = info
-        .shape
-        .iter()
-        .map(|size| usize::try_from(*size).unwrap_or(rest))
+        .map(|size| match size {
+            1 => 1,
+            -1 if info.shape.len() > array.shape().len() => 1,
+            _ => given.next().copied().unwrap_or(1),
+        })
         .collect();
     let found = array.shape().to_vec();
-    array.reshaped(shape).map_err(|_| {
+    let is_whole = given.next().is_none() && matches(&shape);
+    let reshaped = is_whole.then(|| array.reshaped(shape).ok()).flatten();
+    reshaped.ok_or_else(|| {
         PredictError::Inputs(format!(
             "the input {:?} has the sizes {:?}, and what is given has {found:?}",
             info.name, info.shape
@@ -196,13 +198,16 @@ mod tests {
     #[test]
     fn what_is_given_takes_the_models_form_where_that_is_clear() {
         type Fit<'a> = (&'a [i64], &'a [usize], Option<&'a [usize]>);
-        let cases: [Fit<'_>; 6] = [
+        let cases: [Fit<'_>; 9] = [
+            (&[1, 3, 4, 4], &[1, 4, 4, 3], None),
+            (&[-1, 5], &[5, 2], None),
+            (&[1, 3, 4, 4], &[3, 4, 4], Some(&[1, 3, 4, 4])),
             (&[-1, 4], &[3, 4], Some(&[3, 4])),
             (&[-1, 4], &[4], Some(&[1, 4])),
             (&[1, 2, 2], &[2, 2], Some(&[1, 2, 2])),
             (&[1, 4], &[2, 4], None),
             (&[-1, 4], &[3], None),
-            (&[-1, -1], &[3], Some(&[3])),
+            (&[-1, -1], &[3], None),
         ];
         for (wanted, given, expected) in cases {
             let info = TensorInfo {

@@ -40,21 +40,29 @@ impl JobStore {
             .read(|connection| job_list::count(connection, kind, query))
     }
 
-    /// The keys of tags that start with a text, in alphabetical order.
+    /// The keys of tags of jobs of a kind that start with a text, in alphabetical order.
     ///
     /// # Errors
     /// The database's failure.
-    pub fn tag_keys(&self, start: &str, limit: usize) -> Result<Vec<String>, StoreError> {
+    pub fn tag_keys(
+        &self,
+        kind: &str,
+        start: &str,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
         self.database.read(|connection| {
             // From key to key of the index, not from tag to tag.
-            let mut next =
-                connection.prepare_cached("SELECT min(key) FROM tags WHERE key >= ?1")?;
+            let mut next = connection.prepare_cached(
+                "SELECT key FROM tags WHERE key >= ?1 AND EXISTS
+                   (SELECT 1 FROM jobs WHERE jobs.arn = tags.arn AND jobs.kind = ?2)
+                 ORDER BY key LIMIT 1",
+            )?;
             let mut keys = Vec::new();
             let mut from = start.to_owned();
             while keys.len() < limit {
-                let key: Option<Option<String>> =
-                    next.query_row([&from], |row| row.get(0)).optional()?;
-                let Some(key) = key.flatten().filter(|key| key.starts_with(start)) else {
+                let key: Option<String> =
+                    next.query_row([&from, kind], |row| row.get(0)).optional()?;
+                let Some(key) = key.filter(|key| key.starts_with(start)) else {
                     break;
                 };
                 // The smallest text that comes after it.

@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use flate2::read::GzDecoder;
-use tar::Archive;
+use flate2::read::MultiGzDecoder;
+use tar::{Archive, EntryType};
 
 /// How many files are looked at.
 const FILES: usize = 64;
+/// How many entries of any kind are gone through for them.
+const ENTRIES: usize = 20_000;
 /// How many bytes of the archive are unpacked to find them.
 const MOST: u64 = 4 << 30;
 
@@ -21,12 +23,18 @@ pub(super) fn is_in(archive: &Path) -> bool {
     let Ok(file) = File::open(archive) else {
         return false;
     };
-    let mut archive = Archive::new(GzDecoder::new(file).take(MOST));
+    let mut archive = Archive::new(MultiGzDecoder::new(file).take(MOST));
     let Ok(entries) = archive.entries() else {
         return false;
     };
-    let mut readable = entries.map_while(Result::ok).take(FILES);
-    readable.any(|mut entry| {
+    // Raw, since a name that goes on in an entry of its own would be read whole, and this
+    // is no sandbox.
+    let readable = entries.raw(true).map_while(Result::ok).take(ENTRIES);
+    let is_file = |kind: EntryType| matches!(kind, EntryType::Regular | EntryType::Continuous);
+    let mut files = readable
+        .filter(|entry| is_file(entry.header().entry_type()))
+        .take(FILES);
+    files.any(|mut entry| {
         let mut beginning = [0; 2];
         entry.read_exact(&mut beginning).is_ok() && matches!(beginning, [0x80, 2..=5])
     })

@@ -123,8 +123,7 @@ fn impossible_orders_are_refused() {
         ),
         (
             order("XGBOOST", "coreml"),
-            "Framework XGBOOST is not supported for coreml. Core ML's converter takes TENSORFLOW, \
-             KERAS and PYTORCH models",
+            "Framework XGBOOST is not supported for coreml. Models of PYTORCH are converted to Core ML",
         ),
         (
             order("ONNX", "x86_win32"),

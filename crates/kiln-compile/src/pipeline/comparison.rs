@@ -1,5 +1,6 @@
 //! Whether two answers are the same.
 
+use kiln_graph::model::{Element as Short, Model, Node, Type};
 use serde::Serialize;
 
 use crate::array::Array;
@@ -24,12 +25,53 @@ impl Tolerance {
         absolute: 1e-5,
         of_largest: 1e-4,
     };
+    /// Where numbers have 16 bits on the way.
+    pub const HALF: Self = Self {
+        absolute: 1e-3,
+        of_largest: 5e-3,
+    };
     /// Where numbers are rounded to steps on the way, one may fall to the other
     /// side of a half.
     pub const ROUNDED: Self = Self {
         absolute: 1e-3,
         of_largest: 3e-2,
     };
+
+    /// What goes for a network: more where numbers are rounded or short on the way.
+    pub fn of(model: &Model) -> Self {
+        let graph = &model.graph;
+        let rounds =
+            |node: &Node| node.operator.contains("Quantize") || node.operator.contains("QLinear");
+        let is_short = |element| matches!(element, Short::F16 | Short::Bf16);
+        let mut constants = graph.initializers.values();
+        let values = graph.inputs.iter().chain(&graph.outputs);
+        let mut types = values
+            .filter_map(|value| value.ty.as_ref())
+            .chain(graph.types.values())
+            .filter_map(Type::as_tensor);
+        if graph.nodes.iter().any(rounds) {
+            Self::ROUNDED
+        } else if constants.any(|constant| is_short(constant.element()))
+            || types.any(|ty| is_short(ty.element))
+        {
+            Self::HALF
+        } else {
+            Self::NETWORK
+        }
+    }
+
+    /// What numbers that are not measured but counted may be off: nothing, unless they are
+    /// the bytes that quantised networks give.
+    fn for_values_of(self, expected: &Array) -> Self {
+        let element = expected.element();
+        match element.is_float() || (element.size() == 1 && self == Self::ROUNDED) {
+            true => self,
+            false => Self {
+                absolute: 0.0,
+                of_largest: 0.0,
+            },
+        }
+    }
 
     fn allows(&self, error: f64, largest: f64) -> bool {
         error <= self.absolute.max(self.of_largest * largest)
@@ -98,6 +140,7 @@ pub fn compare(
             expected: expected.shape().to_vec(),
         });
     }
+    let tolerance = tolerance.for_values_of(expected);
     let finite = expected.values().filter(|value| value.is_finite());
     let largest_value = finite.fold(0.0, |largest: f64, value| largest.max(value.abs()));
     let errors = found.values().zip(expected.values()).map(distance);
@@ -182,5 +225,24 @@ mod tests {
                 (other, _) => panic!("{found:?}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn numbers_of_classes_are_the_same_or_not() {
+        let classes = |values: [f64; 2]| Array::of(Element::Int64, vec![2], values).unwrap();
+        let bytes = |values: [f64; 2]| Array::of(Element::Int8, vec![2], values).unwrap();
+        let is_same = |found: &Array, expected: &Array, tolerance| {
+            compare("y", found, expected, tolerance).is_ok()
+        };
+        let (found, expected) = ([999.0, 970.0], [999.0, 971.0]);
+        let rounded = Tolerance::ROUNDED;
+        assert!(!is_same(&classes(found), &classes(expected), rounded));
+        assert!(is_same(&classes(found), &classes(found), rounded));
+        assert!(is_same(&bytes([100.0, 3.0]), &bytes([100.0, 2.0]), rounded));
+        assert!(!is_same(
+            &bytes([100.0, 3.0]),
+            &bytes([100.0, 2.0]),
+            Tolerance::NETWORK
+        ));
     }
 }

@@ -74,10 +74,10 @@ impl From<NeuralError> for CompileError {
     fn from(error: NeuralError) -> Self {
         match error {
             NeuralError::Compiler(_) | NeuralError::File { .. } => Self::Tool(error.to_string()),
+            NeuralError::Differs(reason) => Self::Verification(reason),
             NeuralError::Operators(_)
             | NeuralError::Rejected(_)
             | NeuralError::Target(_)
-            | NeuralError::Differs(_)
             | NeuralError::Name(_) => Self::Network(error),
         }
     }

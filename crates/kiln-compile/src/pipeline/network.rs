@@ -208,6 +208,7 @@ impl Site<'_> {
             .add_loader(folder)
             .and_then(|()| Ok(self.evidence(&mut Native::open(folder)?)?));
         match looked {
+            Err(CompileError::Verification(reason)) => Verdict::Fails(reason),
             Err(error) => Verdict::Fails(error.to_string()),
             Ok(evidence) => match evidence.latency {
                 Some(latency) => Verdict::Holds(Duration::from_secs_f64(latency.median / 1e3)),

@@ -23,16 +23,36 @@ pub(super) fn read(
 
 /// The arrays by the inputs' names; a single one needs no name.
 fn ordered(arrays: Vec<(String, Array)>, inputs: &[TensorInfo]) -> Result<Vec<Array>, String> {
-    if let ([_], [(_, array)]) = (inputs, arrays.as_slice()) {
-        return Ok(vec![array.clone()]);
+    if let ([input], [(_, array)]) = (inputs, arrays.as_slice()) {
+        return Ok(vec![fitting(array, input)?]);
     }
     let array = |input: &TensorInfo| {
         let found = arrays.iter().find(|(name, _)| *name == input.name);
-        found
-            .map(|(_, array)| array.clone())
-            .ok_or_else(|| format!("it has no array for the input {:?}", input.name))
+        let (_, array) =
+            found.ok_or_else(|| format!("it has no array for the input {:?}", input.name))?;
+        fitting(array, input)
     };
     inputs.iter().map(array).collect()
+}
+
+/// The array as the input's type, if it has the input's sizes.
+fn fitting(array: &Array, input: &TensorInfo) -> Result<Array, String> {
+    let fits = array.shape().len() == input.shape.len()
+        && input
+            .shape
+            .iter()
+            .zip(array.shape())
+            .all(|(wanted, size)| *wanted < 0 || *wanted == *size as i64);
+    if !fits {
+        return Err(format!(
+            "its array for the input {:?} has the sizes {:?}, where the input has {:?}",
+            input.name,
+            array.shape(),
+            input.shape
+        ));
+    }
+    let element = input.kind.parse().map_err(|error| format!("{error}"))?;
+    Ok(array.cast(element))
 }
 
 #[cfg(test)]

@@ -44,11 +44,14 @@ pub(super) fn read(
 ) -> Result<Source, CompileError> {
     let inputs = order.inputs.as_ref();
     let source = match files {
-        ModelFiles::Onnx(path) => Source {
-            model: onnx::open(path).map_err(|error| broken(path, &error))?,
-            reference: Reference::Runtime(path.clone()),
-            tolerance: Tolerance::NETWORK,
-        },
+        ModelFiles::Onnx(path) => {
+            let model = onnx::open(path).map_err(|error| broken(path, &error))?;
+            Source {
+                tolerance: Tolerance::of(&model),
+                reference: Reference::Runtime(path.clone()),
+                model,
+            }
+        }
         ModelFiles::Tflite(path) => {
             let read = tflite::read(bytes(path)?.into()).map_err(|error| broken(path, &error))?;
             translated(workshop, read)?
@@ -109,16 +112,18 @@ fn framework(
         expected: answered.outputs,
         is_sample: answered.is_sample,
     };
+    let model = onnx::open(&exported.model).map_err(|error| broken(&exported.model, &error))?;
+    let tolerance = Tolerance::of(&model);
     Ok(Source {
-        model: onnx::open(&exported.model).map_err(|error| broken(&exported.model, &error))?,
+        model,
         reference: Reference::Framework {
             yardstick: Yardstick {
                 reference: exported.reference,
-                tolerance: Tolerance::NETWORK,
+                tolerance,
             },
             cases: exported.cases.into_iter().map(case).collect(),
         },
-        tolerance: Tolerance::NETWORK,
+        tolerance,
     })
 }
 
@@ -146,18 +151,10 @@ fn translated(workshop: &Workshop<'_>, model: Model) -> Result<Source, CompileEr
     let path = workshop.scratch.join("translated.onnx");
     std::fs::write(&path, onnx::write(&model))
         .map_err(CompileError::io("writing the model for the reference"))?;
-    let rounds = |operator: &str| {
-        let mut nodes = model.graph.nodes.iter();
-        nodes.any(|node| node.is(operator))
-    };
-    let tolerance = match rounds("QuantizeLinear") {
-        true => Tolerance::ROUNDED,
-        false => Tolerance::NETWORK,
-    };
     Ok(Source {
         reference: Reference::Runtime(path),
+        tolerance: Tolerance::of(&model),
         model,
-        tolerance,
     })
 }
 

@@ -23,6 +23,8 @@ use crate::trees::{self, Ensemble};
 /// Rows of each batch that a build is tried with: one alone, a few, and enough
 /// for the form that takes many at once.
 const BATCHES: [usize; 3] = [1, 7, 600];
+/// Values of the largest batch; rows may have a million.
+const MOST_VALUES: usize = 1 << 24;
 /// The time that a foreign artifact has for a batch under its emulator.
 const EMULATED_WITHIN: Duration = Duration::from_secs(300);
 /// The name of the input, as AWS's compiler calls it.
@@ -158,5 +160,7 @@ fn cases(ensemble: &Ensemble) -> Result<Vec<Case>, CompileError> {
             is_sample: false,
         })
     };
-    BATCHES.iter().rev().map(|count| case(*count)).collect()
+    let most = (MOST_VALUES / features.max(1)).max(1);
+    let batches = BATCHES.iter().rev().filter(|count| **count <= most);
+    batches.map(|count| case(*count)).collect()
 }

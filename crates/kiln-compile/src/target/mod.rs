@@ -12,6 +12,7 @@ mod error;
 mod place;
 mod platform;
 mod platforms;
+mod processor;
 #[cfg(test)]
 mod tests;
 

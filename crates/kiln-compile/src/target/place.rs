@@ -4,6 +4,9 @@ use super::cuda::{self, Generated};
 use super::{Accelerator, Arch, Build, Os, Plan, Platform, Target, TargetError, cpus};
 use crate::options::Options;
 
+/// The level of Android's interface that LLVM is told of.
+const ANDROID_LEVEL: u32 = 29;
+
 /// The profile that Mali, Adreno and Intel GPUs have in common.
 const VULKAN_PROFILE: &str = "vp_android_baseline_2022";
 
@@ -95,6 +98,14 @@ impl Machine {
             let remark = "Versions of TensorRT, CUDA and JetPack make no difference: \
                           the build uses none of their libraries.";
             remarks.push(remark.to_owned());
+        }
+        if options
+            .android_platform
+            .is_some_and(|level| level != ANDROID_LEVEL)
+        {
+            remarks.push(format!(
+                "ANDROID_PLATFORM makes no difference: the code is for level {ANDROID_LEVEL}."
+            ));
         }
         Ok(Target {
             name: self.name.clone(),

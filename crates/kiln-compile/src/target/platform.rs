@@ -43,9 +43,15 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// The platform of this very program, with what its processor can do.
+    /// Whether code for it runs on this very machine. Where that is not certain, it does
+    /// not.
     #[must_use]
     pub fn is_native(&self) -> bool {
+        self.is_of_this_program() && super::processor::has(self.cpu.as_deref(), &self.features)
+    }
+
+    /// Whether this program is for the same system and architecture.
+    fn is_of_this_program(&self) -> bool {
         let native = if cfg!(target_arch = "x86_64") {
             Some(Arch::X86_64)
         } else if cfg!(target_arch = "aarch64") {

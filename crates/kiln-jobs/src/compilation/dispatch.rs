@@ -44,7 +44,7 @@ impl CompilationJobs {
         let id = instances.into_iter().next().map(|(id, _)| id);
         let instance = self.instance(&job, id.unwrap_or_default(), &claim)?;
         match self.place(&instance).await {
-            Ok(()) => self.begin_and_attend(&job, &instance).await,
+            Ok(job) => self.begin_and_attend(&job, &instance).await,
             Err(error) => {
                 self.shared
                     .plane
@@ -72,8 +72,9 @@ impl CompilationJobs {
         })
     }
 
-    /// Writes down that a job is placed on an instance, if it waits still.
-    async fn place(&self, instance: &Instance) -> Result<(), JobError> {
+    /// Writes down that a job is placed on an instance, if it waits still; answers the job as
+    /// it is placed, for another may have its name by now.
+    async fn place(&self, instance: &Instance) -> Result<Job, JobError> {
         let (this, id) = (self.clone(), instance.id.clone());
         let placed = move |stored| {
             let mut job = this.read(stored)?;
@@ -81,7 +82,7 @@ impl CompilationJobs {
                 return Err(JobError::NotFound("the job waits no longer".to_owned()));
             }
             job.step(Event::Placed(id), now());
-            Ok((job.change()?, ()))
+            Ok((job.change()?, job))
         };
         let instances = &self.shared.plane.store.instances;
         instances

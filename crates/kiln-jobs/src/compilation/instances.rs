@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use kiln_agent::failure::LONGEST_REASON;
 use kiln_engine::Claim;
 use kiln_model::Timestamp;
 use kiln_store::Instance;
@@ -85,6 +86,7 @@ impl CompilationJobs {
         let reason = format!(
             "ServerError: There was an internal server error during the compilation job. ({detail})"
         );
+        let reason: String = reason.chars().take(LONGEST_REASON).collect();
         let lost = self.change_and_follow(&instance.job, {
             let id = id.to_owned();
             move |job| match job.state.is_on(&id) {

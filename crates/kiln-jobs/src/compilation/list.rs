@@ -55,7 +55,11 @@ impl CompilationJobs {
         // One that was deleted since has no more to say.
         let described = self.shared.plane.store.jobs.description(KIND, &job.name)?;
         if let Some(text) = described {
-            add_details(&mut summary, serde_json::from_str(&text)?);
+            let described: DescribeCompilationJobResponse = serde_json::from_str(&text)?;
+            // Another may have its name.
+            if described.creation_time == summary.creation_time {
+                add_details(&mut summary, described);
+            }
         }
         Ok(summary)
     }

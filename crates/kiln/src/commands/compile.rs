@@ -9,6 +9,9 @@ use kiln_compile::pipeline::{Tools, Workshop, run};
 use super::Failure;
 use crate::terminal::say;
 
+/// Bytes of the longest `DataInputConfig` in the service model.
+const LONGEST_CONFIG: usize = 16_384;
+
 /// Does the task in a file, and leaves the artifact or the reason for a failure where
 /// the task says.
 pub fn main(task: &Path) -> ExitCode {
@@ -49,7 +52,10 @@ fn compile(task: &Task) -> Result<(), Failure> {
         let _ = say(line);
     })?;
     let findings = Findings {
-        derived_data_input_config: compiled.derived_data_input_config,
+        // The API holds no longer ones.
+        derived_data_input_config: compiled
+            .derived_data_input_config
+            .filter(|config| config.len() <= LONGEST_CONFIG),
     };
     let findings = serde_json::to_vec(&findings)?;
     Ok(std::fs::write(task.output.join(COMPILED), findings)?)

@@ -79,7 +79,12 @@ impl TrainingJobs {
             return Ok(Vec::new());
         }
         let start = hint.strip_prefix("Tags.").unwrap_or_default();
-        let keys = self.shared.plane.store.jobs.tag_keys(start, MOST_TAGS)?;
+        let keys = self
+            .shared
+            .plane
+            .store
+            .jobs
+            .tag_keys(KIND, start, MOST_TAGS)?;
         Ok(keys.into_iter().map(|key| format!("Tags.{key}")).collect())
     }
 }
