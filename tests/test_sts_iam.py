@@ -8,6 +8,7 @@ from harness.identities import (
     ACCOUNT,
     TRUST_ACCOUNT,
     TRUST_SAGEMAKER,
+    Identities,
     allow,
     deny,
     document,
