@@ -20,6 +20,7 @@ mod logs;
 mod neural;
 mod occupant;
 mod options;
+mod peer;
 mod processes;
 mod report;
 mod samples;

@@ -5,8 +5,7 @@
 //! is called through the C functions that its clients call.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kiln_compile::dlr::{Client, Tensor};
@@ -16,14 +15,13 @@ use kiln_compile::neural::{
     self, Built, Device, Engine, Iree, Network, Signature, Traits, Trials, Verdict,
 };
 use kiln_compile::parts::{self, Kind, Toolchain};
-use kiln_compile::target::{Arch, Os, Platform};
 use kiln_graph::clean::{Sizes, clean};
 use kiln_graph::model::{Dim, Model, Value};
-use nix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 
 use crate::error::BenchError;
 use crate::options::Options;
+use crate::peer;
 
 const SCRIPT: &str = include_str!("../neural.py");
 const ROUNDS: usize = 30;
@@ -60,14 +58,16 @@ pub fn measure(options: &Options) -> Result<Neural, BenchError> {
     let python = options.neural.as_deref();
     let python = python.ok_or_else(|| complaint("needs --neural, a Python with the compiler"))?;
     let folder = tempfile::tempdir().map_err(BenchError::io("making a folder"))?;
-    let measured = measure_peer(python, folder.path(), options.tiny)?;
-    let packages = packages(python)?;
+    let measured = peer::measure(python, SCRIPT, folder.path(), options.tiny)?;
+    let packages = peer::packages(python)?;
     let home = folder.path().join("parts");
+    // With all that the processor can do, as ONNX Runtime uses it.
+    let platform = peer::native(Some("host"));
     let toolchain = Toolchain::new(packages.join("ziglang/zig"));
     let begun = Instant::now();
-    parts::make(&toolchain, &platform(), Kind::Neural, &home, &|_| ()).map_err(complaint)?;
+    parts::make(&toolchain, &platform, Kind::Neural, &home, &|_| ()).map_err(complaint)?;
     let parts = begun.elapsed();
-    let device = Device::Cpu(platform());
+    let device = Device::Cpu(platform);
     let engine = Iree::open(&packages.join(LIBRARY), device, folder.path()).map_err(complaint)?;
     let rows = measured.as_array().into_iter().flatten();
     let rows = rows
@@ -87,60 +87,15 @@ fn complaint(complaint: impl fmt::Display) -> BenchError {
     )
 }
 
-/// This machine with all that its processor can do, as ONNX Runtime uses it.
-fn platform() -> Platform {
-    Platform {
-        os: Os::Linux,
-        arch: if cfg!(target_arch = "aarch64") {
-            Arch::Arm64
-        } else {
-            Arch::X86_64
-        },
-        cpu: Some("host".to_owned()),
-        features: Vec::new(),
-    }
-}
-
-/// What the script prints last.
-fn measure_peer(python: &Path, folder: &Path, tiny: bool) -> Result<Json, BenchError> {
-    let mut script = Command::new(python);
-    script.args(["-c", SCRIPT]).arg(folder);
-    if tiny {
-        script.arg("tiny");
-    }
-    let printed = output(python, &mut script)?;
-    let last = printed.lines().last().unwrap_or_default();
-    serde_json::from_str(last).map_err(|error| BenchError::program(python, error.to_string()))
-}
-
-/// Where the environment's packages are.
-fn packages(python: &Path) -> Result<PathBuf, BenchError> {
-    let ask = "import sysconfig; print(sysconfig.get_path('purelib'))";
-    let printed = output(python, Command::new(python).args(["-c", ask]))?;
-    Ok(PathBuf::from(printed.trim()))
-}
-
-fn output(program: &Path, command: &mut Command) -> Result<String, BenchError> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(BenchError::io(format!("running {}", program.display())))?;
-    if !output.status.success() {
-        let complaint = format!("failed ({})", output.status);
-        return Err(BenchError::program(program, complaint));
-    }
-    String::from_utf8(output.stdout).map_err(|_| BenchError::program(program, "printed no text"))
-}
-
 impl<'a> Task<'a> {
     fn of(facts: &Json, folder: &'a Path) -> Result<Self, BenchError> {
         let name = facts["name"].as_str().unwrap_or_default().to_owned();
         let shape = facts["shape"].as_array().into_iter().flatten();
         let shape: Vec<i64> = shape.filter_map(Json::as_i64).collect();
-        let values = floats(&folder.join(format!("{name}.input.f32")))?;
+        let values = peer::floats(&folder.join(format!("{name}.input.f32")))?;
         Ok(Self {
             input: Tensor::of_floats("x", &shape, &values),
-            wanted: floats(&folder.join(format!("{name}.answer.f32")))?,
+            wanted: peer::floats(&folder.join(format!("{name}.answer.f32")))?,
             name,
             folder,
         })
@@ -197,11 +152,11 @@ impl<'a> Task<'a> {
         let mut client = Client::open(folder).map_err(complaint)?;
         let mut best = Duration::MAX;
         for _ in 0..ROUNDS {
-            let begun = cpu_time()?;
+            let begun = peer::cpu_time()?;
             client.set_input(&self.input).map_err(complaint)?;
             client.run().map_err(complaint)?;
             let answer = client.output(0).map_err(complaint)?;
-            best = best.min(cpu_time()? - begun);
+            best = best.min(peer::cpu_time()? - begun);
             self.check(&answer)?;
         }
         Ok(best)
@@ -241,19 +196,6 @@ fn tensor(value: &Value) -> neural::Tensor {
         kind: "float32".to_owned(),
         shape: dims.iter().map(size).collect(),
     }
-}
-
-fn floats(path: &Path) -> Result<Vec<f32>, BenchError> {
-    let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(BenchError::io(format!("reading {}", path.display())))?;
-    let numbers = bytes.as_chunks().0.iter();
-    Ok(numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect())
-}
-
-fn cpu_time() -> Result<Duration, BenchError> {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
-    time.map(Duration::from)
-        .map_err(|errno| BenchError::io("reading the clock")(errno.into()))
 }
 
 impl fmt::Display for Neural {

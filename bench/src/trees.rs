@@ -5,19 +5,17 @@
 //! Kiln compiles is called through the C functions that its clients call.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use kiln_compile::dlr::{Client, Tensor};
 use kiln_compile::parts::{self, Kind, Toolchain};
-use kiln_compile::target::{Arch, Os, Platform};
 use kiln_compile::trees::{self, read_xgboost};
-use nix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
 use crate::error::BenchError;
 use crate::options::Options;
+use crate::peer;
 
 const SCRIPT: &str = include_str!("../trees.py");
 /// Rows are asked in an order that no cache knows.
@@ -54,11 +52,11 @@ pub fn measure(options: &Options) -> Result<Trees, BenchError> {
     let python = options.trees.as_deref();
     let python = python.ok_or_else(|| complaint("needs --trees, a Python with the peers"))?;
     let folder = tempfile::tempdir().map_err(BenchError::io("making a folder"))?;
-    let peers = measure_peers(python, folder.path(), options.tiny)?;
-    let toolchain = Toolchain::new(zig(python)?);
+    let peers = peer::measure(python, SCRIPT, folder.path(), options.tiny)?;
+    let toolchain = Toolchain::new(peer::packages(python)?.join("ziglang/zig"));
     let home = folder.path().join("parts");
     let begun = Instant::now();
-    parts::make(&toolchain, &platform(), Kind::Trees, &home, &|_| ()).map_err(complaint)?;
+    parts::make(&toolchain, &peer::native(None), Kind::Trees, &home, &|_| ()).map_err(complaint)?;
     let parts = begun.elapsed();
     let artifact = folder.path().join("artifact");
     let build = build(folder.path(), &toolchain, &home, &artifact)?;
@@ -84,50 +82,6 @@ fn complaint(complaint: impl fmt::Display) -> BenchError {
     BenchError::program(Path::new("the benchmark of trees"), complaint.to_string())
 }
 
-fn platform() -> Platform {
-    Platform {
-        os: Os::Linux,
-        arch: if cfg!(target_arch = "aarch64") {
-            Arch::Arm64
-        } else {
-            Arch::X86_64
-        },
-        cpu: None,
-        features: Vec::new(),
-    }
-}
-
-/// What the script prints last.
-fn measure_peers(python: &Path, folder: &Path, tiny: bool) -> Result<Value, BenchError> {
-    let mut script = Command::new(python);
-    script.args(["-c", SCRIPT]).arg(folder);
-    if tiny {
-        script.arg("tiny");
-    }
-    let printed = output(python, &mut script)?;
-    let last = printed.lines().last().unwrap_or_default();
-    serde_json::from_str(last).map_err(|error| BenchError::program(python, error.to_string()))
-}
-
-/// The compiler in the peers' environment.
-fn zig(python: &Path) -> Result<PathBuf, BenchError> {
-    let ask = "import ziglang; print(ziglang.__path__[0])";
-    let package = output(python, Command::new(python).args(["-c", ask]))?;
-    Ok(Path::new(package.trim()).join("zig"))
-}
-
-fn output(program: &Path, command: &mut Command) -> Result<String, BenchError> {
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .map_err(BenchError::io(format!("running {}", program.display())))?;
-    if !output.status.success() {
-        let complaint = format!("failed ({})", output.status);
-        return Err(BenchError::program(program, complaint));
-    }
-    String::from_utf8(output.stdout).map_err(|_| BenchError::program(program, "printed no text"))
-}
-
 /// Reads the model and builds it, and answers how long that took.
 fn build(
     folder: &Path,
@@ -139,7 +93,7 @@ fn build(
     let begun = Instant::now();
     let bytes = read(folder, "model.ubj")?;
     let ensemble = read_xgboost(&bytes).map_err(complaint)?;
-    trees::build(&ensemble, &platform(), parts, toolchain, artifact).map_err(complaint)?;
+    trees::build(&ensemble, &peer::native(None), parts, toolchain, artifact).map_err(complaint)?;
     Ok(begun.elapsed())
 }
 
@@ -152,8 +106,8 @@ fn read(folder: &Path, name: &str) -> Result<Vec<u8>, BenchError> {
 fn measure_kiln(folder: &Path, artifact: &Path, peers: &Value) -> Result<(f64, f64), BenchError> {
     let number = |name: &str| peers[name].as_u64().unwrap_or_default() as usize;
     let (features, calls) = (number("features"), number("calls"));
-    let rows = floats(&read(folder, "rows.f32")?);
-    let wanted = floats(&read(folder, "answers.f32")?);
+    let rows = peer::floats(&folder.join("rows.f32"))?;
+    let wanted = peer::floats(&folder.join("answers.f32"))?;
     let count = rows.len() / features;
     let all = Tensor::of_floats("data", &[count as i64, features as i64], &rows);
     let mut client = Client::open(artifact).map_err(complaint)?;
@@ -180,15 +134,6 @@ fn measure_kiln(folder: &Path, artifact: &Path, peers: &Value) -> Result<(f64, f
     Ok((single, batch))
 }
 
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytes
-        .as_chunks()
-        .0
-        .iter()
-        .map(|bytes| f32::from_le_bytes(*bytes))
-        .collect()
-}
-
 fn check(output: &Tensor, wanted: &[f32]) -> Result<(), BenchError> {
     let got = output.floats().unwrap_or_default();
     let near = |(got, wanted): (&f32, &f32)| (got - wanted).abs() <= TOLERANCE;
@@ -202,17 +147,11 @@ fn check(output: &Tensor, wanted: &[f32]) -> Result<(), BenchError> {
 fn least(mut action: impl FnMut() -> Result<(), BenchError>) -> Result<f64, BenchError> {
     let mut best = f64::INFINITY;
     for _ in 0..ROUNDS {
-        let begun = cpu_time()?;
+        let begun = peer::cpu_time()?;
         action()?;
-        best = best.min((cpu_time()? - begun).as_secs_f64() * 1e6);
+        best = best.min((peer::cpu_time()? - begun).as_secs_f64() * 1e6);
     }
     Ok(best)
-}
-
-fn cpu_time() -> Result<Duration, BenchError> {
-    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
-    time.map(Duration::from)
-        .map_err(|errno| BenchError::io("reading the clock")(errno.into()))
 }
 
 fn figures(peer: &Value) -> Figures {
