@@ -100,12 +100,16 @@ def predict(path: Path, inputs: dict, place: Path) -> dict:
 
 def test_trees_answer_as_xgboost_does(compilations, tmp_path):
     model = (TREES / "xgboost-3.2.0/logistic.ubj").read_bytes()
-    job = compiled(compilations, "XGBOOST", {"model.ubj": model})
+    answers = json.loads((TREES / "xgboost-3.2.0/logistic.answers.json").read_text())
+    rows = numpy.array(answers["rows"], dtype=numpy.float32)
+    sample = io.BytesIO()
+    numpy.savez(sample, rows=rows)
+    files = {"model.ubj": model, "samples/rows.npz": sample.getvalue()}
+    job = compiled(compilations, "XGBOOST", files)
     assert job["CompilationStartTime"] <= job["CompilationEndTime"]
     assert "data" in job["DerivedInformation"]["DerivedDataInputConfig"]
     path, report = artifact(compilations, job, tmp_path)
-    answers = json.loads((TREES / "xgboost-3.2.0/logistic.answers.json").read_text())
-    rows = numpy.array(answers["rows"], dtype=numpy.float32)
+    assert report["verification"]["samples"] == 1
     found = predict(path, {"data": rows}, tmp_path)["output"]
     expected = numpy.array(answers["predictions"], dtype=float).reshape(found.shape)
     numpy.testing.assert_allclose(found, expected, atol=1e-6)

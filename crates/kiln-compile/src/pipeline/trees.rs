@@ -10,9 +10,11 @@ use super::error::CompileError;
 use super::forest::{Answers, Forest};
 use super::loaded::{Emulated, Native};
 use super::report::{Port, Verification};
+use super::samples;
 use super::tree_rows::rows;
 use super::verification::{Case, Loaded, Yardstick, verify};
 use super::workshop::{Compiled, Workshop};
+use crate::archive::Unpacked;
 use crate::array::{Array, Element};
 use crate::dlr::{Emulator, Runner, TensorInfo};
 use crate::input_config::{Dimension, Input, InputConfig};
@@ -37,7 +39,7 @@ pub(super) fn compile(
     course: &mut Course<'_>,
     workshop: &Workshop<'_>,
     (target, build): (&Target, &Build),
-    forest: Forest,
+    (forest, unpacked): (Forest, &Unpacked),
     folder: &Path,
 ) -> Result<Compiled, CompileError> {
     let Forest { ensemble, answers } = forest;
@@ -64,7 +66,8 @@ pub(super) fn compile(
         Ok::<_, CompileError>(())
     })?;
     course.stage("verify", |course| {
-        let verification = prove(build, parts, (ensemble, answers), folder)?;
+        let samples = samples(unpacked, ensemble)?;
+        let verification = prove(build, parts, (ensemble, answers, samples), folder)?;
         if let Verification::BuiltNotRun { reason } = &verification {
             course.say(&format!("Kiln: built, not run: {reason}"));
         }
@@ -84,6 +87,15 @@ fn derived(ensemble: &Ensemble) -> String {
     InputConfig { inputs }.render()
 }
 
+/// The input, as clients see it.
+fn info(columns: usize) -> TensorInfo {
+    TensorInfo {
+        name: INPUT.to_owned(),
+        kind: Element::Float32.name().to_owned(),
+        shape: vec![-1, columns as i64],
+    }
+}
+
 fn port(name: &str, columns: usize) -> Port {
     Port {
         name: name.to_owned(),
@@ -95,11 +107,12 @@ fn port(name: &str, columns: usize) -> Port {
 fn prove(
     build: &Build,
     parts: &Path,
-    (ensemble, answers): (&Ensemble, Option<Answers>),
+    (ensemble, answers, samples): (&Ensemble, Option<Answers>, Vec<Case>),
     folder: &Path,
 ) -> Result<Verification, CompileError> {
+    let columns = ensemble.parts().features as usize;
     let wrong = |reason: String| CompileError::Verification(reason);
-    let mut loaded: Box<dyn Loaded> = if build.platform.is_native() {
+    let mut loaded: Box<dyn Loaded> = if build.platform.is_of_this_program() {
         Box::new(Native::open(folder).map_err(|error| wrong(error.to_string()))?)
     } else if let Some(emulator) = Emulator::of(&build.platform) {
         let runner = Runner {
@@ -107,12 +120,7 @@ fn prove(
             emulator: Some(emulator),
             limit: EMULATED_WITHIN,
         };
-        let input = TensorInfo {
-            name: INPUT.to_owned(),
-            kind: Element::Float32.name().to_owned(),
-            shape: Vec::new(),
-        };
-        Box::new(Emulated::new(runner, folder, vec![input]))
+        Box::new(Emulated::new(runner, folder, vec![info(columns)]))
     } else {
         return Ok(Verification::BuiltNotRun {
             reason: format!(
@@ -121,7 +129,8 @@ fn prove(
             ),
         });
     };
-    let mut cases = cases(ensemble)?;
+    let mut cases = samples;
+    cases.extend(generated(ensemble)?);
     let mut reference = "the plain evaluation of the trees".to_owned();
     if let Some(Answers { framework, case }) = answers {
         reference = format!("{reference}, and {framework} itself");
@@ -137,26 +146,43 @@ fn prove(
     Ok(Verification::Verified(Box::new(evidence)))
 }
 
+/// The rows that came with the model.
+fn samples(unpacked: &Unpacked, ensemble: &Ensemble) -> Result<Vec<Case>, CompileError> {
+    let columns = ensemble.parts().features as usize;
+    let sets = samples::read(unpacked, &[info(columns)])?
+        .into_iter()
+        .flatten();
+    let case = |rows: Array| {
+        let values: Vec<f64> = rows.values().collect();
+        Ok(Case {
+            expected: vec![answers_of(ensemble, &values, rows.shape()[0])?],
+            inputs: vec![rows],
+            is_sample: true,
+        })
+    };
+    sets.map(case).collect()
+}
+
+/// What the plain evaluator answers to so many rows.
+fn answers_of(ensemble: &Ensemble, rows: &[f64], count: usize) -> Result<Array, CompileError> {
+    let columns = ensemble.parts().features as usize;
+    let answers = (0..count).flat_map(|row| ensemble.predict(&rows[row * columns..][..columns]));
+    Array::of(Element::Float32, vec![count, ensemble.outputs()], answers)
+        .map_err(|error| CompileError::Verification(error.to_string()))
+}
+
 /// The smallest batch last, since its time is the one that is told.
-fn cases(ensemble: &Ensemble) -> Result<Vec<Case>, CompileError> {
+fn generated(ensemble: &Ensemble) -> Result<Vec<Case>, CompileError> {
     let features = ensemble.parts().features as usize;
     let case = |count: usize| {
         let rows = rows(ensemble, count, count as u64);
-        let answers = (0..count).flat_map(|row| {
-            let row = &rows[row * features..][..features];
-            let row: Vec<f64> = row.iter().map(|value| f64::from(*value)).collect();
-            ensemble.predict(&row)
-        });
-        let array = |columns, values: Vec<f64>| {
-            Array::of(Element::Float32, vec![count, columns], values)
-                .map_err(|error| CompileError::Verification(error.to_string()))
-        };
+        let rows: Vec<f64> = rows.iter().map(|value| f64::from(*value)).collect();
+        let expected = answers_of(ensemble, &rows, count)?;
+        let inputs = Array::of(Element::Float32, vec![count, features], rows)
+            .map_err(|error| CompileError::Verification(error.to_string()))?;
         Ok(Case {
-            expected: vec![array(ensemble.outputs(), answers.collect())?],
-            inputs: vec![array(
-                features,
-                rows.iter().map(|value| f64::from(*value)).collect(),
-            )?],
+            expected: vec![expected],
+            inputs: vec![inputs],
             is_sample: false,
         })
     };

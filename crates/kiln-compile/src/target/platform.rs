@@ -50,8 +50,10 @@ impl Platform {
         self.is_of_this_program() && super::processor::has(self.cpu.as_deref(), &self.features)
     }
 
-    /// Whether this program is for the same system and architecture.
-    fn is_of_this_program(&self) -> bool {
+    /// Whether this program is for the same system and architecture, so that code which
+    /// looks at its processor before it uses more than the least runs here.
+    #[must_use]
+    pub fn is_of_this_program(&self) -> bool {
         let native = if cfg!(target_arch = "x86_64") {
             Some(Arch::X86_64)
         } else if cfg!(target_arch = "aarch64") {
