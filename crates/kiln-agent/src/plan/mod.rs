@@ -6,6 +6,7 @@
 //! the store of the data does not.
 
 mod compilation;
+mod optimization;
 #[cfg(test)]
 pub(crate) mod sample;
 mod training;
@@ -19,6 +20,7 @@ use crate::runtime::ControlAddress;
 use crate::runtime::embedded::Tolerance;
 
 pub use compilation::{CompilationPlan, ObjectPlan};
+pub use optimization::{OptimizationPlan, PrefixPlan, StepPlan};
 pub use training::{
     DirectoryPlan, InstancePlan, Kept, MetricPlan, OutputPlan, ProfilePlan, RecordsPlan, RulePlan,
     SynchronisedPlan,

@@ -1,0 +1,12 @@
+//! Turns a language model's directory into a smaller or a differently laid out one, and
+//! measures what that cost.
+//!
+//! Tensors flow from the files of the one directory into those of the other in bounded
+//! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
+
+mod dtype;
+mod order;
+pub mod quantize;
+
+pub use dtype::Dtype;
+pub use order::{Order, Task, Technique};
