@@ -6,8 +6,10 @@
 
 mod dtype;
 mod error;
+pub mod gguf;
 pub mod model;
 mod order;
+mod places;
 pub mod quantize;
 pub mod safetensors;
 pub mod shard;
