@@ -5,6 +5,7 @@
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
 mod dtype;
+mod kernels;
 mod order;
 pub mod quantize;
 
