@@ -6,6 +6,7 @@
 
 mod dtype;
 mod kernels;
+pub mod layout;
 mod order;
 pub mod quantize;
 
