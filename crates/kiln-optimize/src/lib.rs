@@ -7,6 +7,8 @@
 mod dtype;
 mod error;
 pub mod model;
+mod kernels;
+pub mod layout;
 mod order;
 pub mod quantize;
 pub mod safetensors;
