@@ -8,6 +8,8 @@ mod dtype;
 mod error;
 pub mod gguf;
 pub mod model;
+mod kernels;
+pub mod layout;
 mod order;
 mod places;
 pub mod quantize;
