@@ -7,9 +7,9 @@
 mod dtype;
 mod error;
 pub mod gguf;
-pub mod model;
 mod kernels;
 pub mod layout;
+pub mod model;
 mod order;
 mod places;
 pub mod quantize;
