@@ -6,9 +6,9 @@
 
 mod dtype;
 mod error;
-pub mod model;
 mod kernels;
 pub mod layout;
+pub mod model;
 mod order;
 pub mod quantize;
 pub mod safetensors;
