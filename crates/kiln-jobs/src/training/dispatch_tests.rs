@@ -58,7 +58,7 @@ async fn a_job_that_stands_in_the_queue_twice_is_placed_once() {
         .iter()
         .map(|plan| match plan {
             Plan::Training(plan) => plan.environment["TRAINING_JOB_NAME"].as_str(),
-            Plan::Compilation(_) => panic!("no compilation was asked for"),
+            Plan::Compilation(_) | Plan::Optimization(_) => panic!("no such job was asked for"),
         })
         .collect();
     assert_eq!(names, ["a", "b"]);
