@@ -158,6 +158,7 @@ pub(super) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine
         tolerance: Tolerance::default(),
         announced: false,
         preempt_spot: false,
+        eagle_image: None,
         file_systems: Vec::new(),
         fast_file: FastFile::default(),
         external_store: None,
