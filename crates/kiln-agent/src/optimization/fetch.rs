@@ -65,7 +65,8 @@ impl Fetch<'_> {
         self.expect_room(bytes.saturating_add(packed.saturating_mul(2)))?;
         let began = Instant::now();
         for one in &listed {
-            let fetched = file::download(self.objects, &one.catalogue, &one.channel, &one.directory);
+            let fetched =
+                file::download(self.objects, &one.catalogue, &one.channel, &one.directory);
             fetched.await.map_err(|error| of_download(&error))?;
         }
         match &self.plan.model {
