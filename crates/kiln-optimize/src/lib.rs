@@ -5,8 +5,10 @@
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
 mod dtype;
+pub mod options;
 mod order;
 pub mod quantize;
+pub mod report;
 
 pub use dtype::Dtype;
 pub use order::{Order, Task, Technique};
