@@ -6,6 +6,7 @@
 
 mod deployment;
 mod error;
+mod ignore;
 mod plan;
 mod properties;
 mod quantization;
@@ -14,6 +15,7 @@ mod table;
 
 pub use deployment::{Kernel, remarks};
 pub use error::OptionsError;
+pub use ignore::Ignore;
 pub use plan::{GgufType, Plan, Planned, plan};
 pub use properties::Properties;
 pub use quantization::{Activations, Calibration, Layout, Method, Quantization};

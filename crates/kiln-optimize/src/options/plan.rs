@@ -10,7 +10,7 @@ use crate::quantize::Granularity;
 use crate::{Order, Technique};
 
 /// What is done with a model.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Plan {
     /// Its weights are quantized.
     Quantize(Box<Quantization>),
@@ -30,7 +30,7 @@ pub enum GgufType {
 }
 
 /// What is done, and what comes with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Planned {
     /// What is done.
     pub plan: Plan,

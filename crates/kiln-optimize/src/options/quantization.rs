@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::error::OptionsError;
+use super::ignore::Ignore;
 use super::settings::Settings;
 use super::table::{TABLE, Use};
 use crate::quantize::{Granularity, Grid, Rounding, Scheme};
@@ -170,7 +171,7 @@ impl Calibration {
 }
 
 /// What is done with a model's weights.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Quantization {
     /// The method that was asked for.
     pub method: Method,
@@ -182,9 +183,8 @@ pub struct Quantization {
     pub activations: Activations,
     /// What texts are used for.
     pub calibration: Calibration,
-    /// Which linear layers are left as they are: names, parts of names, or `re:` and a
-    /// regular expression.
-    pub ignore: Vec<String>,
+    /// Which linear layers are left as they are.
+    pub ignore: Ignore,
     /// Samples that a calibration uses at most.
     pub samples: usize,
     /// Tokens of a sample that it uses at most.
@@ -220,7 +220,7 @@ impl Quantization {
             layout,
             activations,
             calibration,
-            ignore: ignored(settings, method),
+            ignore: ignored(settings, method)?,
             samples: settings.count("calib_size")?.unwrap_or(512),
             length: settings.count("max_model_len")?.unwrap_or(2048),
         })
@@ -327,15 +327,13 @@ fn group(settings: &Settings, name: &str) -> Result<usize, OptionsError> {
     Ok(size.unwrap_or(128))
 }
 
-fn ignored(settings: &Settings, method: Method) -> Vec<String> {
+fn ignored(settings: &Settings, method: Method) -> Result<Ignore, OptionsError> {
     let name = match method {
         Method::Awq => "awq_ignore_layers",
         Method::Fp8 => "fp8_ignore",
         Method::Gptq | Method::W4a16 | Method::W8a16 | Method::Int8 => "ignore",
     };
-    settings
-        .list(name)
-        .unwrap_or_else(|| vec!["lm_head".to_owned()])
+    Ignore::read(settings.get(name), method == Method::Awq)
 }
 
 /// Refuses options of other methods.

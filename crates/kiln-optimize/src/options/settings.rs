@@ -125,11 +125,4 @@ impl Settings {
             _ => Err(given.wrong("a whole number from 1 on")),
         }
     }
-
-    /// Names with commas between them.
-    pub fn list(&self, name: &str) -> Option<Vec<String>> {
-        let words = self.get(name)?.value.split(',').map(str::trim);
-        let words = words.filter(|word| !word.is_empty());
-        Some(words.map(str::to_owned).collect())
-    }
 }
