@@ -9,6 +9,12 @@ pub mod options;
 mod order;
 pub mod quantize;
 pub mod report;
+mod error;
+pub mod model;
+mod order;
+pub mod quantize;
+pub mod safetensors;
 
 pub use dtype::Dtype;
+pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};
