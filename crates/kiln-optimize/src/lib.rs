@@ -6,6 +6,7 @@
 
 mod dtype;
 pub mod options;
+mod kernels;
 mod order;
 pub mod quantize;
 pub mod report;
