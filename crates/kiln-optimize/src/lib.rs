@@ -5,8 +5,17 @@
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
 mod dtype;
+pub mod options;
+mod kernels;
 mod order;
 pub mod quantize;
+pub mod report;
+mod error;
+pub mod model;
+mod order;
+pub mod quantize;
+pub mod safetensors;
 
 pub use dtype::Dtype;
+pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};

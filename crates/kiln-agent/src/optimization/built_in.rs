@@ -104,9 +104,17 @@ mod tests {
         let task: Task = serde_json::from_str(&text).unwrap();
         assert_eq!(task.order.environment, plan.steps[0].environment);
         let mounts = mounts(&workplace, 0, &plan);
-        for (path, read_only) in [(&task.model, true), (&task.output, false), (&task.scratch, false)] {
+        for (path, read_only) in [
+            (&task.model, true),
+            (&task.output, false),
+            (&task.scratch, false),
+        ] {
             let mut shown = mounts.iter().filter(|one| path.starts_with(&one.target));
-            assert_eq!(shown.next().map(|one| one.read_only), Some(read_only), "{path:?}");
+            assert_eq!(
+                shown.next().map(|one| one.read_only),
+                Some(read_only),
+                "{path:?}"
+            );
         }
         assert_eq!(task.calibration, None);
         for secret in ["AKIA", "secret", "token"] {

@@ -136,7 +136,10 @@ mod tests {
 
     #[test]
     fn a_container_finds_the_contract_and_the_step_s_own_over_it() {
-        let own = [("OPTION_QUANTIZE", "fp8"), ("COMPILER_OPTIONS", "{\"a\": 1}")];
+        let own = [
+            ("OPTION_QUANTIZE", "fp8"),
+            ("COMPILER_OPTIONS", "{\"a\": 1}"),
+        ];
         let all = variables(&own, Some("http://10.0.0.1:1"));
         for (name, value) in [
             ("SM_NEO_EXECUTION_CONTEXT", "1"),
@@ -167,7 +170,10 @@ mod tests {
     #[test]
     fn an_error_is_read_from_json_or_as_it_stands() {
         let cases = [
-            (r#"{"error": "Fatal('no\n such')"}"#, Some("Fatal('no such')")),
+            (
+                r#"{"error": "Fatal('no\n such')"}"#,
+                Some("Fatal('no such')"),
+            ),
             ("Traceback\n\x1b[31mred", Some("Traceback [31mred")),
             (r#"{"error": " \n"}"#, None),
             (r#"{"other": 1}"#, Some(r#"{"other": 1}"#)),
@@ -186,7 +192,10 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join(ERROR_FILE);
         std::fs::write(&path, format!("{{\"error\": \"{}\"}}", "é".repeat(3000))).unwrap();
-        assert_eq!(read_error(place.path()).unwrap().chars().count(), LONGEST_REASON);
+        assert_eq!(
+            read_error(place.path()).unwrap().chars().count(),
+            LONGEST_REASON
+        );
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         assert_eq!(read_error(place.path()), None);

@@ -106,7 +106,12 @@ mod tests {
     fn an_image_s_end_is_its_error_or_its_exit_code_with_its_last_words() {
         let cases = [
             (Exit::Code(0), Some("e"), None, None),
-            (Exit::Code(1), Some("Fatal('x')"), Some("w"), Some("Fatal('x')")),
+            (
+                Exit::Code(1),
+                Some("Fatal('x')"),
+                Some("w"),
+                Some("Fatal('x')"),
+            ),
             (
                 Exit::Code(3),
                 None,

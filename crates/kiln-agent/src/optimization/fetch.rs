@@ -1,12 +1,14 @@
 //! Fetches what the steps work on: the model, and what they calibrate with.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use kiln_compile::archive::{Limits, unpack};
+use kiln_data::Objects;
 use kiln_data::catalogue::{Catalogue, Entry};
 use kiln_data::channel::{Channel, Mode, Shard, Source};
-use kiln_data::{Objects, file};
+use kiln_data::file::{self, Arrived};
 use nix::sys::statvfs::statvfs;
 
 use super::failure;
@@ -20,6 +22,9 @@ use crate::volume::Size;
 
 /// The lists of what is fetched, in the instance's directory.
 const LISTS: &str = "lists";
+
+/// How often it is said how much has arrived.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// What it takes to fetch.
 pub(super) struct Fetch<'a> {
@@ -64,9 +69,14 @@ impl Fetch<'_> {
         // What is unpacked lies beside its archive for a while.
         self.expect_room(bytes.saturating_add(packed.saturating_mul(2)))?;
         let began = Instant::now();
+        let arrived = Arrived::default();
         for one in &listed {
-            let fetched = file::download(self.objects, &one.catalogue, &one.channel, &one.directory);
-            fetched.await.map_err(|error| of_download(&error))?;
+            let (from, to) = (&one.catalogue, &one.directory);
+            let fetching = file::download_counted(self.objects, from, &one.channel, to, &arrived);
+            tokio::select! {
+                fetched = fetching => fetched.map_err(|error| of_download(&error))?,
+                never = self.tell(&arrived, bytes) => match never? {},
+            };
         }
         match &self.plan.model {
             ModelPlan::Archive(object) if from == 0 => self.unpack(object).await?,
@@ -77,6 +87,23 @@ impl Fetch<'_> {
             "Kiln: fetched {} in {seconds:.1} s",
             Size(bytes.saturating_add(packed))
         ))
+    }
+
+    /// Says how much has arrived, now and then, for as long as it is polled.
+    async fn tell(&self, arrived: &Arrived, all: u64) -> Result<Infallible, String> {
+        let began = (Instant::now(), arrived.bytes());
+        loop {
+            tokio::time::sleep(TELLING).await;
+            let bytes = arrived.bytes();
+            let seconds = began.0.elapsed().as_secs_f64();
+            let rate = (bytes - began.1) as f64 / seconds.max(1.0);
+            let percent = (bytes.saturating_mul(100) / all.max(1)).min(100);
+            self.say(format!(
+                "Kiln: fetched {} ({percent} %, {} per second)",
+                Size(bytes),
+                Size(rate as u64)
+            ))?;
+        }
     }
 
     /// Lists what there is under a prefix, and says so.

@@ -102,9 +102,12 @@ impl Optimization {
         let volume = Volume::claim(&around.directory, None, u64::MAX).map_err(internal)?;
         let workplace = Workplace::create(&around.directory).map_err(internal)?;
         let mut progress = Progress::open(&around.directory).map_err(internal)?;
+        clear_behind(&workplace, &progress).await?;
         let unlimited = Instant::now() + YEARS;
         if !progress.has_inputs() {
             around.enter(Stage::Downloading)?;
+            let half = workplace.clone();
+            blocking(move || half.clear_inputs()).await?;
             let bringing = self.bring(&workplace, &volume, progress.steps());
             let brought = around.unless_cut(unlimited, bringing);
             brought.await?.map_err(Outcome::Failed)?;
@@ -128,9 +131,6 @@ impl Optimization {
         volume: &Volume,
         from: usize,
     ) -> Result<(), String> {
-        workplace
-            .clear_inputs()
-            .map_err(|error| crate::failure::internal(&error))?;
         let fetch = Fetch {
             plan: &self.plan,
             objects: &self.around.objects,
@@ -186,10 +186,10 @@ impl Optimization {
                 deadline,
             };
             step.run().await?;
-            progress
-                .step_done(&workplace.made(number))
-                .map_err(internal)?;
-            workplace.end(number).map_err(internal)?;
+            let made = workplace.made(number);
+            blocking(move || progress::settle(&made)).await?;
+            progress.step_done().map_err(internal)?;
+            clear_behind(workplace, progress).await?;
         }
         Ok(())
     }
@@ -223,4 +223,21 @@ impl Optimization {
         });
         around.spool.append([optimized]).map_err(internal)
     }
+}
+
+/// Removes what the last step that is done has left to be removed.
+async fn clear_behind(workplace: &Workplace, progress: &Progress) -> Result<(), Outcome> {
+    let workplace = workplace.clone();
+    match progress.steps().checked_sub(1) {
+        None => Ok(()),
+        Some(last) => blocking(move || workplace.end(last)).await,
+    }
+}
+
+/// Does on another thread what keeps the disk busy.
+async fn blocking(
+    work: impl FnOnce() -> std::io::Result<()> + Send + 'static,
+) -> Result<(), Outcome> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(internal)?.map_err(internal)
 }

@@ -69,9 +69,8 @@ impl Progress {
         self.write()
     }
 
-    /// Writes down that a step is done, once what it has made is on the disk.
-    pub(super) fn step_done(&mut self, made: &Path) -> io::Result<()> {
-        settle(made)?;
+    /// Writes down that a step is done, of which all that it has made is on the disk.
+    pub(super) fn step_done(&mut self) -> io::Result<()> {
         self.record.steps += 1;
         self.write()
     }
@@ -97,7 +96,7 @@ impl Progress {
 }
 
 /// Waits until the files of a directory that work has left are on the disk.
-fn settle(directory: &Path) -> io::Result<()> {
+pub(super) fn settle(directory: &Path) -> io::Result<()> {
     let tree = look_at(directory).map_err(io::Error::other)?;
     for (path, _) in &tree.files {
         left::open(directory, path)?.sync_all()?;
@@ -119,7 +118,8 @@ mod tests {
         assert!(!first.has_inputs());
         first.fetched().unwrap();
         first.since_beginning().unwrap();
-        first.step_done(&made).unwrap();
+        settle(&made).unwrap();
+        first.step_done().unwrap();
         let mut again = Progress::open(place.path()).unwrap();
         assert!(again.has_inputs());
         assert_eq!(again.steps(), 1);

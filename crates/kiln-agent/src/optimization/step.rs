@@ -94,7 +94,11 @@ impl Step<'_> {
             orders: &around.orders,
             deadline: self.deadline,
             trouble: trouble.clone(),
-            grace: if self.image.is_some() { GRACE } else { OWN_GRACE },
+            grace: if self.image.is_some() {
+                GRACE
+            } else {
+                OWN_GRACE
+            },
             file_systems: FileSystems::default(),
             profiler: None,
             gauge: None,

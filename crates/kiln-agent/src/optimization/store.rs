@@ -95,7 +95,9 @@ pub(super) async fn take_back(objects: &Objects, bucket: &str, instance: &Path) 
     let Ok(journal) = std::fs::read_to_string(instance.join(JOURNAL)) else {
         return;
     };
-    let keys = journal.lines().filter_map(|line| serde_json::from_str(line).ok());
+    let keys = journal
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok());
     for key in keys.collect::<Vec<String>>() {
         match timeout(TAKEN_BACK_WITHIN, objects.delete(bucket, &key)).await {
             Ok(Ok(())) => {}

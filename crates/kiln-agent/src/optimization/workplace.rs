@@ -108,7 +108,9 @@ impl Workplace {
     pub(super) fn end(&self, step: usize) -> io::Result<()> {
         let own = [self.task(step), self.errors(step), self.scratch(step)];
         let given = [self.given(step), self.calibration(step)];
-        own.iter().chain(&given).try_for_each(|gone| remove_tree(gone))
+        own.iter()
+            .chain(&given)
+            .try_for_each(|gone| remove_tree(gone))
     }
 
     fn of(&self, step: usize) -> PathBuf {

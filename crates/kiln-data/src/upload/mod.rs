@@ -74,7 +74,9 @@ pub fn look_at(directory: &Path) -> Result<Tree, DataError> {
             DataError::in_the_works(format!("reading {}", failed.path.display()))(failed.error)
         })?;
         match entry.kind {
-            Kind::File => tree.files.push((entry.path, entry.stat.st_size.unsigned_abs())),
+            Kind::File => tree
+                .files
+                .push((entry.path, entry.stat.st_size.unsigned_abs())),
             Kind::Link => tree.links.push(entry.path),
             Kind::Directory => {}
         }
