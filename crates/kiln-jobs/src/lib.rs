@@ -12,6 +12,8 @@ mod roles;
 mod scope;
 mod solo;
 mod tags;
+#[cfg(test)]
+mod test_machine;
 pub mod training;
 
 pub use jobs::Jobs;

@@ -10,6 +10,8 @@ mod kind;
 mod reports;
 mod state;
 mod terms;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use std::sync::Arc;

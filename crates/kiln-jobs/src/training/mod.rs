@@ -26,8 +26,6 @@ mod spot;
 mod state;
 mod state_change;
 mod terms;
-#[cfg(test)]
-mod test_machine;
 mod timekeeping;
 mod update;
 mod warm_pool;
