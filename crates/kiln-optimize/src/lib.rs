@@ -7,6 +7,7 @@
 mod dtype;
 pub mod options;
 mod kernels;
+pub mod layout;
 mod order;
 pub mod quantize;
 pub mod report;
