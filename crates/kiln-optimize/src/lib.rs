@@ -16,6 +16,7 @@ pub mod model;
 mod order;
 pub mod quantize;
 pub mod safetensors;
+pub mod shard;
 
 pub use dtype::Dtype;
 pub use error::OptimizeError;
