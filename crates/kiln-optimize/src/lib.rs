@@ -5,17 +5,19 @@
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
 mod dtype;
-pub mod options;
+mod error;
 mod kernels;
+pub mod layout;
+pub mod model;
+pub mod options;
 mod order;
+mod pipeline;
 pub mod quantize;
 pub mod report;
-mod error;
-pub mod model;
-mod order;
-pub mod quantize;
 pub mod safetensors;
+pub mod shard;
 
 pub use dtype::Dtype;
 pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};
+pub use pipeline::run;

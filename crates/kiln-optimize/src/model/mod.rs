@@ -105,6 +105,12 @@ impl Model {
         self.files.iter().map(Reader::path)
     }
 
+    /// How many bytes all tensors have together.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.tensors.iter().map(Tensor::bytes).sum()
+    }
+
     /// The tensor of a name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&Tensor> {

@@ -1,6 +1,6 @@
 //! Why an order's options are refused.
 
-use super::quantization::Method;
+use super::method::Method;
 
 /// Why options were not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -2,10 +2,12 @@
 
 use super::deployment::{self, Kernel};
 use super::error::OptionsError;
+use super::method::{Method, served_name};
 use super::properties::Properties;
-use super::quantization::{Layout, Method, Quantization};
+use super::quantization::Quantization;
 use super::settings::{Given, Settings};
 use super::table::KnownOption;
+use crate::layout::Layout;
 use crate::quantize::Granularity;
 use crate::{Order, Technique};
 
@@ -190,7 +192,9 @@ fn served(plan: &Plan, settings: &Settings, properties: &Properties) -> Properti
         }
     }
     match plan {
-        Plan::Quantize(quantization) => served.set("quantize", Some(quantization.layout.name())),
+        Plan::Quantize(quantization) => {
+            served.set("quantize", Some(served_name(quantization.layout)))
+        }
         Plan::Shard(_) => served.set("load_format", Some("sharded_state")),
         Plan::Convert(_) => {}
     }

@@ -1,174 +1,17 @@
 //! What a quantization is: the method that was asked for, made into a scheme for the
 //! weights, a layout for the files, and what a calibration has to do.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use super::calibration::{Calibration, nearest};
 use super::error::OptionsError;
 use super::ignore::Ignore;
+use super::method::{Activations, Method, enumeration, format_name};
 use super::settings::Settings;
 use super::table::{TABLE, Use};
+use crate::layout::Layout;
 use crate::quantize::{Granularity, Grid, Rounding, Scheme};
-
-/// `OPTION_QUANTIZE`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Method {
-    /// Four bits, in AutoAWQ's layout.
-    Awq,
-    /// Four bits, in GPTQ's layout.
-    Gptq,
-    /// Eight bits of floating point.
-    Fp8,
-    /// Integers of four bits.
-    W4a16,
-    /// Integers of eight bits.
-    W8a16,
-    /// Integers of eight bits for weights and activations.
-    Int8,
-}
-
-impl Method {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Awq,
-        Self::Gptq,
-        Self::Fp8,
-        Self::W4a16,
-        Self::W8a16,
-        Self::Int8,
-    ];
-
-    /// Its name in options.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Awq => "awq",
-            Self::Gptq => "gptq",
-            Self::Fp8 => "fp8",
-            Self::W4a16 => "w4a16",
-            Self::W8a16 => "w8a16",
-            Self::Int8 => "int8",
-        }
-    }
-
-    pub(super) fn all() -> String {
-        enumeration(Self::ALL.map(Self::name))
-    }
-
-    fn of(settings: &Settings) -> Result<Self, OptionsError> {
-        let Some(given) = settings.get("quantize") else {
-            return Ok(Self::Awq);
-        };
-        let mut all = Self::ALL.into_iter();
-        let method = all.find(|method| method.name().eq_ignore_ascii_case(given.value));
-        method.ok_or_else(|| OptionsError::Method(given.value.to_owned()))
-    }
-
-    /// The ways to calibrate that it takes, the one that it uses by itself first.
-    fn calibrations(self) -> &'static [Calibration] {
-        use Calibration::{Awq, Gptq, Importance, None};
-        match self {
-            Self::Awq => &[Awq, Importance, None],
-            Self::Gptq => &[Gptq, Importance, None],
-            Self::W4a16 | Self::W8a16 => &[Importance, Awq, Gptq, None],
-            Self::Int8 => &[Importance, Gptq, None],
-            Self::Fp8 => &[None],
-        }
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// How codes, scales and zero points are stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// compressed-tensors' `pack-quantized`.
-    PackQuantized,
-    /// compressed-tensors' `int-quantized`.
-    IntQuantized,
-    /// compressed-tensors' `float-quantized`.
-    FloatQuantized,
-    /// AutoAWQ's "gemm".
-    Awq,
-    /// GPTQ, version 1.
-    Gptq,
-}
-
-impl Layout {
-    /// What a server calls it: `option.quantize`, and `quant_method` in `config.json`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PackQuantized | Self::IntQuantized | Self::FloatQuantized => "compressed-tensors",
-            Self::Awq => "awq",
-            Self::Gptq => "gptq",
-        }
-    }
-}
-
-/// What becomes of activations when the model runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activations {
-    /// They stay as they are.
-    Untouched,
-    /// They are quantized, each token with a scale of its own.
-    PerToken,
-    /// They are quantized, so many neighbours of a token with a scale of their own.
-    PerGroup(usize),
-    /// They are quantized with a scale that a calibration has found.
-    Static,
-}
-
-/// What texts are used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Calibration {
-    /// Nothing.
-    None,
-    /// How much each input of a layer matters to the search for scales.
-    Importance,
-    /// Activation-aware scaling, folded into the layers before.
-    Awq,
-    /// Errors are made good by the columns that come later.
-    Gptq,
-}
-
-impl Calibration {
-    /// Its name in options.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Importance => "importance",
-            Self::Awq => "awq",
-            Self::Gptq => "gptq",
-        }
-    }
-
-    fn of(settings: &Settings, method: Method, has_data: bool) -> Result<Self, OptionsError> {
-        let takes = method.calibrations();
-        let words = [Self::None, Self::Importance, Self::Awq, Self::Gptq];
-        let words = words.map(|word| (word.name(), word));
-        let expected = "none, importance, awq or gptq";
-        match settings.one_of("calibration_method", &words, expected)? {
-            Some(asked) if !takes.contains(&asked) => Err(OptionsError::Calibration {
-                calibration: asked.name(),
-                method,
-                takes: enumeration(takes.iter().map(|way| way.name())),
-            }),
-            Some(asked) if asked != Self::None && !has_data => Err(OptionsError::NoData {
-                what: format!("OPTION_CALIBRATION_METHOD={}", asked.name()),
-            }),
-            Some(asked) => Ok(asked),
-            None if !has_data => Ok(Self::None),
-            // Importance guides a search for scales, and there is none.
-            None if takes[0] == Self::Importance && nearest(settings)? => Ok(Self::None),
-            None => Ok(takes[0]),
-        }
-    }
-}
 
 /// What is done with a model's weights.
 #[derive(Debug, Clone)]
@@ -216,6 +59,7 @@ impl Quantization {
                 grid,
                 granularity,
                 rounding,
+                stored: layout.stored(grid),
             },
             layout,
             activations,
@@ -239,6 +83,29 @@ impl Quantization {
         named && self.calibration.name() != self.method.name()
     }
 
+    /// What the options came to, by their names.
+    #[must_use]
+    pub fn settings(&self) -> BTreeMap<String, String> {
+        let rounding = match self.scheme.rounding {
+            Rounding::Nearest => "nearest",
+            Rounding::Searched => "searched",
+        };
+        let mut settings = vec![
+            ("quantize", self.method.to_string()),
+            ("format", format_name(self.layout).to_owned()),
+            ("scheme", self.to_string()),
+            ("rounding", rounding.to_owned()),
+            ("calibration_method", self.calibration.name().to_owned()),
+            ("ignore", self.ignore.words()),
+        ];
+        if self.is_calibrated() {
+            settings.push(("calib_size", self.samples.to_string()));
+            settings.push(("max_model_len", self.length.to_string()));
+        }
+        let named = |(name, value): (&str, String)| (name.to_owned(), value);
+        settings.into_iter().map(named).collect()
+    }
+
     /// Bits of a code.
     #[must_use]
     pub fn bits(&self) -> u8 {
@@ -249,10 +116,33 @@ impl Quantization {
     }
 }
 
-fn nearest(settings: &Settings) -> Result<bool, OptionsError> {
-    let words = [("nearest", true), ("searched", false)];
-    let nearest = settings.one_of("rounding", &words, "searched or nearest")?;
-    Ok(nearest.unwrap_or(false))
+impl fmt::Display for Quantization {
+    /// The scheme, as in "int4 in groups of 128".
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.scheme.grid {
+            Grid::Int { bits, .. } => write!(f, "int{bits}")?,
+            Grid::Fp8 => f.write_str("fp8 (E4M3)")?,
+        }
+        match self.scheme.granularity {
+            Granularity::Group(size) => write!(f, " in groups of {size}")?,
+            Granularity::Channel => f.write_str(" for each output channel")?,
+            Granularity::Tensor => f.write_str(" with one scale for a tensor")?,
+            Granularity::Block(size) => write!(f, " in blocks of {size} x {size}")?,
+        }
+        if let Grid::Int {
+            symmetric: false, ..
+        } = self.scheme.grid
+        {
+            f.write_str(" with zero points")?;
+        }
+        f.write_str(match self.activations {
+            Activations::Untouched => "",
+            Activations::PerToken => ", activations for each token",
+            Activations::PerGroup(_) => ", activations in groups",
+            Activations::Static => ", activations with fixed scales",
+        })?;
+        write!(f, ", as {}", format_name(self.layout))
+    }
 }
 
 type Form = (Grid, Granularity, Layout, Activations);
@@ -353,14 +243,4 @@ fn refuse_others(settings: &Settings, method: Method) -> Result<(), OptionsError
         }
     }
     Ok(())
-}
-
-/// Words as a person lists them.
-fn enumeration<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
-    let words: Vec<&str> = words.into_iter().collect();
-    match words.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-        Some((last, _)) => (*last).to_owned(),
-        None => String::new(),
-    }
 }

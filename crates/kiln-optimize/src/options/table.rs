@@ -1,7 +1,7 @@
 //! Every option that means something here, as users are told of it.
 
-use super::quantization::Method;
-use super::quantization::Method::{Awq, Fp8, Gptq, Int8, W4a16, W8a16};
+use super::method::Method;
+use super::method::Method::{Awq, Fp8, Gptq, Int8, W4a16, W8a16};
 
 /// What an option is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

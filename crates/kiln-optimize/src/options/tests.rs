@@ -27,6 +27,14 @@ fn quantization(options: &str, has_data: bool) -> Result<Quantization, String> {
     }
 }
 
+/// The quantization that options without data come to.
+pub(crate) fn quantization_of(options: &[(&str, &str)]) -> Quantization {
+    let options = options
+        .iter()
+        .map(|(name, value)| format!("{name}={value} "));
+    quantization(&options.collect::<String>(), false).unwrap()
+}
+
 /// A quantization in a few signs.
 fn sketch(quantization: &Quantization) -> String {
     let grid = match quantization.scheme.grid {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
 
+use crate::kernels::Instructions;
+
 /// What was used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -23,6 +25,19 @@ impl Usage {
             cpu: cpu.map(Duration::from).unwrap_or_default(),
             peak_memory: status.map(|text| peak(&text)).unwrap_or_default(),
         }
+    }
+}
+
+/// The instructions that the arithmetic uses on this processor.
+#[must_use]
+pub fn instructions() -> &'static str {
+    match Instructions::best() {
+        Instructions::Plain if cfg!(target_arch = "aarch64") => "NEON",
+        Instructions::Plain => "plain",
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx2(_) => "AVX2",
+        #[cfg(target_arch = "x86_64")]
+        Instructions::Avx512(_) => "AVX-512",
     }
 }
 
