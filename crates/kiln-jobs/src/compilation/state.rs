@@ -176,11 +176,7 @@ impl CompilationState {
             Outcome::Completed => Ok(Status::Completed),
             Outcome::Stopped | Outcome::Interrupted => Ok(Status::Stopped),
             Outcome::Failed(reason) => Err(reason),
-            Outcome::MaxRuntimeExceeded => Err(timed_out(
-                "complete",
-                "MaxRuntimeInSeconds",
-                Some(terms.runtime),
-            )),
+            Outcome::MaxRuntimeExceeded => Err(timed_out(terms.runtime)),
         };
         self.conclude(ended, at)
     }
@@ -189,8 +185,9 @@ impl CompilationState {
         if self.deadline(terms).is_none_or(|deadline| at < deadline) {
             return Action::Nothing;
         }
-        let reason = timed_out("start", "MaxPendingTimeInSeconds", terms.pending);
-        self.conclude(Err(reason), at)
+        // It has not failed: the limit is for how long it "can be pending before it is stopped".
+        self.failure_reason = terms.pending.map(waited_too_long);
+        self.conclude(Ok(Status::Stopped), at)
     }
 
     /// Ends it in this status, or as failed for this reason. Whatever a job does once
@@ -216,12 +213,21 @@ impl CompilationState {
     }
 }
 
-/// The reason of a job that has not done something in time.
-fn timed_out(what: &str, limit: &str, millis: Option<i64>) -> String {
+/// The reason of a job that was not done in time.
+fn timed_out(millis: i64) -> String {
     format!(
-        "ClientError: TimeOut: The compilation job did not {what} within the {} seconds of {limit}. \
-         Give it more time in StoppingCondition.",
-        millis.unwrap_or_default() / 1000
+        "ClientError: TimeOut: The compilation job did not complete within the {} seconds of \
+         MaxRuntimeInSeconds. Give it more time in StoppingCondition.",
+        millis / 1000
+    )
+}
+
+/// What is said of a job that never had an instance.
+fn waited_too_long(millis: i64) -> String {
+    format!(
+        "The compilation job was stopped, since there was no room for it within the {} seconds of \
+         MaxPendingTimeInSeconds.",
+        millis / 1000
     )
 }
 

@@ -125,7 +125,7 @@ fn times_are_those_of_the_stages() {
 }
 
 #[test]
-fn who_waits_too_long_fails() {
+fn who_waits_too_long_is_stopped() {
     let mut state = CompilationState::new(at(0));
     assert_eq!(state.deadline(&TERMS), Some(at(60_000)));
     assert_eq!(state.step(Event::Tick, at(59_999), &TERMS), Action::Nothing);
@@ -133,10 +133,12 @@ fn who_waits_too_long_fails() {
     assert_eq!(
         state.failure_reason.as_deref(),
         Some(
-            "ClientError: TimeOut: The compilation job did not start within the 60 seconds of \
-             MaxPendingTimeInSeconds. Give it more time in StoppingCondition."
+            "The compilation job was stopped, since there was no room for it within the 60 seconds \
+             of MaxPendingTimeInSeconds."
         )
     );
+    assert_eq!(state.status, Status::Stopped);
+    assert_eq!(state.ended, Some(at(60_000)));
     let mut state = live(&[placed()]);
     assert_eq!(state.deadline(&TERMS), None);
     assert_eq!(state.step(Event::Tick, at(90_000), &TERMS), Action::Nothing);
