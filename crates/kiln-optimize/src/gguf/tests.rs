@@ -196,10 +196,31 @@ fn scaled_positions_are_a_tensor() {
     assert!(values.is_sorted());
 
     config["rope_scaling"] = json!({"type": "yarn", "factor": 4.0});
-    assert_eq!(
-        converted(&config, GgufType::Q8_0).unwrap_err(),
-        "ClientError: the model scales positions by 'yarn', which is not converted to GGUF; linear and llama3 are"
-    );
+    let (numbers, _) = converted(&config, GgufType::Q8_0).unwrap();
+    let trained = numbers["llama.rope.scaling.original_context_length"];
+    assert_eq!(trained, 256);
+    let factor = numbers["llama.rope.scaling.factor"];
+    assert_eq!(factor, 4_f32.to_bits());
+
+    let refused = [
+        (
+            json!({"type": "dynamic", "factor": 2.0}),
+            "the model scales positions by 'dynamic', which is not converted to GGUF; linear, llama3 and yarn are",
+        ),
+        (
+            json!({"type": "yarn", "factor": 4.0, "mscale": 1.0}),
+            "the model scales positions by 'yarn' with mscale, which is not converted to GGUF",
+        ),
+        (
+            json!({"type": "yarn"}),
+            "config.json does not say by what factor and from what length on positions are scaled",
+        ),
+    ];
+    for (scaling, expected) in refused {
+        config["rope_scaling"] = scaling;
+        let said = converted(&config, GgufType::Q8_0).unwrap_err();
+        assert_eq!(said, format!("ClientError: {expected}"));
+    }
 }
 
 #[test]
