@@ -12,10 +12,18 @@ pub mod layout;
 pub mod model;
 mod order;
 mod places;
+mod kernels;
+pub mod layout;
+pub mod model;
+pub mod options;
+mod order;
+mod pipeline;
 pub mod quantize;
+pub mod report;
 pub mod safetensors;
 pub mod shard;
 
 pub use dtype::Dtype;
 pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};
+pub use pipeline::run;
