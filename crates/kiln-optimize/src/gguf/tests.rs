@@ -231,3 +231,31 @@ fn rows_that_do_not_divide_stay_exact() {
     assert_eq!(tensors["blk.0.ffn_down.weight"].1, 1);
     assert_eq!(tensors["blk.0.ffn_up.weight"].1, 2);
 }
+
+#[test]
+fn what_has_no_place_is_refused() {
+    let cases = [
+        (
+            "model.layers.0.self_attn.q_norm.weight",
+            vec![16],
+            "the model has the tensor model.layers.0.self_attn.q_norm.weight, which GGUF has no place for",
+        ),
+        (
+            "model.layers.1.self_attn.q_proj.bias",
+            vec![60],
+            "the tensor model.layers.1.self_attn.q_proj.bias has the shape [60], which does not go with its weight",
+        ),
+    ];
+    for (name, shape, expected) in cases {
+        let home = tempfile::tempdir().unwrap();
+        let config = sample::config("llama");
+        let mut tensors = sample::decoder(&config);
+        tensors.insert(name.to_owned(), shape);
+        sample::write(home.path(), &config, &tensors);
+        let model = Model::open(home.path()).unwrap();
+        let path = home.path().join("model.gguf");
+        let said = convert(&model, GgufType::F16, &path, &mut |_, _| ()).unwrap_err();
+        assert_eq!(said.to_string(), format!("ClientError: {expected}"));
+        assert!(!path.exists());
+    }
+}
