@@ -81,15 +81,23 @@ impl Loop for PackAcross<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let words = self.codes.len() / (self.columns * self.order.len()).max(1);
-        let (room, _) = self.room.as_chunks_mut::<4>();
+        let Self {
+            order,
+            less,
+            columns,
+            codes,
+            room,
+        } = self;
+        let words = codes.len() / (columns * order.len()).max(1);
+        let (room, _) = room.as_chunks_mut::<4>();
         let mut tile = [[0u32; TILE]; LINE];
         for first_word in (0..words).step_by(LINE) {
             let height = LINE.min(words - first_word);
-            for first in (0..self.columns).step_by(TILE) {
-                let width = TILE.min(self.columns - first);
+            for first in (0..columns).step_by(TILE) {
+                let width = TILE.min(columns - first);
                 for (word, tile) in tile[..height].iter_mut().enumerate() {
-                    self.pack(first_word + word, first, &mut tile[..width]);
+                    let codes = &codes[(first_word + word) * order.len() * columns + first..];
+                    pack_across((order, less), columns, codes, &mut tile[..width]);
                 }
                 for column in 0..width {
                     let line = &mut room[(first + column) * words + first_word..][..height];
@@ -102,20 +110,16 @@ impl Loop for PackAcross<'_> {
     }
 }
 
-impl PackAcross<'_> {
-    /// The words of some columns, from the rows that share them.
-    #[inline(always)]
-    fn pack(&self, word: usize, first: usize, tile: &mut [u32]) {
-        let in_word = self.order.len();
-        let bits = 32 / in_word;
-        let (half, mask) = (1u32 << (bits - 1), (1u32 << bits) - 1);
-        tile.fill(0);
-        for (place, &row) in self.order.iter().enumerate() {
-            let codes = &self.codes[(word * in_word + row) * self.columns + first..];
-            for (packed, &code) in tile.iter_mut().zip(codes) {
-                let code = (code as u32).wrapping_add(half).wrapping_sub(self.less);
-                *packed |= (code & mask) << (place * bits);
-            }
+/// The words of some columns, from the rows that share them.
+#[inline(always)]
+fn pack_across((order, less): (&[usize], u32), columns: usize, codes: &[i8], words: &mut [u32]) {
+    let bits = 32 / order.len();
+    let (half, mask) = (1u32 << (bits - 1), (1u32 << bits) - 1);
+    words.fill(0);
+    for (place, &row) in order.iter().enumerate() {
+        for (word, &code) in words.iter_mut().zip(&codes[row * columns..]) {
+            let code = (code as u32).wrapping_add(half).wrapping_sub(less);
+            *word |= (code & mask) << (place * bits);
         }
     }
 }
