@@ -5,10 +5,15 @@
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
 mod dtype;
+mod error;
 mod kernels;
 pub mod layout;
+pub mod model;
 mod order;
 pub mod quantize;
+pub mod safetensors;
+pub mod shard;
 
 pub use dtype::Dtype;
+pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};
