@@ -6,17 +6,13 @@
 
 mod dtype;
 mod error;
+pub mod gguf;
 mod kernels;
 pub mod layout;
 pub mod model;
 pub mod options;
 mod order;
 mod pipeline;
-pub mod gguf;
-mod kernels;
-pub mod layout;
-pub mod model;
-mod order;
 mod places;
 pub mod quantize;
 pub mod report;

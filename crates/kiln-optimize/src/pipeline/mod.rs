@@ -4,6 +4,7 @@
 //! the weights. A task that fails leaves nothing behind.
 
 mod config;
+mod conversion;
 mod course;
 mod draft;
 mod finish;
