@@ -1,0 +1,4 @@
+//! Quantization that looks at what a model does with texts: one pass through it, layer by
+//! layer, that never holds more than a few layers' weights.
+
+pub mod linear;
