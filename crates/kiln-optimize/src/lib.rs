@@ -6,8 +6,12 @@
 
 pub mod calibrate;
 mod dtype;
+mod error;
+pub mod model;
 mod order;
 pub mod quantize;
+pub mod safetensors;
 
 pub use dtype::Dtype;
+pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};
