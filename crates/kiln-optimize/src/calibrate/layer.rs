@@ -5,7 +5,7 @@
 //! encoders what comes out of one.
 
 use super::forward::{Activation, Heads, Rotations, Sight, attend, root_mean_square};
-use super::weights::Vectors;
+use super::weights::{Vectors, look_up};
 use crate::OptimizeError;
 use crate::model::{Family, Geometry, Model, Scaling};
 
@@ -100,7 +100,51 @@ impl<'a> Plan<'a> {
         })
     }
 
-    fn is_encoder(&self) -> bool {
+    /// What flows into the first layer for the tokens of a sample.
+    pub fn embed(&self, tokens: &[u32]) -> Result<Vec<f32>, OptimizeError> {
+        let (model, prefix) = (self.model, self.model.prefix());
+        let mut rows = vec![0f32; tokens.len() * self.geometry.hidden];
+        let mut add_rows = |table: &str, numbers: &[usize]| {
+            look_up(model, &format!("{prefix}{table}.weight"), numbers, &mut |at, row| {
+                add(&mut rows[at * row.len()..(at + 1) * row.len()], row);
+            })
+        };
+        let numbers: Vec<usize> = tokens.iter().map(|token| *token as usize).collect();
+        if !self.is_encoder() {
+            add_rows("embed_tokens", &numbers)?;
+            return Ok(rows);
+        }
+        add_rows("embeddings.word_embeddings", &numbers)?;
+        let first = self.first_position();
+        let positions: Vec<usize> = (first..first + tokens.len()).collect();
+        add_rows("embeddings.position_embeddings", &positions)?;
+        add_rows("embeddings.token_type_embeddings", &vec![0; tokens.len()])?;
+        let names = ["LayerNorm.weight", "LayerNorm.bias"];
+        let norm = Vectors::named(model, &format!("{prefix}embeddings."), &names)?;
+        norm.norm(&mut rows, "LayerNorm", self.geometry.epsilon);
+        Ok(rows)
+    }
+
+    /// Applies the norm over what flows out of the last layer, where there is one.
+    pub fn finish(&self, rows: &mut [f32]) -> Result<(), OptimizeError> {
+        if !self.is_encoder() {
+            let norm = Vectors::named(self.model, self.model.prefix(), &["norm.weight"])?;
+            norm.norm(rows, "norm", self.geometry.epsilon);
+        }
+        Ok(())
+    }
+
+    /// The position of a sample's first token.
+    fn first_position(&self) -> usize {
+        match self.model.config().family {
+            Family::Roberta => self.geometry.padding.map_or(2, |padding| padding + 1),
+            _ => 0,
+        }
+    }
+
+    /// Whether tokens look at all others, and a sample has one meaning.
+    #[must_use]
+    pub fn is_encoder(&self) -> bool {
         self.model.config().family.is_encoder()
     }
 
@@ -129,6 +173,7 @@ impl<'a> Plan<'a> {
 #[derive(Debug)]
 pub struct Layer<'a> {
     plan: &'a Plan<'a>,
+    index: usize,
     sight: Sight,
     vectors: Vectors,
 }
@@ -138,9 +183,16 @@ impl<'a> Layer<'a> {
     pub fn read(plan: &'a Plan<'a>, index: usize) -> Result<Self, OptimizeError> {
         Ok(Self {
             plan,
+            index,
             sight: plan.sight(index),
             vectors: Vectors::read(plan.model, &plan.model.layer_prefix(index))?,
         })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
     }
 
     /// The norms and biases.
@@ -247,14 +299,4 @@ fn add(rows: &mut [f32], output: &[f32]) {
     for (x, y) in rows.iter_mut().zip(output) {
         *x += y;
     }
-}
-
-/// The norm over what flows out of the last layer, where there is one.
-pub fn finish(plan: &Plan, rows: &mut [f32]) -> Result<(), OptimizeError> {
-    if plan.is_encoder() {
-        return Ok(());
-    }
-    let vectors = Vectors::named(plan.model, plan.model.prefix(), &["norm.weight"])?;
-    vectors.norm(rows, "norm", plan.geometry.epsilon);
-    Ok(())
 }

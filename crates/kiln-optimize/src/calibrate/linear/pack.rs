@@ -32,6 +32,12 @@ impl<'a> View<'a> {
         }
     }
 
+    /// How many rows it has.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.rows
+    }
+
     /// Rows as columns.
     #[must_use]
     pub fn transposed(self) -> Self {
@@ -139,6 +145,12 @@ impl Packed {
             depth: view.columns,
             units,
         }
+    }
+
+    /// How many columns a product with it has.
+    #[must_use]
+    pub fn outputs(&self) -> usize {
+        self.rows
     }
 
     /// Units from the start of a row to its end.
