@@ -38,6 +38,12 @@ impl<'a> View<'a> {
         self.rows
     }
 
+    /// How many columns it has.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.columns
+    }
+
     /// Rows as columns.
     #[must_use]
     pub fn transposed(self) -> Self {
