@@ -8,6 +8,7 @@ pub mod calibrate;
 mod dtype;
 mod error;
 pub mod model;
+mod kernels;
 mod order;
 pub mod quantize;
 pub mod safetensors;
