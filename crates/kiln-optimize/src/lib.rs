@@ -7,8 +7,8 @@
 pub mod calibrate;
 mod dtype;
 mod error;
-pub mod model;
 mod kernels;
+pub mod model;
 mod order;
 pub mod quantize;
 pub mod safetensors;

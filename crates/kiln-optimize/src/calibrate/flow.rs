@@ -8,7 +8,6 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::data::Samples;
 use super::layer::{Layer, Plan, Step};
 use super::linear::{Blend, Packed, Part, Precision, View, multiply};
 use super::store::{Keeping, Store};
@@ -95,12 +94,12 @@ impl<'a> Flow<'a> {
         self.start(layer).exists()
     }
 
-    /// Begins with the embeddings of samples.
-    pub fn begin(&self, samples: &Samples) -> Result<(), OptimizeError> {
+    /// Begins with the embeddings of samples' tokens.
+    pub fn begin(&self, samples: &[Vec<u32>]) -> Result<(), OptimizeError> {
         let part = self.part(0);
         let store = Store::create(&part, self.plan.geometry.hidden, Keeping::Exact)?;
         let mut first = 0;
-        for tokens in &samples.tokens {
+        for tokens in samples {
             store.write(first, &self.plan.embed(tokens)?)?;
             first += tokens.len();
         }

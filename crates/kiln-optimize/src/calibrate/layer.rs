@@ -26,6 +26,12 @@ impl Step {
     /// The steps in their order.
     pub const ALL: [Self; 4] = [Self::Attend, Self::Project, Self::Widen, Self::Narrow];
 
+    /// The step after it, in the same layer.
+    #[must_use]
+    pub fn next(self) -> Option<Self> {
+        Self::ALL.get(self as usize + 1).copied()
+    }
+
     /// The linear layers of the step.
     #[must_use]
     pub fn linears(self, family: Family) -> &'static [&'static str] {
@@ -98,6 +104,23 @@ impl<'a> Plan<'a> {
             activation,
             rotations,
         })
+    }
+
+    /// The names of a step's linear layers in a layer.
+    #[must_use]
+    pub fn modules(&self, layer: usize, step: Step) -> Vec<String> {
+        let prefix = self.model.layer_prefix(layer);
+        let linears = step.linears(self.model.config().family);
+        linears.iter().map(|linear| format!("{prefix}{linear}")).collect()
+    }
+
+    /// How many tokens a sample may have, if it is to have at most `wanted`.
+    #[must_use]
+    pub fn longest(&self, wanted: usize) -> usize {
+        match self.geometry.positions.filter(|_| self.is_encoder()) {
+            Some(positions) => wanted.min(positions.saturating_sub(self.first_position())),
+            None => wanted,
+        }
     }
 
     /// What flows into the first layer for the tokens of a sample.
@@ -200,10 +223,10 @@ impl<'a> Layer<'a> {
         &mut self.vectors
     }
 
-    /// The norms and biases.
+    /// The bias of a linear layer, if it has one.
     #[must_use]
-    pub fn vectors(&self) -> &Vectors {
-        &self.vectors
+    pub fn bias(&self, module: &str) -> Option<&[f32]> {
+        self.vectors.find_whole(&format!("{module}.bias"))
     }
 
     /// Makes of what flows into a layer what its first step multiplies.

@@ -4,8 +4,22 @@
 mod data;
 mod flow;
 mod forward;
+mod gptq;
 mod layer;
-pub mod linear;
+mod ledger;
+mod linear;
+mod made;
+mod measure;
+mod pass;
+mod run;
+mod smoothing;
 mod statistics;
 mod store;
+#[cfg(test)]
+mod tests;
 mod weights;
+
+pub use data::Limits;
+pub use made::{Figures, Linear, Made, Vector};
+pub use measure::Fidelity;
+pub use run::{Method, Request, Sink, Summary, calibrate};

@@ -58,6 +58,12 @@ impl Statistics {
         }
     }
 
+    /// How many columns the rows have.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// The mean of each column's squares: how much an error in its weights counts.
     #[must_use]
     pub fn importance(&self) -> Vec<f32> {

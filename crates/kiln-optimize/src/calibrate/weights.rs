@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use half::{bf16, f16};
 
+use super::made::Vector;
 use super::forward::{mean_and_variance, root_mean_square};
 use crate::model::Model;
 use crate::safetensors::Tensor;
@@ -12,8 +13,6 @@ use crate::{Dtype, OptimizeError};
 /// A matrix of weights, both as it is in the file and as numbers.
 #[derive(Debug, Clone)]
 pub struct Weight {
-    /// The tensor's name.
-    pub name: String,
     /// What its elements are in the file.
     pub dtype: Dtype,
     /// How many outputs it has.
@@ -36,7 +35,6 @@ impl Weight {
             )));
         };
         Ok(Self {
-            name: tensor.name.clone(),
             dtype: tensor.dtype,
             rows,
             columns,
@@ -95,15 +93,26 @@ impl Vectors {
         self.values.get(name).map(Vec::as_slice)
     }
 
+    /// The vector of a whole name.
+    #[must_use]
+    pub fn find_whole(&self, name: &str) -> Option<&[f32]> {
+        self.find(name.strip_prefix(&self.prefix)?)
+    }
+
     /// Divides a vector by others, number by number, and rounds it to what a file holds of
-    /// it. Returns its whole name, if there is such a vector.
-    pub fn divide(&mut self, name: &str, by: &[f32]) -> Option<String> {
+    /// it. Returns what came of it, if there is such a vector.
+    pub fn divide(&mut self, name: &str, by: &[f32]) -> Option<Vector> {
+        let dtype = self.dtype?;
         let values = self.values.get_mut(name)?;
         for (value, by) in values.iter_mut().zip(by) {
             *value /= by;
         }
-        round(self.dtype?, values);
-        Some(format!("{}{name}", self.prefix))
+        round(dtype, values);
+        Some(Vector {
+            name: format!("{}{name}", self.prefix),
+            dtype,
+            values: values.clone(),
+        })
     }
 
     /// Applies the norm of a name: one with biases if it has some.
@@ -169,7 +178,9 @@ fn values(model: &Model, tensor: &Tensor) -> Result<Vec<f32>, OptimizeError> {
     )))
 }
 
-fn decode(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
+/// The numbers that a file holds.
+#[must_use]
+pub fn decode(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
     let pairs = bytes.as_chunks::<2>().0;
     match dtype {
         Dtype::Bf16 => pairs.iter().map(|x| bf16::from_le_bytes(*x).to_f32()).collect(),
