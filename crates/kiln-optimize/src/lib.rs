@@ -4,6 +4,7 @@
 //! Tensors flow from the files of the one directory into those of the other in bounded
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
+pub mod calibrate;
 mod dtype;
 mod error;
 pub mod gguf;
@@ -11,6 +12,8 @@ mod kernels;
 pub mod layout;
 pub mod model;
 pub mod options;
+mod kernels;
+pub mod model;
 mod order;
 mod pipeline;
 mod places;
