@@ -12,8 +12,6 @@ mod kernels;
 pub mod layout;
 pub mod model;
 pub mod options;
-mod kernels;
-pub mod model;
 mod order;
 mod pipeline;
 mod places;

@@ -68,6 +68,7 @@ fn report(course: &mut Course<'_>, model: &Model, converted: &Conversion) {
             bytes_after: tensor.after,
             relative_error: Some(share(tensor.noise, tensor.signal)),
             output_error: None,
+            output_error_without_texts: None,
         }
     };
     course.report.tensors = tensors.map(tensor).collect();
