@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::frame::Frame;
 use super::nearest::{self, Scale};
-use super::search::{self, Starts, Trial};
+use super::search::{self, Candidates, Trial};
 use super::{Grid, QuantizeError, Quantized, Rounding, Scheme, Slab, stored_precision};
 use crate::kernels::decode::decode;
 use crate::kernels::encode::{self, Sums};
@@ -23,8 +23,8 @@ pub(super) struct Bands<'a> {
     stored: Precision,
     /// The least and the greatest level.
     range: (f32, f32),
-    /// Where a search begins, besides at what the extremes call for.
-    starts: Option<Starts>,
+    /// What a search tries.
+    candidates: Candidates,
     /// How much each column counts, one at most.
     importance: Option<Vec<f32>>,
 }
@@ -68,7 +68,7 @@ impl<'a> Bands<'a> {
             arithmetic,
             stored,
             range,
-            starts: Starts::new(scheme, importance.is_some())?,
+            candidates: Candidates::new(scheme, range, stored, importance.is_some()),
             importance,
         })
     }
@@ -236,35 +236,17 @@ impl<'a, 'b> Rows<'a, 'b> {
         extremes: &[Scale],
     ) -> Result<Vec<Scale>, QuantizeError> {
         let Bands {
-            scheme,
-            range,
-            stored,
-            ..
+            candidates, stored, ..
         } = *self.bands;
-        let mut trials = Vec::new();
-        let each = self.bands.starts.map_or(0, |starts| starts.count());
-        if let Some(starts) = self.bands.starts {
-            trials.reserve(each * spreads.len());
-            for &reach in spreads {
-                starts.push(reach, &mut trials);
-            }
-            self.try_all(band, each, &mut trials)?;
+        let each = candidates.trials();
+        let mut trials = Vec::with_capacity(each * spreads.len());
+        for (&reach, &extremes) in spreads.iter().zip(extremes) {
+            candidates.push(reach, extremes, &mut trials);
         }
-        let mut near = Vec::with_capacity(spreads.len());
-        for (index, &extremes) in extremes.iter().enumerate() {
-            let centre = search::best_multiple(&trials[index * each..][..each]);
-            near.push(search::neighbours(
-                scheme.grid,
-                range,
-                stored,
-                extremes,
-                centre,
-            ));
-        }
-        self.try_all(band, 1, &mut near)?;
-        let mut found = Vec::with_capacity(near.len());
-        for trial in &near {
-            found.push(trial.least_loss());
+        self.try_all(band, each, &mut trials)?;
+        let mut found = Vec::with_capacity(spreads.len());
+        for trials in trials.chunks(each) {
+            found.extend(search::best(trials, stored));
         }
         Ok(found)
     }
