@@ -168,30 +168,6 @@ fn what_formats_do_not_have_is_refused() {
 }
 
 #[test]
-fn slabs_of_transposed_formats_make_long_runs() {
-    let four = Grid::Int {
-        bits: 4,
-        symmetric: true,
-    };
-    for (layout, columns, expected) in [
-        (Layout::PackQuantized, 2048, 256),
-        (Layout::Awq, 2048, 1024),
-        (Layout::Awq, 5632, 744),
-        (Layout::Gptq, 5632, 128),
-        (Layout::Gptq, 512, 1024),
-    ] {
-        let scheme = Scheme {
-            grid: four,
-            granularity: Granularity::Group(128),
-            rounding: kiln_optimize::quantize::Rounding::Nearest,
-            stored: layout.stored(four),
-        };
-        let form = Form::new(layout, &scheme, Dtype::Bf16, [4096, columns]).unwrap();
-        assert_eq!(form.rows_of_slab(1 << 20), expected, "{layout:?} {columns}");
-    }
-}
-
-#[test]
 fn scales_have_their_types() {
     assert_eq!(scale_bytes(Dtype::Bf16, 1.0), [0x80, 0x3f]);
     assert_eq!(scale_bytes(Dtype::F16, 1.0), [0x00, 0x3c]);

@@ -29,15 +29,6 @@ pub(super) struct Bands<'a> {
     importance: Option<Vec<f32>>,
 }
 
-/// Where scales come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Scales {
-    /// The weights themselves.
-    Chosen,
-    /// Whoever has seen the whole weight.
-    Known(f32),
-}
-
 impl<'a> Bands<'a> {
     pub(super) fn new(
         scheme: &'a Scheme,
@@ -74,12 +65,8 @@ impl<'a> Bands<'a> {
     }
 
     /// The loop that does it.
-    pub(super) fn work<'b>(&'b self, scales: Scales, into: &'b mut Quantized) -> Work<'a, 'b> {
-        Work {
-            bands: self,
-            scales,
-            into,
-        }
+    pub(super) fn work<'b>(&'b self, into: &'b mut Quantized) -> Work<'a, 'b> {
+        Work { bands: self, into }
     }
 }
 
@@ -116,7 +103,6 @@ fn relative(importance: &[f32], columns: usize) -> Result<Option<Vec<f32>>, Quan
 /// The quantization of a slab, as a loop.
 pub(super) struct Work<'a, 'b> {
     bands: &'b Bands<'a>,
-    scales: Scales,
     into: &'b mut Quantized,
 }
 
@@ -125,11 +111,7 @@ impl Loop for Work<'_, '_> {
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Self {
-            bands,
-            scales,
-            into,
-        } = self;
+        let Self { bands, into } = self;
         let mut rows = Rows::new(bands)?;
         into.codes.resize(bands.frame.rows * bands.frame.columns, 0);
         into.scales.clear();
@@ -143,10 +125,7 @@ impl Loop for Work<'_, '_> {
             }
         );
         for band in bands.frame.bands() {
-            let scales = match scales {
-                Scales::Chosen => rows.scales(&band)?,
-                Scales::Known(scale) => vec![Scale { scale, zero: 0 }; bands.frame.spans()],
-            };
+            let scales = rows.scales(&band)?;
             for row in band {
                 let codes = &mut into.codes[row * bands.frame.columns..][..bands.frame.columns];
                 let mut sums = Sums::default();

@@ -248,27 +248,12 @@ fn extremes_are_quantized_and_infinities_refused() {
 }
 
 #[test]
-fn parts_of_a_weight_are_as_the_whole() {
-    let scheme = Scheme {
-        grid: Grid::Fp8,
-        granularity: Granularity::Tensor,
-        rounding: Rounding::Nearest,
-        stored: Stored::default(),
-    };
-    let values: Vec<f32> = (0..256).map(|at| (at as f32).sin()).collect();
-    let bytes = bytes_of(Dtype::Bf16, &values);
-    let mut whole = Quantized::default();
-    quantize(&scheme, slab(Dtype::Bf16, 64, &bytes), None, &mut whole).unwrap();
-
-    let peak = peak(slab(Dtype::Bf16, 64, &bytes)).unwrap();
-    let scale = tensor_scale(&scheme, Dtype::Bf16, peak).unwrap();
-    let mut codes = Vec::new();
-    for part in bytes.chunks(128) {
-        let mut into = Quantized::default();
-        quantize_to(&scheme, slab(Dtype::Bf16, 64, part), scale, &mut into).unwrap();
-        codes.extend(into.codes);
-    }
-    assert_eq!((codes, vec![scale]), (whole.codes, whole.scales));
+fn the_peak_is_the_greatest_magnitude() {
+    let bytes = bytes_of(Dtype::F16, &[1.0, -2.5, 0.0, 2.0]);
+    assert_eq!(peak(slab(Dtype::F16, 2, &bytes)), Ok(2.5));
+    let bytes = bytes_of(Dtype::F16, &[1.0, 2.0, 0.0, f32::NEG_INFINITY]);
+    let error = peak(slab(Dtype::F16, 2, &bytes)).unwrap_err();
+    assert_eq!(error, QuantizeError::NotFinite { row: 1, column: 1 });
 }
 
 #[test]
