@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 
 use kiln_optimize::Dtype;
 use kiln_optimize::layout::{Form, Layout, Packed, scale_bytes};
-use kiln_optimize::quantize::{Granularity, Grid, Quantized, Scheme};
+use kiln_optimize::quantize::{Granularity, Grid, Quantized, Rounding, Scheme};
 use recorded::{Tensor, digest, recorded};
 
 #[test]
 fn tensors_are_those_of_compressed_tensors() {
     for case in recorded().cases {
         let form = Form::new(case.layout(), &case.scheme(), case.dtype, case.shape).unwrap();
-        let quantized = case.quantized();
+        let quantized = case.quantized(Rounding::Nearest);
         for cut in [usize::MAX, 7 * form.rows_together()] {
             let written = write(&form, &case.scheme(), case.shape, &quantized, cut);
             compare(&case.name(), &form, &written, &case.tensors);
@@ -157,7 +157,7 @@ fn what_formats_do_not_have_is_refused() {
         let scheme = Scheme {
             grid,
             granularity,
-            rounding: kiln_optimize::quantize::Rounding::Nearest,
+            rounding: Rounding::Nearest,
             stored: layout.stored(grid),
         };
         let error = Form::new(layout, &scheme, Dtype::Bf16, shape)
