@@ -156,6 +156,76 @@ def record(name, scheme, shape, kind, dtype, seed):
     return case
 
 
+def codes_and_scales(seed, rows, columns, group, bits, symmetric):
+    """Codes from zero on, [in, out] as both formats have them, their scales and zeros."""
+    raw = numbers(seed, rows * columns).reshape(rows, columns)
+    codes = (raw % np.uint64(1 << bits)).astype(np.int64)
+    raw = numbers(seed + 1, rows * (columns // group)).reshape(rows, -1)
+    scales = bell(raw).astype(np.float16)
+    zeros = (raw >> np.uint64(7)) % np.uint64((1 << bits) - 1) + np.uint64(1)
+    if symmetric:
+        zeros[:] = 1 << (bits - 1)
+    return codes.T, scales.T, zeros.T.astype(np.int64)
+
+
+def awq(codes, zeros):
+    """AutoAWQ's packing: WQLinear_GEMM.from_linear."""
+    order = [0, 2, 4, 6, 1, 3, 5, 7]
+
+    def pack(values):
+        packed = np.zeros((values.shape[0], values.shape[1] // 8), np.int64)
+        for column in range(packed.shape[1]):
+            for place in range(8):
+                packed[:, column] |= values[:, column * 8 + order[place]] << (place * 4)
+        return packed.astype(np.uint32)
+
+    return pack(codes), pack(zeros)
+
+
+def gptq(codes, zeros, bits):
+    """AutoGPTQ's packing: QuantLinear.pack."""
+    in_word = 32 // bits
+    packed = np.zeros((codes.shape[0] // in_word, codes.shape[1]), np.int64)
+    for row in range(codes.shape[0]):
+        packed[row // in_word] |= codes[row] << (row % in_word * bits)
+    packed_zeros = np.zeros((zeros.shape[0], zeros.shape[1] // in_word), np.int64)
+    for column in range(zeros.shape[1]):
+        packed_zeros[:, column // in_word] |= (zeros[:, column] - 1) << (column % in_word * bits)
+    return packed.astype(np.uint32), packed_zeros.astype(np.uint32)
+
+
+def transposed_cases():
+    """Codes that are made up, in the formats of AutoAWQ and GPTQ."""
+    seed = 1000
+    for layout, bits in (("awq", 4), ("gptq", 4), ("gptq", 8)):
+        for symmetric in (True, False):
+            for rows, columns, group in ((64, 256, 128), (40, 192, 32), (1032, 64, 64)):
+                seed += 2
+                codes, scales, zeros = codes_and_scales(
+                    seed, rows, columns, group, bits, symmetric
+                )
+                packed = awq(codes, zeros) if layout == "awq" else gptq(codes, zeros, bits)
+                tensors = dict(zip(("qweight", "qzeros"), packed, strict=True))
+                tensors["scales"] = scales
+                if layout == "gptq":
+                    tensors["g_idx"] = (np.arange(columns) // group).astype(np.int32)
+                yield {
+                    "layout": layout,
+                    "bits": bits,
+                    "symmetric": symmetric,
+                    "group": group,
+                    "seed": seed,
+                    "shape": [rows, columns],
+                    "tensors": {
+                        name: {
+                            "shape": list(tensor.shape),
+                            "digest": digest(torch.from_numpy(np.ascontiguousarray(tensor))),
+                        }
+                        for name, tensor in tensors.items()
+                    },
+                }
+
+
 def main():
     """Records all cases."""
     torch.set_num_threads(1)
@@ -168,9 +238,14 @@ def main():
         module.__name__: module.__version__
         for module in (torch, llmcompressor, compressed_tensors)
     }
-    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
-    text = f'{{"made with":{json.dumps(versions)},\n"cases":[\n{lines}\n]}}\n'
+    text = f'{{"made with":{json.dumps(versions)},\n"cases":[\n{lines(cases)}\n],\n'
+    text += f'"transposed":[\n{lines(transposed_cases())}\n]}}\n'
     pathlib.Path(sys.argv[1]).write_text(text, encoding="utf-8")
+
+
+def lines(cases):
+    """One line for each case."""
+    return ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)
 
 
 if __name__ == "__main__":

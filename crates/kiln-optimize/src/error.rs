@@ -6,11 +6,45 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::layout::LayoutError;
+use crate::options::OptionsError;
+use crate::quantize::QuantizeError;
 use crate::safetensors::Fault;
 
 /// Why a model was not optimized.
 #[derive(Debug, thiserror::Error)]
 pub enum OptimizeError {
+    /// The options are not taken.
+    #[error("ClientError: {0}")]
+    Options(#[from] OptionsError),
+
+    /// The weights of a tensor cannot be quantized.
+    #[error("ClientError: {tensor}: {error}")]
+    Quantize {
+        /// The tensor.
+        tensor: String,
+        /// Why.
+        error: QuantizeError,
+    },
+
+    /// The weights of a tensor cannot be stored in the format.
+    #[error("ClientError: {tensor}: {error}")]
+    Layout {
+        /// The tensor.
+        tensor: String,
+        /// Why.
+        error: LayoutError,
+    },
+
+    /// There is no room for the result.
+    #[error("ClientError: the optimized model has {needed}, and {free} are left on this disk")]
+    Space {
+        /// The bytes of the result, as a person reads them.
+        needed: String,
+        /// The bytes that are left.
+        free: String,
+    },
+
     /// A file of weights is not what it should be.
     #[error("ClientError: {file} {fault}")]
     Weights {
@@ -73,6 +107,19 @@ pub enum OptimizeError {
 }
 
 impl OptimizeError {
+    /// For `map_err`: a part of a weight cannot be quantized, before which there are so many
+    /// rows and columns.
+    pub(crate) fn weights(
+        tensor: &str,
+        rows: usize,
+        columns: usize,
+    ) -> impl FnOnce(QuantizeError) -> Self {
+        move |error| Self::Quantize {
+            tensor: tensor.to_owned(),
+            error: moved(error, rows, columns),
+        }
+    }
+
     /// For `map_err`: the file could not be written.
     pub fn written(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -92,4 +139,17 @@ impl OptimizeError {
             source,
         }
     }
+}
+
+/// What is wrong with a part, of the whole weight.
+fn moved(mut error: QuantizeError, rows: usize, columns: usize) -> QuantizeError {
+    match &mut error {
+        QuantizeError::NotFinite { row, column, .. } => {
+            *row += rows;
+            *column += columns;
+        }
+        QuantizeError::TooLarge { row, .. } => *row += rows,
+        _ => {}
+    }
+    error
 }

@@ -8,6 +8,7 @@
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod fit;
+pub(crate) mod pack;
 pub(crate) mod precision;
 pub(crate) mod spread;
 

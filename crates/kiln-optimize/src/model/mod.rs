@@ -8,8 +8,11 @@ mod config;
 mod expect;
 mod family;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod index;
 mod linear;
+mod parts;
 mod rope;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -103,6 +106,12 @@ impl Model {
     /// The files that the tensors are in, by the numbers that tensors have.
     pub fn files(&self) -> impl ExactSizeIterator<Item = &Path> {
         self.files.iter().map(Reader::path)
+    }
+
+    /// How many bytes all tensors have together.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.tensors.iter().map(Tensor::bytes).sum()
     }
 
     /// The tensor of a name.
