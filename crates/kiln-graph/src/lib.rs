@@ -6,6 +6,7 @@ pub mod clean;
 pub mod darknet;
 mod folding;
 mod foreign;
+mod lowering;
 pub mod model;
 pub mod mxnet;
 pub mod onnx;

@@ -87,7 +87,12 @@ fn constant<'a>(model: &'a Model, output: &str) -> Option<&'a Tensor> {
 }
 
 fn assert_close(name: &str, found: &[f64], expected: &[f64], element: Element) {
-    let close = if element == Element::F16 { 2e-3 } else { 1e-5 };
+    let close = match element {
+        Element::F16 => 2e-3,
+        // ONNX states what a grid takes with four digits only.
+        _ if name.contains("gridsample") => 1e-4,
+        _ => 1e-5,
+    };
     assert_eq!(found.len(), expected.len(), "{name}");
     for (one, two) in found.iter().zip(expected) {
         assert!(

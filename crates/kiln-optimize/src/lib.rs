@@ -6,12 +6,14 @@
 
 mod dtype;
 mod error;
+pub mod gguf;
 mod kernels;
 pub mod layout;
 pub mod model;
 pub mod options;
 mod order;
 mod pipeline;
+mod places;
 pub mod quantize;
 pub mod report;
 pub mod safetensors;

@@ -8,6 +8,7 @@ use super::error::CleanError;
 use super::scope::Scopes;
 use super::{control, passing, prune};
 use crate::folding::{evaluate, work};
+use crate::lowering::lowered;
 use crate::model::{Graph, Node, Type};
 use crate::shapes::{Fact, Mismatch, Site, infer};
 use crate::versions::{Names, Place, TARGET, modernize};
@@ -91,7 +92,10 @@ impl Walk {
             self.resolve(&mut node);
             for mut node in self.modern(node, number)? {
                 self.resolve(&mut node);
-                self.node(node, number, remaining)?;
+                for mut node in self.lowered(node, number)? {
+                    self.resolve(&mut node);
+                    self.node(node, number, remaining)?;
+                }
             }
         }
         Ok(())
@@ -109,24 +113,39 @@ impl Walk {
 
     /// What a node is in today's operators.
     fn modern(&mut self, node: Node, number: usize) -> Result<Vec<Node>, CleanError> {
-        if !(1..TARGET).contains(&self.opset) || !node.domain.is_empty() {
+        let opset = self.opset;
+        if !(1..TARGET).contains(&opset) || !node.domain.is_empty() {
             return Ok(vec![node]);
         }
+        let named = label(&node);
+        self.rewritten(|place| modernize(node, opset, place))
+            .map_err(|why| error(&named, number, why))
+    }
+
+    /// What a node is in operators that compilers get right.
+    fn lowered(&mut self, node: Node, number: usize) -> Result<Vec<Node>, CleanError> {
+        match self.rewritten(|place| lowered(&node, place)) {
+            Ok(Some(nodes)) => Ok(nodes),
+            Ok(None) => Ok(vec![node]),
+            Err(why) => Err(error(&node, number, why)),
+        }
+    }
+
+    /// What becomes of a node in this place. The constants that it takes are known
+    /// from here on.
+    fn rewritten<T>(&mut self, rewrite: impl FnOnce(&mut Place) -> T) -> T {
         let mut constants = BTreeMap::new();
         let scopes = &self.scopes;
         let facts = |name: &str| scopes.fact(name).cloned();
-        let mut place = Place {
+        let rewritten = rewrite(&mut Place {
             names: &mut self.names,
             constants: &mut constants,
             facts: &facts,
-        };
-        let named = label(&node);
-        let nodes =
-            modernize(node, self.opset, &mut place).map_err(|why| error(&named, number, why))?;
+        });
         for (name, tensor) in constants {
             self.scopes.define(&name, Fact::constant(tensor));
         }
-        Ok(nodes)
+        rewritten
     }
 
     fn node(

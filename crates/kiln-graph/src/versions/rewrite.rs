@@ -59,14 +59,14 @@ pub(crate) struct Place<'a> {
 
 impl Place<'_> {
     /// A constant with a new name.
-    pub(super) fn constant(&mut self, node: &Node, purpose: &str, tensor: Tensor) -> String {
+    pub(crate) fn constant(&mut self, node: &Node, purpose: &str, tensor: Tensor) -> String {
         let name = self.fresh(node, purpose);
         self.constants.insert(name.clone(), tensor);
         name
     }
 
     /// A new name for something that belongs to a node.
-    pub(super) fn fresh(&mut self, node: &Node, purpose: &str) -> String {
+    pub(crate) fn fresh(&mut self, node: &Node, purpose: &str) -> String {
         let base = node.outputs.iter().find(|name| !name.is_empty());
         self.names
             .fresh(base.map_or(node.operator.as_str(), String::as_str), purpose)

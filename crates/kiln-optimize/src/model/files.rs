@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::index::Index;
+use super::parts;
 use crate::OptimizeError;
 
 /// Deeper directories are taken for a mistake.
@@ -183,7 +184,7 @@ fn unindexed(listed: &Listed) -> Result<Vec<String>, OptimizeError> {
     if weights.is_empty() {
         return Err(OptimizeError::Model(none_at_all(&listed.pickles)));
     }
-    refuse_missing(&weights)?;
+    parts::refuse_missing(&weights)?;
     Ok(weights)
 }
 
@@ -194,37 +195,6 @@ fn none_at_all(pickles: &[String]) -> String {
         ),
         None => "there is no *.safetensors directly under the model's prefix".to_owned(),
     }
-}
-
-/// Names like `model-00001-of-00003.safetensors` tell how many there should be.
-fn refuse_missing(weights: &[String]) -> Result<(), OptimizeError> {
-    for name in weights {
-        let Some((stem, number, count)) = numbered(name) else {
-            continue;
-        };
-        let width = number.len();
-        let Ok(count) = count.parse::<u32>() else {
-            continue;
-        };
-        // As many names as there are files are looked for at most, and one more.
-        for wanted in (1..=count).take(weights.len() + 1) {
-            let wanted = format!("{stem}-{wanted:0width$}-of-{count:0width$}.safetensors");
-            if !weights.contains(&wanted) {
-                return Err(OptimizeError::Model(format!(
-                    "there is {name}, but not {wanted}"
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn numbered(name: &str) -> Option<(&str, &str, &str)> {
-    let (rest, count) = name.strip_suffix(".safetensors")?.rsplit_once("-of-")?;
-    let (stem, number) = rest.rsplit_once('-')?;
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    (digits(number) && digits(count) && number.len() == count.len())
-        .then_some((stem, number, count))
 }
 
 #[cfg(test)]
@@ -308,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let cases: [Case; 6] = [
+        let cases: [Case; 5] = [
             (
                 &["config.json", "sub/model.safetensors"],
                 None,
@@ -323,11 +293,6 @@ mod tests {
                 &["model-00001-of-00002.safetensors"],
                 None,
                 "there is model-00001-of-00002.safetensors, but not model-00002-of-00002.safetensors",
-            ),
-            (
-                &["model-00001-of-99999.safetensors"],
-                None,
-                "there is model-00001-of-99999.safetensors, but not model-00002-of-99999.safetensors",
             ),
             (
                 &["model.safetensors.index.json", "x.safetensors"],

@@ -21,16 +21,12 @@ pub struct Linear {
     pub layer: Option<usize>,
 }
 
-/// What a part of a name says about its weight.
-const NOT_LINEAR: [&str; 14] = [
-    "embed",
-    "embedding",
-    "embeddings",
-    "embed_tokens",
+/// Parts of names whose weights are not linear.
+const NOT_LINEAR: [&str; 10] = [
     "wte",
     "wpe",
-    "norm",
-    "layernorm",
+    "shared",
+    "relative_attention_bias",
     "ln",
     "conv",
     "conv1d",
@@ -76,14 +72,14 @@ fn is_linear_of(family: Family, module: &str) -> bool {
 
 fn is_linear_by_name(module: &str) -> bool {
     !module.split('.').any(|part| {
-        NOT_LINEAR.contains(&part)
+        let part = part.to_ascii_lowercase();
+        // The last layer of GPT-NeoX is called `embed_out`.
+        let is_embedding = part.contains("embed") && part != "embed_out";
+        NOT_LINEAR.contains(&part.as_str())
+            || is_embedding
             || part.ends_with("norm")
-            || part.ends_with("_embed")
-            || part.ends_with("_embedding")
-            || part.ends_with("_embeddings")
             || part.starts_with("ln_")
             || part.starts_with("conv_")
-            || part.to_ascii_lowercase().ends_with("layernorm")
     })
 }
 
@@ -126,7 +122,7 @@ mod tests {
 
     #[test]
     fn weights_are_linear_by_family_or_by_name() {
-        let cases: [(&str, &str, Option<Option<usize>>); 17] = [
+        let cases: [(&str, &str, Option<Option<usize>>); 20] = [
             (
                 "llama",
                 "model.layers.7.self_attn.q_proj.weight",
@@ -172,6 +168,13 @@ mod tests {
             ),
             ("falcon", "transformer.word_embeddings.weight", None),
             ("gpt2", "h.0.attn.c_attn.weight", None),
+            ("gpt_neox", "embed_out.weight", Some(None)),
+            ("opt", "model.decoder.embed_positions.weight", None),
+            (
+                "t5",
+                "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight",
+                None,
+            ),
         ];
         for (model_type, name, expected) in cases {
             let found = linears(model_type, &[name]);

@@ -8,8 +8,11 @@ mod config;
 mod expect;
 mod family;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod index;
 mod linear;
+mod parts;
 mod rope;
 #[cfg(test)]
 pub(crate) mod sample;

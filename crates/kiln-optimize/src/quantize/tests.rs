@@ -98,14 +98,14 @@ proptest! {
 
     #[test]
     fn a_search_never_loses_more(values in weights()) {
-        let bytes = bytes_of(Dtype::Bf16, &values);
-        let slab = slab(Dtype::Bf16, 64, &bytes);
+        let bytes = bytes_of(Dtype::F16, &values);
+        let slab = slab(Dtype::F16, 64, &bytes);
         let (mut nearest, mut searched) = (Quantized::default(), Quantized::default());
         for scheme in schemes() {
             let with = |rounding| Scheme { rounding, ..scheme };
             quantize(&with(Rounding::Nearest), slab, None, &mut nearest).unwrap();
             quantize(&with(Rounding::Searched), slab, None, &mut searched).unwrap();
-            prop_assert!(searched.noise <= nearest.noise * (1.0 + 1e-6), "{:?}", scheme);
+            prop_assert!(searched.noise <= nearest.noise * (1.0 + 1e-4), "{:?}", scheme);
         }
     }
 

@@ -2,17 +2,12 @@
 //! of any tensor, in any order and from any thread.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
-use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, fallocate};
 use serde_json::json;
 
 use super::{Fault, header};
+use crate::places::{Place, Places};
 use crate::{Dtype, OptimizeError};
 
 /// A tensor that is to be written.
@@ -28,20 +23,7 @@ pub struct TensorSpec {
 
 /// A file that is being written.
 #[derive(Debug)]
-pub struct Writer {
-    path: PathBuf,
-    file: File,
-    places: Vec<Place>,
-}
-
-/// Where a tensor goes, and how much of it is there.
-#[derive(Debug)]
-struct Place {
-    name: String,
-    at: u64,
-    size: u64,
-    written: AtomicU64,
-}
+pub struct Writer(Places);
 
 impl Writer {
     /// Makes the file with its header and with room for all tensors. `metadata` comes
@@ -56,15 +38,7 @@ impl Writer {
                 file: path.display().to_string(),
                 fault,
             })?;
-        let file = File::create_new(path).map_err(OptimizeError::written(path))?;
-        reserve(&file, size).map_err(OptimizeError::written(path))?;
-        file.write_all_at(&header, 0)
-            .map_err(OptimizeError::written(path))?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            file,
-            places,
-        })
+        Places::create(path, &header, places, size).map(Self)
     }
 
     /// Writes a part of a tensor, which is the one at this place of the list that the file
@@ -74,46 +48,12 @@ impl Writer {
     ///
     /// If the part goes beyond the tensor.
     pub fn write_at(&self, tensor: usize, at: u64, bytes: &[u8]) -> Result<(), OptimizeError> {
-        let place = &self.places[tensor];
-        let length = bytes.len() as u64;
-        assert!(
-            at.checked_add(length).is_some_and(|end| end <= place.size),
-            "a part beyond the end of {}",
-            place.name
-        );
-        self.file
-            .write_all_at(bytes, place.at + at)
-            .map_err(OptimizeError::written(&self.path))?;
-        place.written.fetch_add(length, Ordering::Relaxed);
-        Ok(())
+        self.0.write_at(tensor, at, bytes)
     }
 
     /// Makes sure that everything was written, and that it is on the disk.
     pub fn finish(self) -> Result<(), OptimizeError> {
-        for place in self.places {
-            let written = place.written.into_inner();
-            if written != place.size {
-                return Err(OptimizeError::Unwritten {
-                    tensor: place.name,
-                    file: self.path,
-                    written,
-                    size: place.size,
-                });
-            }
-        }
-        self.file
-            .sync_all()
-            .map_err(OptimizeError::written(&self.path))
-    }
-}
-
-/// Has the file system promise the room, where it can: better now than in an hour.
-fn reserve(file: &File, size: u64) -> std::io::Result<()> {
-    let length = i64::try_from(size).map_err(std::io::Error::other)?;
-    match fallocate(file.as_fd(), FallocateFlags::empty(), 0, length) {
-        Ok(()) => Ok(()),
-        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => file.set_len(size),
-        Err(errno) => Err(errno.into()),
+        self.0.finish()
     }
 }
 
@@ -159,12 +99,7 @@ fn plan(
     let header = sealed(&serde_json::Value::Object(named).to_string());
     let data = header.len() as u64;
     let places = tensors.into_iter().zip(offsets);
-    let places = places.map(|(spec, (begin, size))| Place {
-        name: spec.name,
-        at: data + begin,
-        size,
-        written: AtomicU64::new(0),
-    });
+    let places = places.map(|(spec, (begin, size))| Place::new(spec.name, data + begin, size));
     Ok((header, places.collect(), data + end))
 }
 

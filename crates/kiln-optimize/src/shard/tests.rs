@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::plan::Plan;
 use super::shard;
 use crate::model::{Model, sample};
 use crate::safetensors::Reader;
@@ -198,4 +200,58 @@ fn a_stranger_is_refused() {
         said.to_string(),
         "ClientError: the model has the tensor score.weight, which vLLM's sharded_state has no place for"
     );
+}
+
+proptest! {
+    /// Everything of the model is somewhere, and nothing of a rank is written twice.
+    #[test]
+    fn nothing_is_lost(
+        kv_heads in 1_u64..5,
+        alike in 1_u64..5,
+        width in 1_u64..4,
+        inner in 1_u64..5,
+        tokens in 1_u64..200,
+        ranks in 1_usize..9,
+        tied: bool,
+    ) {
+        let config = config("qwen2", json!({
+            "num_key_value_heads": kv_heads,
+            "num_attention_heads": kv_heads * alike,
+            "head_dim": width,
+            "hidden_size": 6,
+            "intermediate_size": inner * ranks as u64,
+            "vocab_size": tokens,
+            "num_hidden_layers": 1,
+            "tie_word_embeddings": tied,
+        }));
+        let home = tempfile::tempdir().unwrap();
+        sample::write(home.path(), &config, &sample::decoder(&config));
+        let model = Model::open(home.path()).unwrap();
+        let Ok(plan) = Plan::new(&model, ranks) else {
+            return Ok(());
+        };
+        let mut written: Vec<Vec<u64>> = Vec::new();
+        for tensors in &plan.ranks {
+            let padding = |tensor: &super::plan::Sharded| tensor.padding.end - tensor.padding.start;
+            written.push(tensors.iter().map(padding).collect());
+        }
+        for (tensor, places) in model.tensors().iter().zip(&plan.destinations) {
+            let row = super::row_bytes(tensor) as usize;
+            let mut seen = vec![false; tensor.bytes() as usize];
+            for place in places {
+                for line in place.rows.clone() {
+                    seen[line * row + place.columns.start..line * row + place.columns.end].fill(true);
+                }
+                written[place.rank][place.tensor] += (place.rows.len() * place.columns.len()) as u64;
+            }
+            prop_assert!(seen.iter().all(|seen| *seen), "{}", tensor.name);
+        }
+        for (tensors, written) in plan.ranks.iter().zip(written) {
+            for (tensor, written) in tensors.iter().zip(written) {
+                let count: usize = tensor.spec.shape.iter().product();
+                prop_assert_eq!(written, count as u64 * 2, "{}", &tensor.spec.name);
+            }
+        }
+        shard(&model, ranks, &home.path().join(""), &mut |_, _| ()).unwrap();
+    }
 }
