@@ -135,6 +135,13 @@ fn refuse_gaps(
         for norm in ["attn_norm", "ffn_norm"] {
             needed.push((format!("blk.{layer}.{norm}.weight"), vec![geometry.hidden]));
         }
+        if model.config().family == Family::Qwen2 {
+            let keys = geometry.kv_heads * geometry.head_dim;
+            let queries = geometry.heads * geometry.head_dim;
+            for (part, width) in [("q", queries), ("k", keys), ("v", keys)] {
+                needed.push((format!("blk.{layer}.attn_{part}.bias"), vec![width]));
+            }
+        }
         if model.config().family == Family::Qwen3 {
             for norm in ["attn_q_norm", "attn_k_norm"] {
                 let name = format!("blk.{layer}.{norm}.weight");
@@ -154,7 +161,7 @@ fn refuse_gaps(
             }
             None => {
                 return Err(OptimizeError::Model(format!(
-                    "the model has no tensor for {name} of GGUF, which its config.json calls for"
+                    "the model has no tensor that would be {name} in GGUF, which its config.json calls for"
                 )));
             }
         }

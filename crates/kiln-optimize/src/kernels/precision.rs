@@ -42,12 +42,28 @@ impl Precision {
         }
     }
 
-    /// Rounds to this precision.
+    /// Rounds a finite number to this precision. What is beyond the largest number stays
+    /// beyond it.
+    #[inline(always)]
     pub(crate) fn round(self, value: f32) -> f32 {
         match self {
-            Self::Brain => half::bf16::from_f32(value).to_f32(),
-            Self::Half => half::f16::from_f32(value).to_f32(),
+            Self::Brain => Brain::round(value),
+            Self::Half => Half::round(value),
             Self::Single => value,
+        }
+    }
+
+    /// Rounds finite numbers to this precision.
+    #[inline(always)]
+    pub(crate) fn round_all(self, values: &mut [f32]) {
+        match self {
+            Self::Brain => values
+                .iter_mut()
+                .for_each(|value| *value = Brain::round(*value)),
+            Self::Half => values
+                .iter_mut()
+                .for_each(|value| *value = Half::round(*value)),
+            Self::Single => {}
         }
     }
 
@@ -88,7 +104,7 @@ impl Rounding for Brain {
 }
 
 impl Rounding for Half {
-    /// Beyond the largest half it goes on to larger powers of two, not to infinity.
+    /// Beyond the largest half come larger powers of two, not infinity.
     #[inline(always)]
     fn round(value: f32) -> f32 {
         let (rounded, _) = on_grid::<13, { 127 - 14 }>(value);
