@@ -5,8 +5,21 @@
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
 mod dtype;
+mod error;
+pub mod gguf;
+mod kernels;
+pub mod layout;
+pub mod model;
+pub mod options;
 mod order;
+mod pipeline;
+mod places;
 pub mod quantize;
+pub mod report;
+pub mod safetensors;
+pub mod shard;
 
 pub use dtype::Dtype;
+pub use error::OptimizeError;
 pub use order::{Order, Task, Technique};
+pub use pipeline::run;

@@ -14,7 +14,6 @@
 
 mod container;
 mod failure;
-mod fetch;
 mod parts;
 mod pickle;
 mod result;
@@ -24,7 +23,6 @@ mod tests;
 mod tools;
 mod workplace;
 
-use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -38,7 +36,8 @@ use crate::aloud::aloud;
 use crate::cluster::Cluster;
 use crate::image::Images;
 use crate::inputs::FileSystems;
-use crate::judgement::{full, judge};
+use crate::judgement::{judge, watch_volume};
+use crate::one_object;
 use crate::plan::CompilationPlan;
 use crate::report::{Compiled, Ending, Outcome, Report, Stage};
 use crate::runtime::NetworkPolicy;
@@ -131,7 +130,7 @@ impl Compilation {
     /// Fetches the archive, as far as the volume holds it.
     async fn fetch(&self, workplace: &Workplace, volume: &Volume) -> Result<(), String> {
         let (from, to) = (&self.plan.input, workplace.archive());
-        let fetching = fetch::fetch(&self.around.objects, from, &to);
+        let fetching = one_object::fetch(&self.around.objects, from, &to, VOLUME_BYTES);
         let region = &self.plan.assignment.store.region;
         tokio::select! {
             fetched = fetching => {
@@ -213,10 +212,4 @@ impl Compilation {
         });
         around.spool.append([compiled]).map_err(internal)
     }
-}
-
-/// Watches the volume for as long as it is polled, and tells when it is full.
-async fn watch_volume(volume: &Volume, tell: &watch::Sender<Option<Outcome>>) -> Infallible {
-    tell.send_replace(Some(full(volume.exceeded().await)));
-    std::future::pending().await
 }

@@ -1,5 +1,93 @@
 //! The arithmetic of quantization: rows of weights in, codes and scales out.
 
+mod bands;
+mod dequantize;
+mod error;
+mod frame;
+mod nearest;
 mod scheme;
+mod search;
 
-pub use scheme::{Granularity, Grid, Quantized, Rounding, Scheme, Slab};
+pub use dequantize::dequantize;
+pub use error::QuantizeError;
+pub use scheme::{Granularity, Grid, Quantized, Rounding, Scheme, Slab, Stored};
+
+use crate::kernels::Instructions;
+use crate::kernels::precision::Precision;
+use bands::{Bands, Scales};
+
+/// Quantizes whole rows. What was in `into` is replaced, and its memory used again.
+///
+/// With [`Granularity::Block`] a slab begins with the first row of a block, and with
+/// [`Granularity::Tensor`] it is the whole weight: [`quantize_to`] is for parts of one.
+///
+/// `importance` tells how much the error of each column counts. Only
+/// [`Rounding::Searched`] looks at it.
+///
+/// # Errors
+/// Where a weight is not a finite number or out of the stored type's range, or where the
+/// shape cannot be quantized so.
+pub fn quantize(
+    scheme: &Scheme,
+    slab: Slab<'_>,
+    importance: Option<&[f32]>,
+    into: &mut Quantized,
+) -> Result<(), QuantizeError> {
+    quantize_by(Instructions::best(), scheme, slab, importance, into)
+}
+
+/// Quantizes whole rows to a scale that is known, as [`tensor_scale`] gives it.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn quantize_to(
+    scheme: &Scheme,
+    slab: Slab<'_>,
+    scale: f32,
+    into: &mut Quantized,
+) -> Result<(), QuantizeError> {
+    let bands = Bands::new(scheme, slab, None)?;
+    Instructions::best().run(bands.work(Scales::Known(scale), into))
+}
+
+/// The greatest magnitude among a slab's weights.
+///
+/// # Errors
+/// Where a weight is not a finite number.
+pub fn peak(slab: Slab<'_>) -> Result<f32, QuantizeError> {
+    Instructions::best().run(bands::Peak { slab })
+}
+
+/// The scale that a whole weight shares whose greatest magnitude is `peak`, for
+/// [`quantize_to`].
+///
+/// # Errors
+/// Where there is no such scale in the type that scales are stored in.
+pub fn tensor_scale(scheme: &Scheme, dtype: crate::Dtype, peak: f32) -> Result<f32, QuantizeError> {
+    let precision = stored_precision(scheme, dtype)?;
+    let spread = crate::kernels::spread::Spread {
+        low: -peak,
+        high: peak,
+    };
+    Ok(nearest::scale(scheme, precision, spread)?.scale)
+}
+
+fn quantize_by(
+    instructions: Instructions,
+    scheme: &Scheme,
+    slab: Slab<'_>,
+    importance: Option<&[f32]>,
+    into: &mut Quantized,
+) -> Result<(), QuantizeError> {
+    let bands = Bands::new(scheme, slab, importance)?;
+    instructions.run(bands.work(Scales::Chosen, into))
+}
+
+/// What scales are rounded to when the weights are of type `dtype`.
+fn stored_precision(scheme: &Scheme, dtype: crate::Dtype) -> Result<Precision, QuantizeError> {
+    let stored = scheme.stored.scales.unwrap_or(dtype);
+    Precision::of(stored).ok_or(QuantizeError::Dtype { dtype: stored })
+}
+
+#[cfg(test)]
+mod tests;

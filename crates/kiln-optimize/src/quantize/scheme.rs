@@ -48,6 +48,26 @@ pub struct Scheme {
     pub granularity: Granularity,
     /// How scales are chosen.
     pub rounding: Rounding,
+    /// What the format that is written asks of scales and zero points.
+    pub stored: Stored,
+}
+
+/// How a format stores scales and zero points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stored {
+    /// The type of scales: that of the weights where there is none.
+    pub scales: Option<Dtype>,
+    /// Zero points are at least this.
+    pub least_zero: i8,
+}
+
+impl Default for Stored {
+    fn default() -> Self {
+        Self {
+            scales: None,
+            least_zero: i8::MIN,
+        }
+    }
 }
 
 /// Whole rows of a weight of two dimensions (out, in), as they are in the file:

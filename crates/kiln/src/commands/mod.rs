@@ -13,6 +13,7 @@ mod images;
 mod interrupt;
 mod jobs;
 mod logs;
+mod optimize;
 mod predict;
 mod quickstart;
 pub mod sagemaker;
@@ -82,6 +83,12 @@ enum Command {
         /// What is to be compiled, and with what.
         task: PathBuf,
     },
+    /// Optimize a model. An agent starts this, in a container.
+    #[command(hide = true)]
+    Optimize {
+        /// What is to be done with which model.
+        task: PathBuf,
+    },
     /// Start one container. An agent starts this.
     #[command(hide = true)]
     Shim {
@@ -122,6 +129,7 @@ impl Kiln {
             Command::SageMaker(sagemaker) => return sagemaker.run(),
             Command::Agent { directory } => agent::run(&directory),
             Command::Compile { task } => return compile::main(&task),
+            Command::Optimize { task } => return optimize::main(&task),
             Command::Shim { spec } => return kiln_agent::runtime::embedded::shim::main(&spec),
         };
         match outcome {

@@ -4,18 +4,21 @@
 //! A job may have several values of a property, and these together are one of the list. A
 //! search compares and sorts each different value once, however many jobs have it.
 //!
+//! A text that reads as a number has that number beside it, so that no search reads it again.
+//!
 //! The bytes are two counts, of jobs and of values; for each job, in order, its place in the
 //! block and the number of its value; and for each value its length and its scalars.
 
 use std::collections::HashMap;
 
-use super::scalar::Scalar;
+use super::scalar::{Scalar, read_number};
 
 const TEXT: u8 = 0;
 const NUMBER: u8 = 1;
 const NO: u8 = 2;
 const YES: u8 = 3;
 const OBJECT: u8 = 4;
+const NUMERAL: u8 = 5;
 
 /// Writes a column, job by job in the order of their places.
 #[derive(Debug, Default)]
@@ -37,11 +40,14 @@ impl ColumnWriter {
             self.place = place;
         }
         match scalar {
-            Scalar::Text(text) => {
-                self.scalars.push(TEXT);
-                put_length(&mut self.scalars, text.len());
-                self.scalars.extend_from_slice(text.as_bytes());
-            }
+            Scalar::Text(text) => match read_number(text) {
+                Some(number) => self.push_numeral(text, number),
+                None => {
+                    self.scalars.push(TEXT);
+                    self.push_text(text);
+                }
+            },
+            Scalar::Numeral(text, number) => self.push_numeral(text, number),
             Scalar::Number(number) => {
                 self.scalars.push(NUMBER);
                 self.scalars.extend_from_slice(&number.to_le_bytes());
@@ -61,6 +67,17 @@ impl ColumnWriter {
         bytes.append(&mut self.jobs);
         bytes.append(&mut self.values);
         bytes
+    }
+
+    fn push_numeral(&mut self, text: &str, number: f64) {
+        self.scalars.push(NUMERAL);
+        self.scalars.extend_from_slice(&number.to_le_bytes());
+        self.push_text(text);
+    }
+
+    fn push_text(&mut self, text: &str) {
+        put_length(&mut self.scalars, text.len());
+        self.scalars.extend_from_slice(text.as_bytes());
     }
 
     fn settle(&mut self) {
@@ -145,10 +162,10 @@ impl<'a> Column<'a> {
 fn take_scalar<'a>(bytes: &mut &'a [u8]) -> Result<Scalar<'a>, Damaged> {
     let kind = take(bytes, 1)?[0];
     Ok(match kind {
-        TEXT => {
-            let length = take_length(bytes)?;
-            let text = take(bytes, length)?;
-            Scalar::Text(std::str::from_utf8(text).map_err(|_| Damaged)?)
+        TEXT => Scalar::Text(take_text(bytes)?),
+        NUMERAL => {
+            let number = f64::from_le_bytes(take_array(bytes)?);
+            Scalar::Numeral(take_text(bytes)?, number)
         }
         NUMBER => Scalar::Number(f64::from_le_bytes(take_array(bytes)?)),
         NO => Scalar::Boolean(false),
@@ -156,6 +173,11 @@ fn take_scalar<'a>(bytes: &mut &'a [u8]) -> Result<Scalar<'a>, Damaged> {
         OBJECT => Scalar::Object,
         _ => return Err(Damaged),
     })
+}
+
+fn take_text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Damaged> {
+    let length = take_length(bytes)?;
+    std::str::from_utf8(take(bytes, length)?).map_err(|_| Damaged)
 }
 
 fn take_length(bytes: &mut &[u8]) -> Result<usize, Damaged> {
@@ -191,6 +213,10 @@ mod tests {
         fn of(scalar: Scalar<'_>) -> Self {
             match scalar {
                 Scalar::Text(text) => Self::Text(text.to_owned()),
+                Scalar::Numeral(text, number) => {
+                    assert_eq!(read_number(text), Some(number));
+                    Self::Text(text.to_owned())
+                }
                 Scalar::Number(number) => Self::Number(number),
                 Scalar::Boolean(value) => Self::Boolean(value),
                 Scalar::Object => Self::Object,
@@ -210,6 +236,7 @@ mod tests {
     fn owned() -> impl Strategy<Value = Owned> {
         prop_oneof![
             ".{0,5}".prop_map(Owned::Text),
+            "-?[0-9]{1,3}(\\.[0-9])?".prop_map(Owned::Text),
             (-3..3_i32).prop_map(|number| Owned::Number(f64::from(number) / 2.0)),
             any::<bool>().prop_map(Owned::Boolean),
             Just(Owned::Object),
@@ -241,7 +268,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_a_column_or_damaged(bytes in prop::collection::vec(0..6_u8, 0..60)) {
+        fn any_bytes_are_a_column_or_damaged(bytes in prop::collection::vec(0..7_u8, 0..60)) {
             if let Ok(column) = Column::read(&bytes) {
                 let _ = column.map(<[Scalar<'_>]>::len);
                 let _ = column.jobs().count();

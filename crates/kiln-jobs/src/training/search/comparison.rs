@@ -8,7 +8,7 @@ use kiln_model::api::Operator;
 use super::InvalidSearch;
 use super::catalogue::Kind;
 use super::property::{Property, PropertyKind};
-use super::scalar::Scalar;
+use super::scalar::{Scalar, read_number};
 
 /// What is asked of the values of a property.
 #[derive(Debug, Clone, PartialEq)]
@@ -195,11 +195,11 @@ impl Comparison {
         Ok(match kind {
             Kind::Text => equality.then(|| Self::Text(value.to_owned())),
             Kind::Number => {
-                let number = number(value).ok_or_else(|| not("a number"))?;
+                let number = read_number(value).ok_or_else(|| not("a number"))?;
                 Some(Self::Number(relation, number))
             }
             Kind::Float => {
-                let number = number(value).ok_or_else(|| not("a number"))?;
+                let number = read_number(value).ok_or_else(|| not("a number"))?;
                 Some(Self::Float(relation, number as f32))
             }
             Kind::Time => {
@@ -234,16 +234,9 @@ impl Comparison {
             Self::Time(relation, asked) => {
                 relation.holds(value.number().map(|seconds| asked.compare(seconds)))
             }
-            Self::Numeral(relation, asked) => value
-                .text()
-                .is_some_and(|value| asked.compares(*relation, value)),
+            Self::Numeral(relation, asked) => asked.compares(*relation, value),
         }
     }
-}
-
-/// A decimal number; words for what is none do not count.
-fn number(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
 impl Instant {
@@ -270,16 +263,16 @@ impl Numeral {
     fn read(text: &str) -> Option<Self> {
         Some(Self {
             text: text.to_owned(),
-            value: number(text)?,
+            value: read_number(text)?,
             whole: text.parse::<i64>().is_ok(),
         })
     }
 
     /// How a hyperparameter's value stands to it. As the cloud has it, decimals count as
     /// whole numbers where they are compared with one.
-    fn compares(&self, relation: Relation, value: &str) -> bool {
-        let Some(number) = number(value) else {
-            return relation == Relation::Equal && value == self.text;
+    fn compares(&self, relation: Relation, value: Scalar<'_>) -> bool {
+        let Some(number) = value.numeral() else {
+            return relation == Relation::Equal && value.text() == Some(&self.text);
         };
         let number = if self.whole { number.trunc() } else { number };
         relation.holds(number.partial_cmp(&self.value))

@@ -53,7 +53,7 @@ impl<'a> Key<&'a str> {
         let value = *values.first()?;
         let number = match (value, property.kind) {
             (Scalar::Boolean(value), _) => Some(f64::from(u8::from(value))),
-            (Scalar::Text(text), PropertyKind::HyperParameter) => text.parse().ok(),
+            (value, PropertyKind::HyperParameter) => value.numeral(),
             (value, _) => value.number(),
         };
         number

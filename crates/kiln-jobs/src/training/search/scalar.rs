@@ -7,6 +7,8 @@ use serde_json::Value;
 pub enum Scalar<'a> {
     /// A text.
     Text(&'a str),
+    /// A text that is known to read as this number.
+    Numeral(&'a str, f64),
     /// A number.
     Number(f64),
     /// Yes or no.
@@ -35,7 +37,16 @@ impl<'a> Scalar<'a> {
     /// The text, of a text.
     pub fn text(self) -> Option<&'a str> {
         match self {
-            Self::Text(text) => Some(text),
+            Self::Text(text) | Self::Numeral(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The number that a text reads as.
+    pub fn numeral(self) -> Option<f64> {
+        match self {
+            Self::Text(text) => read_number(text),
+            Self::Numeral(_, number) => Some(number),
             _ => None,
         }
     }
@@ -55,4 +66,9 @@ impl<'a> Scalar<'a> {
             _ => None,
         }
     }
+}
+
+/// A decimal number; words for what is none do not count.
+pub fn read_number(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|number: &f64| number.is_finite())
 }

@@ -1,0 +1,126 @@
+//! The course of a task: what it says while it goes on, and the report that it ends with.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
+use std::time::Instant;
+
+use super::finish;
+use crate::report::{Progress, REPORT, REPORT_PAGE, Report, Usage, digest, instructions, size};
+use crate::{OptimizeError, Task};
+
+/// A task under way.
+pub struct Course<'a> {
+    log: &'a mut dyn FnMut(&str),
+    begun: Instant,
+    progress: Progress,
+    /// What is told of it in the end.
+    pub report: Report,
+}
+
+impl<'a> Course<'a> {
+    /// Begins now.
+    pub fn new(task: &Task, log: &'a mut dyn FnMut(&str)) -> Self {
+        let report = Report {
+            kiln: env!("CARGO_PKG_VERSION").to_owned(),
+            instructions: instructions().to_owned(),
+            deployment: task.order.deployment.clone(),
+            ..Report::default()
+        };
+        Self {
+            log,
+            begun: Instant::now(),
+            progress: Progress::new(0),
+            report,
+        }
+    }
+
+    /// Says a line.
+    pub fn say(&mut self, line: &str) {
+        (self.log)(&format!("Kiln: {line}"));
+    }
+
+    /// Says what a person should know, and keeps it for the report.
+    pub fn remark(&mut self, remark: String) {
+        self.say(&format!("note: {remark}"));
+        self.report.remarks.push(remark);
+    }
+
+    /// Begins a work of so many bytes.
+    pub fn begin(&mut self, bytes: u64) {
+        self.progress = Progress::new(bytes);
+    }
+
+    /// Counts bytes of it.
+    pub fn advance(&mut self, bytes: u64, tensor: &str) {
+        if let Some(line) = self.progress.advance(bytes, tensor) {
+            (self.log)(&line);
+        }
+    }
+
+    /// Ends with the digests of what was written, and the report beside it.
+    pub fn end(mut self, directory: &Path) -> Result<(), OptimizeError> {
+        (self.log)(&self.progress.end());
+        self.digest(directory)?;
+        let usage = Usage::now();
+        self.report.seconds = self.begun.elapsed().as_secs_f64();
+        self.report.cpu_seconds = usage.cpu.as_secs_f64();
+        self.report.peak_memory_bytes = usage.peak_memory;
+        finish::write_json(&directory.join(REPORT), &self.report)?;
+        finish::write(&directory.join(REPORT_PAGE), self.report.to_string())?;
+        self.say(&format!(
+            "done in {:.1} s, {:.1} s of processor time, {} of memory",
+            self.report.seconds,
+            self.report.cpu_seconds,
+            size(self.report.peak_memory_bytes)
+        ));
+        Ok(())
+    }
+
+    /// Digests all files, as many at a time as there are processors.
+    fn digest(&mut self, directory: &Path) -> Result<(), OptimizeError> {
+        let files = files(directory)?;
+        let next = Mutex::new(files.iter());
+        let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let work = || {
+            let mut digests = Vec::new();
+            while let Some(name) = next.lock().map_or(None, |mut names| names.next()) {
+                let path = directory.join(name);
+                let digest = digest(&path).map_err(OptimizeError::read(path))?;
+                digests.push((name.display().to_string(), digest));
+            }
+            Ok::<_, OptimizeError>(digests)
+        };
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            for worker in workers {
+                let digests = worker
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                self.report.files.extend(digests?);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// All files below a directory, by their names there.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, OptimizeError> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(below) = open.pop() {
+        let path = directory.join(&below);
+        let entries = std::fs::read_dir(&path).map_err(OptimizeError::read(&path))?;
+        for entry in entries {
+            let entry = entry.map_err(OptimizeError::read(&path))?;
+            let kind = entry.file_type().map_err(OptimizeError::read(&path))?;
+            let name = below.join(entry.file_name());
+            if kind.is_dir() {
+                open.push(name);
+            } else {
+                found.push(name);
+            }
+        }
+    }
+    Ok(found)
+}

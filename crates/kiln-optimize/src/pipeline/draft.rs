@@ -1,0 +1,157 @@
+//! The files of a result before they are written: which tensors will be in them, and what
+//! each tensor of the model becomes.
+//!
+//! Each file of the model becomes one of the same name, so that a result is cut as the
+//! model is.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::OptimizeError;
+use crate::layout::Form;
+use crate::model::Model;
+use crate::options::Quantization;
+use crate::safetensors::{Tensor, TensorSpec, Writer};
+
+/// A file that will be written.
+#[derive(Debug, Default)]
+pub struct DraftFile {
+    /// Its name.
+    pub name: String,
+    /// What will be in it.
+    pub specs: Vec<TensorSpec>,
+}
+
+/// What becomes of a tensor of the model.
+#[derive(Debug)]
+pub struct Place {
+    /// Which file it goes to.
+    pub file: usize,
+    /// Which of the file's tensors is the first of those that it becomes.
+    pub first: usize,
+    /// How many it becomes.
+    pub count: usize,
+    /// What it becomes, if it is quantized.
+    pub form: Option<Form>,
+}
+
+/// All files, and the places of all tensors of the model in them.
+#[derive(Debug, Default)]
+pub struct Draft {
+    /// The files.
+    pub files: Vec<DraftFile>,
+    /// For each tensor of the model, by its number.
+    pub places: Vec<Place>,
+}
+
+impl Draft {
+    /// Plans the files. `quantized` are the numbers of the tensors that are quantized, in
+    /// order.
+    pub fn new(
+        model: &Model,
+        quantization: &Quantization,
+        quantized: &[usize],
+    ) -> Result<Self, OptimizeError> {
+        let mut draft = Self::default();
+        for path in model.files() {
+            let name = path.file_name().unwrap_or(path.as_os_str());
+            draft.files.push(DraftFile {
+                name: name.to_string_lossy().into_owned(),
+                specs: Vec::new(),
+            });
+        }
+        for (number, tensor) in model.tensors().iter().enumerate() {
+            let is_quantized = quantized.binary_search(&number).is_ok();
+            let form = is_quantized.then(|| form(quantization, tensor));
+            draft.add(tensor, form.transpose()?);
+        }
+        Ok(draft)
+    }
+
+    fn add(&mut self, tensor: &Tensor, form: Option<Form>) {
+        let file = &mut self.files[tensor.file];
+        let first = file.specs.len();
+        match &form {
+            Some(form) => file.specs.extend(specs(form, tensor)),
+            None => file.specs.push(TensorSpec {
+                name: tensor.name.clone(),
+                dtype: tensor.dtype,
+                shape: tensor.shape.clone(),
+            }),
+        }
+        self.places.push(Place {
+            file: tensor.file,
+            first,
+            count: file.specs.len() - first,
+            form,
+        });
+    }
+
+    /// Bytes that a tensor of the model becomes.
+    pub fn bytes_of(&self, number: usize) -> u64 {
+        let place = &self.places[number];
+        let specs = &self.files[place.file].specs;
+        let specs = &specs[place.first..place.first + place.count];
+        specs.iter().map(bytes).sum()
+    }
+
+    /// Bytes of all tensors.
+    pub fn bytes(&self) -> u64 {
+        let specs = self.files.iter().flat_map(|file| &file.specs);
+        specs.map(bytes).sum()
+    }
+
+    /// The tensors, each with the name of its file.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        let files = self.files.iter();
+        files.flat_map(|file| {
+            let specs = file.specs.iter();
+            specs.map(|spec| (spec.name.as_str(), file.name.as_str()))
+        })
+    }
+
+    /// Makes the files in a directory, with room for all tensors.
+    pub fn create(&self, directory: &Path) -> Result<Vec<Writer>, OptimizeError> {
+        let create = |file: &DraftFile| {
+            let path = directory.join(&file.name);
+            Writer::create(&path, file.specs.clone(), &BTreeMap::new())
+        };
+        self.files.iter().map(create).collect()
+    }
+}
+
+/// What a weight becomes.
+pub fn form(quantization: &Quantization, tensor: &Tensor) -> Result<Form, OptimizeError> {
+    let shape = [tensor.shape[0], tensor.shape[1]];
+    narrow_form(quantization, tensor, shape)
+}
+
+/// What some columns of a weight become.
+pub fn narrow_form(
+    quantization: &Quantization,
+    tensor: &Tensor,
+    shape: [usize; 2],
+) -> Result<Form, OptimizeError> {
+    let scheme = &quantization.scheme;
+    let form = Form::new(quantization.layout, scheme, tensor.dtype, shape);
+    form.map_err(|error| OptimizeError::Layout {
+        tensor: tensor.name.clone(),
+        error,
+    })
+}
+
+fn specs<'a>(form: &'a Form, tensor: &Tensor) -> impl Iterator<Item = TensorSpec> + 'a {
+    let name = tensor.name.as_str();
+    let module = name.strip_suffix(".weight").unwrap_or(name).to_owned();
+    form.parts().iter().map(move |part| TensorSpec {
+        name: format!("{module}.{}", part.suffix),
+        dtype: part.dtype,
+        shape: part.shape.clone(),
+    })
+}
+
+/// Bytes of a tensor.
+fn bytes(spec: &TensorSpec) -> u64 {
+    let elements: usize = spec.shape.iter().product();
+    (elements * spec.dtype.size()) as u64
+}

@@ -1,0 +1,112 @@
+//! All of a result but the weights: the index, `config.json`, `serving.properties`, and
+//! what is carried over from the model.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::OptimizeError;
+use crate::model::Model;
+use crate::options::Properties;
+
+/// The index of weights in several files.
+pub const INDEX: &str = "model.safetensors.index.json";
+/// The file that loaders take without an index.
+const ONLY: &str = "model.safetensors";
+
+/// Writes the index, unless the only file is found without it. `places` are names of
+/// tensors with their files.
+pub fn write_index<'a>(
+    directory: &Path,
+    total: u64,
+    places: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<(), OptimizeError> {
+    let map: Map<String, Value> = places
+        .into_iter()
+        .map(|(tensor, file)| (tensor.to_owned(), json!(file)))
+        .collect();
+    if map.values().all(|file| file == ONLY) {
+        return Ok(());
+    }
+    let index = json!({"metadata": {"total_size": total}, "weight_map": map});
+    write_json(&directory.join(INDEX), &index)
+}
+
+/// Writes `config.json`.
+pub fn write_config(directory: &Path, config: Map<String, Value>) -> Result<(), OptimizeError> {
+    write_json(&directory.join("config.json"), &Value::Object(config))
+}
+
+/// Writes `serving.properties`, if it says anything.
+pub fn write_properties(directory: &Path, properties: &Properties) -> Result<(), OptimizeError> {
+    if properties.is_empty() {
+        return Ok(());
+    }
+    write(&directory.join(Properties::FILE), properties.to_string())
+}
+
+/// The model's own `serving.properties`; one that it does not have says nothing.
+pub fn read_properties(model: &Path) -> Result<Properties, OptimizeError> {
+    let path = model.join(Properties::FILE);
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Properties::read(&String::from_utf8_lossy(&bytes))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Properties::default()),
+        Err(error) => Err(OptimizeError::read(path)(error)),
+    }
+}
+
+/// Copies the files that the result has as they are.
+pub fn carry(model: &Model, directory: &Path) -> Result<(), OptimizeError> {
+    for name in carried(model) {
+        let (from, to) = (model.directory().join(name), directory.join(name));
+        if let Some(parent) = to.parent() {
+            fs::create_dir_all(parent).map_err(OptimizeError::written(parent))?;
+        }
+        fs::copy(&from, &to).map_err(OptimizeError::written(to))?;
+    }
+    Ok(())
+}
+
+/// Bytes of the files that are carried over.
+pub fn carried_bytes(model: &Model) -> Result<u64, OptimizeError> {
+    let mut total = 0;
+    for name in carried(model) {
+        let path = model.directory().join(name);
+        total += fs::metadata(&path)
+            .map_err(OptimizeError::read(path))?
+            .len();
+    }
+    Ok(total)
+}
+
+/// Bytes of files.
+pub fn bytes_of(files: &[PathBuf]) -> Result<u64, OptimizeError> {
+    let size = |path: &PathBuf| {
+        let file = fs::metadata(path).map_err(OptimizeError::read(path))?;
+        Ok(file.len())
+    };
+    files.iter().map(size).sum()
+}
+
+/// What is written anew is not carried over.
+fn carried(model: &Model) -> impl Iterator<Item = &PathBuf> {
+    let anew = [
+        Properties::FILE,
+        crate::report::REPORT,
+        crate::report::REPORT_PAGE,
+    ];
+    let carried = model.carried().iter();
+    carried.filter(move |name| !anew.iter().any(|anew| name.as_path() == Path::new(anew)))
+}
+
+/// Writes a document as people read it.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), OptimizeError> {
+    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
+    write(path, text.map_err(OptimizeError::written(path))? + "\n")
+}
+
+/// Writes a text.
+pub fn write(path: &Path, text: String) -> Result<(), OptimizeError> {
+    fs::write(path, text).map_err(OptimizeError::written(path))
+}

@@ -1,0 +1,109 @@
+//! The course of a quantization.
+
+use super::course::Course;
+use super::draft::Draft;
+use super::selection::{Selection, select};
+use super::stream::{Loss, Stream};
+use super::{config, finish, space};
+use crate::model::Model;
+use crate::options::Quantization;
+use crate::report::{TensorReport, Total, bits, share, size};
+use crate::{OptimizeError, Task};
+
+/// Room for the small files that are written besides the weights.
+const SMALL_FILES: u64 = 4 << 20;
+
+/// Quantizes a model into the task's output directory.
+pub fn quantize(
+    course: &mut Course<'_>,
+    task: &Task,
+    model: &Model,
+    asked: &Quantization,
+) -> Result<(), OptimizeError> {
+    let selection = select(model, asked)?;
+    let draft = Draft::new(model, asked, &selection.quantized)?;
+    let needed = draft.bytes() + finish::carried_bytes(model)? + SMALL_FILES;
+    space::check(&task.output, needed)?;
+    announce(course, model, asked, &selection, &draft);
+
+    let bytes = model.tensors().iter().map(|tensor| tensor.bytes()).sum();
+    course.begin(bytes);
+    let losses = write(course, task, model, asked, &draft)?;
+    finish::write_index(&task.output, draft.bytes(), draft.names())?;
+    let config = config::quantized(&model.config().raw, asked, &selection.ignored);
+    finish::write_config(&task.output, config)?;
+    finish::carry(model, &task.output)?;
+    report(course, model, &draft, &losses);
+    Ok(())
+}
+
+fn announce(
+    course: &mut Course<'_>,
+    model: &Model,
+    asked: &Quantization,
+    selection: &Selection,
+    draft: &Draft,
+) {
+    let form = asked.to_string();
+    course.say(&format!(
+        "{} of {} tensors are quantized: {form}; the result has {}",
+        selection.quantized.len(),
+        model.tensors().len(),
+        size(draft.bytes())
+    ));
+    course.report.done = format!("Linear layers were quantized: {form}.");
+    course.report.options = asked.settings();
+}
+
+/// Writes all weights, and answers what they lost.
+fn write(
+    course: &mut Course<'_>,
+    task: &Task,
+    model: &Model,
+    asked: &Quantization,
+    draft: &Draft,
+) -> Result<Vec<Loss>, OptimizeError> {
+    let writers = draft.create(&task.output)?;
+    let stream = Stream {
+        model,
+        quantization: asked,
+        draft,
+        writers: &writers,
+    };
+    let losses = stream.run(&mut |bytes, tensor| course.advance(bytes, tensor))?;
+    for writer in writers {
+        writer.finish()?;
+    }
+    Ok(losses)
+}
+
+fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, losses: &[Loss]) {
+    let tensors = model.tensors().iter().zip(losses).enumerate();
+    let tensors = tensors.map(|(number, (tensor, loss))| {
+        let elements = tensor.shape.iter().product::<usize>() as u64;
+        let bytes_after = draft.bytes_of(number);
+        let quantized = draft.places[number].form.is_some();
+        TensorReport {
+            name: tensor.name.clone(),
+            elements,
+            quantized,
+            bits: bits(bytes_after, elements),
+            bytes_before: tensor.bytes(),
+            bytes_after,
+            relative_error: quantized.then(|| share(loss.noise, loss.signal)),
+            output_error: None,
+        }
+    });
+    course.report.tensors = tensors.collect();
+    let noise = losses.iter().map(|loss| loss.noise).sum();
+    let signal = losses.iter().map(|loss| loss.signal).sum();
+    let total = Total::of(&course.report.tensors, noise, signal);
+    course.report.total = total;
+    course.say(&format!(
+        "{} became {}, {:.2} bits for each number; the weights' relative error is {:.3e}",
+        size(total.bytes_before),
+        size(total.bytes_after),
+        total.bits,
+        total.relative_error.unwrap_or_default()
+    ));
+}

@@ -1,0 +1,219 @@
+//! Writes a file whose tensors' sizes are known beforehand: first the header, then any part
+//! of any tensor, in any order and from any thread.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Fault, header};
+use crate::places::{Place, Places};
+use crate::{Dtype, OptimizeError};
+
+/// A tensor that is to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TensorSpec {
+    /// Its name.
+    pub name: String,
+    /// What its elements are.
+    pub dtype: Dtype,
+    /// How many elements it has in each dimension.
+    pub shape: Vec<usize>,
+}
+
+/// A file that is being written.
+#[derive(Debug)]
+pub struct Writer(Places);
+
+impl Writer {
+    /// Makes the file with its header and with room for all tensors. `metadata` comes
+    /// besides `"format": "pt"`, without which older loaders take no file.
+    pub fn create(
+        path: &Path,
+        tensors: Vec<TensorSpec>,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<Self, OptimizeError> {
+        let (header, places, size) =
+            plan(tensors, metadata).map_err(|fault| OptimizeError::Weights {
+                file: path.display().to_string(),
+                fault,
+            })?;
+        Places::create(path, &header, places, size).map(Self)
+    }
+
+    /// Writes a part of a tensor, which is the one at this place of the list that the file
+    /// was made with. The parts of a tensor must not overlap.
+    ///
+    /// # Panics
+    ///
+    /// If the part goes beyond the tensor.
+    pub fn write_at(&self, tensor: usize, at: u64, bytes: &[u8]) -> Result<(), OptimizeError> {
+        self.0.write_at(tensor, at, bytes)
+    }
+
+    /// Makes sure that everything was written, and that it is on the disk.
+    pub fn finish(self) -> Result<(), OptimizeError> {
+        self.0.finish()
+    }
+}
+
+/// The header's bytes with the length before them, the places in the order of the list, and
+/// the file's size. In the file the widest elements come first, so that all are aligned.
+fn plan(
+    tensors: Vec<TensorSpec>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(Vec<u8>, Vec<Place>, u64), Fault> {
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|&tensor| {
+        let spec = &tensors[tensor];
+        (std::cmp::Reverse(spec.dtype.size()), &spec.name)
+    });
+
+    let mut named = serde_json::Map::new();
+    let mut metadata = metadata.clone();
+    metadata.insert("format".to_owned(), "pt".to_owned());
+    named.insert("__metadata__".to_owned(), json!(metadata));
+    let mut offsets = vec![(0, 0); tensors.len()];
+    let mut end = 0_u64;
+    for tensor in order {
+        let spec = &tensors[tensor];
+        let size = header::bytes(spec.dtype, &spec.shape);
+        let Some((size, after)) = size.and_then(|size| Some((size, end.checked_add(size)?))) else {
+            return Err(Fault::Shape {
+                tensor: spec.name.clone(),
+                shape: spec.shape.clone(),
+            });
+        };
+        offsets[tensor] = (end, size);
+        let described = json!({
+            "dtype": spec.dtype,
+            "shape": spec.shape,
+            "data_offsets": [end, after],
+        });
+        if named.insert(spec.name.clone(), described).is_some() {
+            return Err(Fault::Twice(spec.name.clone()));
+        }
+        end = after;
+    }
+
+    let header = sealed(&serde_json::Value::Object(named).to_string());
+    let data = header.len() as u64;
+    let places = tensors.into_iter().zip(offsets);
+    let places = places.map(|(spec, (begin, size))| Place::new(spec.name, data + begin, size));
+    Ok((header, places.collect(), data + end))
+}
+
+/// The text with its length before it, and with spaces so that the data is aligned.
+fn sealed(json: &str) -> Vec<u8> {
+    let length = json.len().next_multiple_of(8);
+    let mut header = (length as u64).to_le_bytes().to_vec();
+    header.extend(json.as_bytes());
+    header.resize(8 + length, b' ');
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Reader;
+    use super::*;
+
+    fn spec(name: &str, dtype: Dtype, shape: &[usize]) -> TensorSpec {
+        TensorSpec {
+            name: name.to_owned(),
+            dtype,
+            shape: shape.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_tensor_that_was_not_written_is_missed() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("model.safetensors");
+        let specs = vec![spec("a", Dtype::F16, &[3, 5])];
+        let writer = Writer::create(&path, specs, &BTreeMap::new()).unwrap();
+        writer.write_at(0, 10, &[0; 20]).unwrap();
+        let said = writer.finish().unwrap_err().to_string();
+        assert!(
+            said.starts_with("ServerError: 20 of the 30 bytes of a were written to "),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn twins_are_not_written() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("model.safetensors");
+        let specs = vec![spec("a", Dtype::U8, &[1]), spec("a", Dtype::F64, &[])];
+        let refused = Writer::create(&path, specs, &BTreeMap::new()).unwrap_err();
+        assert!(refused.to_string().ends_with("has the tensor a twice"));
+        assert!(!path.exists());
+    }
+
+    fn dtypes() -> impl Strategy<Value = Dtype> {
+        prop::sample::select(vec![
+            Dtype::U8,
+            Dtype::F8E4M3,
+            Dtype::Bf16,
+            Dtype::F16,
+            Dtype::I32,
+            Dtype::F32,
+            Dtype::I64,
+        ])
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(
+            tensors in prop::collection::btree_map(
+                "[a-z\"\\\\é.]{1,9}",
+                (dtypes(), prop::collection::vec(0_usize..5, 0..4)),
+                0..9,
+            ),
+            parts in 1_usize..7,
+        ) {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("model.safetensors");
+            let specs: Vec<TensorSpec> = tensors
+                .iter()
+                .map(|(name, (dtype, shape))| spec(name, *dtype, shape))
+                .collect();
+            let content = |tensor: usize, at: u64| (tensor as u64 * 31 + at * 7) as u8;
+            let metadata = BTreeMap::from([("by".to_owned(), "Kiln".to_owned())]);
+            let writer = Writer::create(&path, specs.clone(), &metadata).unwrap();
+            for (tensor, spec) in specs.iter().enumerate() {
+                let size = header::bytes(spec.dtype, &spec.shape).unwrap();
+                let bytes: Vec<u8> = (0..size).map(|at| content(tensor, at)).collect();
+                let parts: Vec<&[u8]> = bytes.chunks(parts).collect();
+                let mut at = size;
+                for part in parts.into_iter().rev() {
+                    at -= part.len() as u64;
+                    writer.write_at(tensor, at, part).unwrap();
+                }
+            }
+            writer.finish().unwrap();
+
+            let (reader, found) = Reader::open(&path, 3).unwrap();
+            prop_assert_eq!(found.len(), specs.len());
+            let mut widths = Vec::new();
+            for tensor in &found {
+                let number = specs.iter().position(|spec| spec.name == tensor.name).unwrap();
+                prop_assert_eq!(tensor.dtype, specs[number].dtype);
+                prop_assert_eq!(&tensor.shape, &specs[number].shape);
+                prop_assert_eq!(tensor.range.start % tensor.dtype.size() as u64, 0);
+                prop_assert_eq!(tensor.file, 3);
+                let mut bytes = vec![0; tensor.bytes() as usize];
+                reader.read_at(tensor.range.start, &mut bytes).unwrap();
+                for (at, byte) in bytes.into_iter().enumerate() {
+                    prop_assert_eq!(byte, content(number, at as u64));
+                }
+                // Those without elements are all in one place.
+                if tensor.bytes() > 0 {
+                    widths.push(std::cmp::Reverse(tensor.dtype.size()));
+                }
+            }
+            prop_assert!(widths.is_sorted());
+        }
+    }
+}

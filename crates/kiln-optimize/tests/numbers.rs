@@ -1,0 +1,41 @@
+//! Codes, scales and zero points are those of llm-compressor, to the bit: against digests of
+//! what it made of the same weights.
+
+#![allow(clippy::unwrap_used)]
+
+mod recorded;
+
+use std::collections::BTreeMap;
+
+use recorded::{digest, recorded};
+
+#[test]
+fn codes_are_those_of_llm_compressor() {
+    let mut different = BTreeMap::new();
+    for case in recorded().cases {
+        assert_eq!(digest(case.weights()), case.weights, "{}", case.name());
+        let quantized = case.quantized();
+        let scales = quantized
+            .scales
+            .iter()
+            .flat_map(|scale| scale.to_le_bytes());
+        let zeros = (!quantized.zeros.is_empty()).then(|| digest(bytes_of(&quantized.zeros)));
+        let found = (digest(bytes_of(&quantized.codes)), digest(scales), zeros);
+        if found != (case.codes.clone(), case.scales.clone(), case.zeros.clone()) {
+            let equal = (
+                found.0 == case.codes,
+                found.1 == case.scales,
+                found.2 == case.zeros,
+            );
+            different.insert(case.name(), equal);
+        }
+    }
+    assert!(
+        different.is_empty(),
+        "(codes, scales, zeros) that agree: {different:#?}"
+    );
+}
+
+fn bytes_of(codes: &[i8]) -> impl Iterator<Item = u8> {
+    codes.iter().map(|&code| code as u8)
+}
