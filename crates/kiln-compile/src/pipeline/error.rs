@@ -9,6 +9,7 @@ use crate::exported::ExportError;
 use crate::front::RequestError;
 use crate::input_config::FitError;
 use crate::neural::NeuralError;
+use crate::neural::compiler::CompilerError;
 use crate::python::PythonError;
 
 /// Why a model was not compiled.
@@ -43,9 +44,9 @@ pub enum CompileError {
     /// The artifact is not right.
     #[error("ServerError: The artifact did not pass its verification: {0}")]
     Verification(String),
-    /// A framework's Python did not do its work.
+    /// A tool was killed, which the system does when memory is short.
     #[error("ServerError: {0}")]
-    Python(PythonError),
+    Killed(String),
     /// A tool did not do its work.
     #[error("ServerError: {0}")]
     Tool(String),
@@ -65,8 +66,7 @@ impl CompileError {
     pub fn is_of_a_kill(&self) -> bool {
         matches!(
             self,
-            Self::Python(PythonError::Killed { .. })
-                | Self::Export(ExportError::Python(PythonError::Killed { .. }))
+            Self::Killed(_) | Self::Export(ExportError::Python(PythonError::Killed { .. }))
         )
     }
 
@@ -79,13 +79,17 @@ impl CompileError {
 
 impl From<PythonError> for CompileError {
     fn from(error: PythonError) -> Self {
-        Self::Python(error)
+        match error {
+            PythonError::Killed { .. } => Self::Killed(error.to_string()),
+            error => Self::Tool(error.to_string()),
+        }
     }
 }
 
 impl From<NeuralError> for CompileError {
     fn from(error: NeuralError) -> Self {
         match error {
+            NeuralError::Compiler(CompilerError::Killed) => Self::Killed(error.to_string()),
             NeuralError::Compiler(_) | NeuralError::File { .. } => Self::Tool(error.to_string()),
             NeuralError::Differs(reason) => Self::Verification(reason),
             NeuralError::Operators(_)
@@ -117,6 +121,8 @@ mod tests {
         let killed = || PythonError::Killed { script: "x.py" };
         assert!(CompileError::from(killed()).is_of_a_kill());
         assert!(CompileError::from(ExportError::from(killed())).is_of_a_kill());
+        let compiler = NeuralError::from(CompilerError::Killed);
+        assert!(CompileError::from(compiler).is_of_a_kill());
         assert!(!CompileError::Tool("it was killed".to_owned()).is_of_a_kill());
         assert_eq!(
             CompileError::from(killed()).to_string(),

@@ -177,7 +177,8 @@ impl Site<'_> {
             log: &mut |line| course.say(&format!("Kiln: {line}")),
         };
         let built = engine.build(&network, &mut trials)?;
-        course.report.engine = format!("{}, {}", engine.name(), built.kept);
+        let (name, release) = (engine.name(), &built.release);
+        course.report.engine = format!("{name} {release}, {}", built.kept);
         for remark in &built.remarks {
             course.remark(remark);
         }
