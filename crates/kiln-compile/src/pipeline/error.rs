@@ -43,6 +43,9 @@ pub enum CompileError {
     /// The artifact is not right.
     #[error("ServerError: The artifact did not pass its verification: {0}")]
     Verification(String),
+    /// A framework's Python did not do its work.
+    #[error("ServerError: {0}")]
+    Python(PythonError),
     /// A tool did not do its work.
     #[error("ServerError: {0}")]
     Tool(String),
@@ -57,6 +60,16 @@ pub enum CompileError {
 }
 
 impl CompileError {
+    /// Whether something was killed, which the system does when memory is short.
+    #[must_use]
+    pub fn is_of_a_kill(&self) -> bool {
+        matches!(
+            self,
+            Self::Python(PythonError::Killed { .. })
+                | Self::Export(ExportError::Python(PythonError::Killed { .. }))
+        )
+    }
+
     /// Wraps what went wrong with a file.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
@@ -66,7 +79,7 @@ impl CompileError {
 
 impl From<PythonError> for CompileError {
     fn from(error: PythonError) -> Self {
-        Self::Tool(error.to_string())
+        Self::Python(error)
     }
 }
 
@@ -92,5 +105,22 @@ impl From<VerificationError> for CompileError {
 impl From<DlrError> for CompileError {
     fn from(error: DlrError) -> Self {
         Self::Verification(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_is_known_wherever_it_was() {
+        let killed = || PythonError::Killed { script: "x.py" };
+        assert!(CompileError::from(killed()).is_of_a_kill());
+        assert!(CompileError::from(ExportError::from(killed())).is_of_a_kill());
+        assert!(!CompileError::Tool("it was killed".to_owned()).is_of_a_kill());
+        assert_eq!(
+            CompileError::from(killed()).to_string(),
+            "ServerError: x.py was killed"
+        );
     }
 }
