@@ -10,7 +10,7 @@
 //! it is told are read-only to it, and what it leaves is read as a stranger's.
 //!
 //! An order to stop cuts every stage short, and the time limit those from the
-//! work's beginning on. Then nothing is left: no container, no object, no upload.
+//! work's beginning on; what comes before has a limit of its own. Then nothing is left: no container, no object, no upload.
 
 mod container;
 mod failure;
@@ -54,8 +54,9 @@ const VOLUME_BYTES: u64 = 64 << 30;
 const HOST: &str = "compiler";
 /// What is cut short has nothing to put in order.
 const GRACE: Duration = Duration::from_secs(1);
-/// Stands for no limit.
-const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// How long it may take to fetch the archive, and to make the tools ready: an hour, in
+/// which the largest environment is fetched on a slow line.
+const PREPARED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// What the life of a compilation needs.
 pub(crate) struct Compilation {
@@ -96,14 +97,7 @@ impl Compilation {
         around.enter(Stage::Preparing)?;
         let volume = Volume::claim(&around.directory, None, VOLUME_BYTES).map_err(internal)?;
         let workplace = Workplace::create(&around.directory).map_err(internal)?;
-        let unlimited = Instant::now() + YEARS;
-        around.enter(Stage::Downloading)?;
-        let fetched = around.unless_cut(unlimited, self.fetch(&workplace, &volume));
-        fetched.await?.map_err(Outcome::Failed)?;
-        around.enter(Stage::DownloadingImage)?;
-        let tools = around
-            .unless_cut(unlimited, self.tools(&workplace))
-            .await??;
+        let tools = self.prepare(&workplace, &volume).await?;
         workplace
             .furnish(&self.plan.order, &tools)
             .map_err(internal)?;
@@ -118,6 +112,19 @@ impl Compilation {
         }
         around.enter(Stage::Uploading)?;
         self.store(&workplace, deadline).await
+    }
+
+    /// Fetches the archive, and makes the tools ready for it.
+    async fn prepare(&self, workplace: &Workplace, volume: &Volume) -> Result<Tools, Outcome> {
+        let around = &self.around;
+        let deadline = Instant::now() + PREPARED_WITHIN;
+        let late = |cut| failure::of_preparation(cut, PREPARED_WITHIN);
+        around.enter(Stage::Downloading)?;
+        let fetched = around.unless_cut(deadline, self.fetch(workplace, volume));
+        fetched.await.map_err(late)?.map_err(Outcome::Failed)?;
+        around.enter(Stage::DownloadingImage)?;
+        let tools = around.unless_cut(deadline, self.tools(workplace));
+        tools.await.map_err(late)?
     }
 
     /// Fetches the archive, as far as the volume holds it.

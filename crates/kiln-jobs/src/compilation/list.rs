@@ -102,8 +102,30 @@ fn query(request: &ListCompilationJobsRequest) -> ListQuery {
             Some(ListCompilationJobsSortBy::Name) => SortKey::Name,
             Some(ListCompilationJobsSortBy::Status) => SortKey::Status,
         },
-        // As with training jobs, the newest come first unless the request says otherwise.
-        descending: request.sort_order != Some(SortOrder::Ascending),
+        // The oldest come first unless the request says otherwise, as the service model has it.
+        descending: request.sort_order == Some(SortOrder::Descending),
         ..ListQuery::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_come_first_unless_the_request_says_otherwise() {
+        for (order, descending) in [
+            (None, false),
+            (Some(SortOrder::Ascending), false),
+            (Some(SortOrder::Descending), true),
+        ] {
+            let asked = ListCompilationJobsRequest {
+                sort_order: order,
+                ..ListCompilationJobsRequest::default()
+            };
+            let query = query(&asked);
+            assert_eq!(query.descending, descending, "{order:?}");
+            assert_eq!(query.sort, SortKey::Created);
+        }
     }
 }

@@ -265,11 +265,7 @@ impl<O> SoloState<O> {
             Outcome::Completed => Ok(Status::Completed),
             Outcome::Stopped | Outcome::Interrupted => Ok(Status::Stopped),
             Outcome::Failed(reason) => Err(reason),
-            Outcome::MaxRuntimeExceeded => Err(timed_out(
-                terms.word,
-                ("complete", "MaxRuntimeInSeconds"),
-                Some(terms.runtime),
-            )),
+            Outcome::MaxRuntimeExceeded => Err(timed_out(terms)),
         };
         self.conclude(ended, at)
     }
@@ -278,12 +274,10 @@ impl<O> SoloState<O> {
         if self.deadline(terms).is_none_or(|deadline| at < deadline) {
             return Action::Nothing;
         }
-        let reason = timed_out(
-            terms.word,
-            ("start", "MaxPendingTimeInSeconds"),
-            terms.pending,
-        );
-        self.conclude(Err(reason), at)
+        // It has not failed: the limit is for how long it "can be pending before it is stopped".
+        let waited = |millis| waited_too_long(terms.word, millis);
+        self.failure_reason = terms.pending.map(waited);
+        self.conclude(Ok(Status::Stopped), at)
     }
 
     /// Ends it in this status, or as failed for this reason. Whatever a job does once
@@ -309,12 +303,22 @@ impl<O> SoloState<O> {
     }
 }
 
-/// The reason of a job that has not done something in time.
-fn timed_out(word: &str, (what, limit): (&str, &str), millis: Option<i64>) -> String {
+/// The reason of a job that was not done in time.
+fn timed_out(terms: &Terms) -> String {
     format!(
-        "ClientError: TimeOut: The {word} job did not {what} within the {} seconds of {limit}. \
-         Give it more time in StoppingCondition.",
-        millis.unwrap_or_default() / 1000
+        "ClientError: TimeOut: The {} job did not complete within the {} seconds of \
+         MaxRuntimeInSeconds. Give it more time in StoppingCondition.",
+        terms.word,
+        terms.runtime / 1000
+    )
+}
+
+/// What is said of a job that never had an instance.
+fn waited_too_long(word: &str, millis: i64) -> String {
+    format!(
+        "The {word} job was stopped, since there was no room for it within the {} seconds of \
+         MaxPendingTimeInSeconds.",
+        millis / 1000
     )
 }
 
