@@ -253,6 +253,20 @@ fn sorted(mut made: Vec<Made>) -> Vec<Made> {
 }
 
 #[test]
+fn what_was_kept_is_for_the_same_model_only() {
+    let mut case = Case::new("llama", Dtype::F32);
+    case.run(Method::Gptq, "scratch", 1, &mut Keeper::default())
+        .unwrap();
+    let directory = case.home.path().join("model");
+    case.model = tiny::write_again(&directory, &tiny::named("llama"), Dtype::F32);
+    let fetched_again = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
+    assert_eq!(fetched_again.unwrap().resumed, Some(2));
+    case.model = tiny::write_again(&directory, &tiny::named("llama"), Dtype::Bf16);
+    let other = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
+    assert_eq!(other.unwrap().resumed, None);
+}
+
+#[test]
 fn what_cannot_be_done_is_said() {
     let case = Case::new("bert", Dtype::F32);
     let mut keeper = Keeper::default();
