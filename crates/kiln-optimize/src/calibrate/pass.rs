@@ -91,14 +91,14 @@ impl Pass<'_> {
     fn smooth(&self, layer: &Layer, sink: &mut dyn Sink) -> Result<Smoothing, OptimizeError> {
         let family = self.request.model.config().family;
         let mut smoothing = Smoothing::default();
-        let mut statistics = self.plain_statistics(Step::Attend);
+        let mut statistics = self.statistics_without_gram(Step::Attend);
         self.flow
             .observe(layer, &mut |first, rows| statistics.observe(first, rows))?;
         for step in Step::ALL {
             let modules = self.plan.modules(layer.index(), step);
             self.report(layer.index(), step, sink);
             let weights = self.read(&modules)?;
-            let next = step.next().map(|step| self.plain_statistics(step));
+            let next = step.next().map(|step| self.statistics_without_gram(step));
             let following = next.map(|mut next| {
                 let projections = self.projections(layer, &modules, &weights);
                 let observed = self
@@ -130,14 +130,14 @@ impl Pass<'_> {
     }
 
     fn statistics(&self, step: Step) -> Statistics {
-        self.gathered(step, self.request.method == Method::Gptq)
+        self.gather(step, self.request.method == Method::Gptq)
     }
 
-    fn plain_statistics(&self, step: Step) -> Statistics {
-        self.gathered(step, false)
+    fn statistics_without_gram(&self, step: Step) -> Statistics {
+        self.gather(step, false)
     }
 
-    fn gathered(&self, step: Step, grams: bool) -> Statistics {
+    fn gather(&self, step: Step, grams: bool) -> Statistics {
         let columns = step.columns(self.plan.geometry);
         let tokens = self.flow.tokens();
         Statistics::new(columns, tokens, grams, self.precision, self.request.threads)

@@ -122,10 +122,8 @@ pub fn calibrate(request: &Request, sink: &mut dyn Sink) -> Result<Summary, Opti
         ..request.limits
     };
     let samples = Samples::read(request.data, request.model, limits)?;
-    let ledger = Ledger::open(
-        request.scratch,
-        &identity(request.model, &samples, &purpose(request, &plan)),
-    )?;
+    let identity = identity(request.model, &samples, &purpose(request, &plan))?;
+    let ledger = Ledger::open(request.scratch, &identity)?;
     let lengths: Vec<usize> = samples.lengths().collect();
     let compared = compared(&lengths);
     let precision = precision(request.model, &plan);

@@ -13,6 +13,9 @@ use crate::model::Model;
 /// Bytes of text that are surely more than so many tokens.
 const BYTES_PER_TOKEN: usize = 8;
 
+/// Bytes of text that are no less than so many tokens, in any language.
+const LONGEST_TOKEN: usize = 64;
+
 /// How much of the data is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -118,7 +121,8 @@ impl Reader<'_> {
         let Some(tokenizer) = &self.tokenizer else {
             return Ok(Vec::new());
         };
-        let encoding = tokenizer.encode_fast(text, true).map_err(|error| {
+        let end = text.floor_char_boundary(self.longest.saturating_mul(LONGEST_TOKEN));
+        let encoding = tokenizer.encode_fast(&text[..end], true).map_err(|error| {
             OptimizeError::Calibration(format!("a text could not be made into tokens: {error}"))
         })?;
         Ok(encoding.get_ids().to_vec())
@@ -141,4 +145,68 @@ fn open(directory: &Path) -> Result<Tokenizer, OptimizeError> {
         .with_truncation(None)
         .map_err(|error| fault(&error))?;
     Ok(tokenizer)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::Dtype;
+    use crate::calibrate::tests::tiny;
+
+    fn home(model: &str) -> (tempfile::TempDir, Model) {
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("data")).unwrap();
+        let model = tiny::write(home.path(), &tiny::named(model), Dtype::F32);
+        let vocabulary: serde_json::Map<String, serde_json::Value> = (0..50)
+            .map(|word| (format!("w{word}"), json!(word)))
+            .collect();
+        let tokenizer = json!({
+            "version": "1.0",
+            "truncation": {"max_length": 2, "strategy": "LongestFirst", "stride": 0, "direction": "Right"},
+            "padding": null,
+            "added_tokens": [],
+            "normalizer": null,
+            "pre_tokenizer": {"type": "Whitespace"},
+            "post_processor": null,
+            "decoder": null,
+            "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "w0"},
+        });
+        fs::write(home.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+        (home, model)
+    }
+
+    fn read(home: &tempfile::TempDir, model: &Model, samples: usize) -> Vec<Vec<u32>> {
+        let limits = Limits { samples, tokens: 3 };
+        let samples = Samples::read(&home.path().join("data"), model, limits);
+        samples.unwrap().tokens
+    }
+
+    #[test]
+    fn encoders_take_lines_and_decoders_what_is_long_enough() {
+        let text = "w1 w2\n\nw3 w4 w5 w6\nw7 other\n".repeat(2);
+        let (home_of_encoder, encoder) = home("bert");
+        fs::write(home_of_encoder.path().join("data/a.txt"), &text).unwrap();
+        let lines = [vec![1, 2], vec![3, 4, 5], vec![7, 0]];
+        let found = read(&home_of_encoder, &encoder, 100);
+        assert_eq!(found, [lines.as_slice(), &lines].concat());
+
+        let (home, decoder) = home("llama");
+        fs::write(home.path().join("data/a.txt"), &text).unwrap();
+        assert_eq!(read(&home, &decoder, 100), [[1, 2, 3], [1, 2, 3]]);
+    }
+
+    #[test]
+    fn samples_are_spread_over_the_data() {
+        let (home, model) = home("llama");
+        let records: Vec<String> = (0..10)
+            .map(|i| json!({"tokens": [i]}).to_string())
+            .collect();
+        fs::write(home.path().join("data/a.jsonl"), records.join("\n")).unwrap();
+        assert_eq!(read(&home, &model, 3), [[3], [6], [9]]);
+        assert_eq!(read(&home, &model, 10).len(), 10);
+    }
 }

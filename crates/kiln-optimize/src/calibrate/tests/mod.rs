@@ -1,5 +1,5 @@
 //! Whole calibrations of tiny models.
 
 mod answers;
-mod tiny;
+pub mod tiny;
 mod whole;

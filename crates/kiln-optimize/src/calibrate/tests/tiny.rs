@@ -48,6 +48,12 @@ pub fn write(directory: &Path, case: &Value, dtype: Dtype) -> Model {
     Model::open(directory).unwrap()
 }
 
+/// Writes a model in the place of another.
+pub fn write_again(directory: &Path, case: &Value, dtype: Dtype) -> Model {
+    fs::remove_file(directory.join("model.safetensors")).unwrap();
+    write(directory, case, dtype)
+}
+
 /// Numbers that depend only on the tensor's number and their place.
 fn values(number: u64, shape: &[usize]) -> Vec<f32> {
     let count: usize = shape.iter().product();

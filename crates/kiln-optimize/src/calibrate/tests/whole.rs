@@ -183,6 +183,45 @@ fn eight_bits_lose_nearly_nothing_behind_scales() {
 }
 
 #[test]
+fn inputs_have_scales_for_eight_bits_of_floating_point() {
+    let case = Case::new("mistral", Dtype::Bf16);
+    let mut keeper = Keeper::default();
+    let scheme = Scheme {
+        grid: Grid::Fp8,
+        granularity: Granularity::Tensor,
+        ..scheme(8, 16)
+    };
+    let mut request = Request {
+        model: &case.model,
+        data: &case.home.path().join("data"),
+        scratch: case.home.path(),
+        method: Method::Importance,
+        schemes: &|_| Some(scheme),
+        limits: Limits {
+            samples: 8,
+            tokens: 20,
+        },
+        threads: 1,
+    };
+    let summary = calibrate(&request, &mut keeper).unwrap();
+    assert!(summary.outputs.after < 2e-3, "{:?}", summary.outputs);
+    for made in &keeper.made {
+        let Made::Linear(linear) = made else {
+            panic!("nothing but linear layers is made");
+        };
+        assert_eq!(linear.quantized.scales.len(), 1);
+        let scale = linear.figures.input_scale();
+        assert!(scale > 1e-4 && scale < 0.1, "{}: {scale}", linear.module);
+    }
+    request.method = Method::Gptq;
+    let said = calibrate(&request, &mut keeper).unwrap_err().to_string();
+    assert!(
+        said.contains("need integers in groups or channels"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_killed_calibration_goes_on_to_the_same_end() {
     for method in [Method::Gptq, Method::Awq] {
         let case = Case::new("qwen2", Dtype::Bf16);
@@ -211,6 +250,20 @@ fn sorted(mut made: Vec<Made>) -> Vec<Made> {
         Made::Vector(vector) => vector.name.clone(),
     });
     made
+}
+
+#[test]
+fn what_was_kept_is_for_the_same_model_only() {
+    let mut case = Case::new("llama", Dtype::F32);
+    case.run(Method::Gptq, "scratch", 1, &mut Keeper::default())
+        .unwrap();
+    let directory = case.home.path().join("model");
+    case.model = tiny::write_again(&directory, &tiny::named("llama"), Dtype::F32);
+    let fetched_again = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
+    assert_eq!(fetched_again.unwrap().resumed, Some(2));
+    case.model = tiny::write_again(&directory, &tiny::named("llama"), Dtype::Bf16);
+    let other = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
+    assert_eq!(other.unwrap().resumed, None);
 }
 
 #[test]
