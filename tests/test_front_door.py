@@ -9,18 +9,8 @@ import pytest
 import requests
 
 from harness import wire
-from harness.jobs import ROLE
 
 LIST = json.dumps({}).encode()
-OPTIMIZATION = {
-    "OptimizationJobName": "o",
-    "RoleArn": ROLE,
-    "ModelSource": {"S3": {"S3Uri": "s3://kiln-tests/model/"}},
-    "DeploymentInstanceType": "ml.g5.xlarge",
-    "OptimizationConfigs": [{"ModelQuantizationConfig": {"Image": "image"}}],
-    "OutputConfig": {"S3OutputLocation": "s3://kiln-tests/out"},
-    "StoppingCondition": {"MaxRuntimeInSeconds": 900},
-}
 
 
 def list_jobs(server, **options):
@@ -62,20 +52,12 @@ def test_json_nested_without_end_is_refused_and_harmless(server):
     assert server.is_running()
 
 
-@pytest.mark.parametrize("operation", ["MakeCoffee", "CreateModel", "CreateEndpoint", ""])
+@pytest.mark.parametrize("operation", ["MakeCoffee", "CreateEndpoint", ""])
 def test_an_operation_that_is_not_served_is_answered_by_name_in_json(server, operation):
     answer = wire.call(server, operation, {})
     assert (answer.status, answer.code) == (400, "UnknownOperationException")
     assert answer.headers["Content-Type"] == wire.JSON_TYPE
     assert operation in answer.message
-
-
-def test_an_operation_that_comes_later_says_so(server):
-    answer = wire.call(server, "CreateOptimizationJob", OPTIMIZATION)
-    assert answer.status == 400
-    assert "not available yet" in answer.message
-    broken = {**OPTIMIZATION, "RoleArn": "x"}
-    assert wire.call(server, "CreateOptimizationJob", broken).code == "ValidationException"
 
 
 def test_no_credentials_at_all(server):

@@ -1,10 +1,8 @@
 """Rules of Debugger and of the profiler: they run beside the job and end in a verdict."""
 
-import io
 import json
 import os
 import signal
-import tarfile
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from harness import processes
+from harness.images import docker_archive
 from harness.jobs import Jobs, completed, fresh_name
 from harness.rootfs import make_busybox_rootfs
 from harness.server import Server, kiln
@@ -38,27 +37,8 @@ def rule_image(tmp_path_factory) -> Path:
     write it."""
     directory = tmp_path_factory.mktemp("rule-image")
     rootfs = make_busybox_rootfs(directory / "rootfs")
-    layer = io.BytesIO()
-    with tarfile.open(fileobj=layer, mode="w") as tar:
-        tar.add(rootfs, arcname=".")
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Entrypoint": ["/bin/sh", "-c", 'eval "$script"']},
-        "rootfs": {"type": "layers", "diff_ids": []},
-    }
-    manifest = [{"Config": "config.json", "RepoTags": ["rule:1"], "Layers": ["layer.tar"]}]
-    archive = directory / "rule.tar"
-    with tarfile.open(archive, mode="w") as tar:
-        for name, body in [
-            ("config.json", json.dumps(config).encode()),
-            ("manifest.json", json.dumps(manifest).encode()),
-            ("layer.tar", layer.getvalue()),
-        ]:
-            entry = tarfile.TarInfo(name)
-            entry.size = len(body)
-            tar.addfile(entry, io.BytesIO(body))
-    return archive
+    start = {"Entrypoint": ["/bin/sh", "-c", 'eval "$script"']}
+    return docker_archive(directory / "rule.tar", rootfs, start)
 
 
 @pytest.fixture

@@ -79,6 +79,10 @@ def end_every_job(server) -> None:
         (sagemaker.stop_compilation_job, {"CompilationJobName": job})
         for job in _open_compilations(sagemaker)
     ]
+    stops += [
+        (sagemaker.stop_optimization_job, {"OptimizationJobName": job})
+        for job in _open_optimizations(sagemaker)
+    ]
     for stop, job in stops:
         try:
             stop(**job)
@@ -100,8 +104,11 @@ def _left(server, groups_before: set[str]) -> list[str]:
     if not (directories or working or mounts or groups):
         return []
     sagemaker = server.client("sagemaker")
-    compiling = bool(_open_compilations(sagemaker))
-    running = _instances_of(directories, instances, _open_jobs(sagemaker), compiling)
+    busy = {
+        "compilation": bool(_open_compilations(sagemaker)),
+        "optimization": bool(_open_optimizations(sagemaker)),
+    }
+    running = _instances_of(directories, instances, _open_jobs(sagemaker), busy)
     lines = processes.command_lines()
     said = [f"the directory of the instance {name}" for name in directories - running]
     said += [
@@ -140,19 +147,31 @@ def _open_compilations(sagemaker) -> set[str]:
     return {job["CompilationJobName"] for page in pages for job in page["CompilationJobSummaries"]}
 
 
+def _open_optimizations(sagemaker) -> set[str]:
+    """The optimization jobs that have not ended."""
+    pages = [
+        page
+        for status in ("STARTING", "INPROGRESS", "STOPPING")
+        for page in sagemaker.get_paginator("list_optimization_jobs").paginate(StatusEquals=status)
+    ]
+    return {
+        job["OptimizationJobName"] for page in pages for job in page["OptimizationJobSummaries"]
+    }
+
+
 def _instances_of(
-    directories: set[str], instances: Path, jobs: set[str], compiling: bool
+    directories: set[str], instances: Path, jobs: set[str], busy: dict[str, bool]
 ) -> set[str]:
-    """Those of the instances that work for one of these jobs; those of compilations, whose
-    plans name no job, if any is being compiled."""
+    """Those of the instances that work for one of these jobs; those of the kinds whose
+    plans name no job, if any of the kind is open."""
     found = set()
     for name in directories:
         text = _read(instances / name / "plan.json")
         if not text:
             continue
         plan = json.loads(text)
-        if plan["kind"] == "compilation":
-            works = compiling
+        if plan["kind"] in busy:
+            works = busy[plan["kind"]]
         else:
             works = plan["environment"]["TRAINING_JOB_NAME"] in jobs
         if works:

@@ -14,10 +14,11 @@ use crate::bodies::ShownBodies;
 use crate::compilation::Compilation;
 use crate::courier::Courier;
 use crate::life::Life;
+use crate::optimization::Optimization;
 use crate::plan::{Assignment, Plan, StorePlan};
 use crate::removal::remove_instance;
 use crate::report::{Ending, Orders, Report, SERVER_HEADER};
-use crate::spool::Spool;
+use crate::spool::{Past, Spool};
 use crate::surroundings::Surroundings;
 use crate::{AgentError, work};
 
@@ -54,7 +55,8 @@ pub fn lock(directory: &Path) -> std::io::Result<Option<File>> {
 /// the directory: a host that is not the first of its cluster does so only when
 /// the first has stored what all have made. Where something of the container may
 /// be left, the directory stays too: the server looks for that, by what is
-/// written there, and removes it. Does nothing when another agent is at it.
+/// written there, and removes it. Does nothing when another agent is at it. Where
+/// one has died at it, it is gone on with, if its kind of work can be.
 ///
 /// # Errors
 /// When there is no usable plan, or the control plane disowns the instance or
@@ -66,7 +68,7 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     take_name();
     raise_descriptor_limit();
     let plan = Plan::read(directory).map_err(AgentError::io("reading the plan"))?;
-    let spool = Spool::create(directory).map_err(AgentError::io("creating the spool"))?;
+    let (spool, past) = open_spool(&plan, directory)?;
     let spool = Arc::new(spool);
     let http = client(Transport::Plain)?;
     let courier = Courier::new(http.clone(), plan.assignment());
@@ -84,7 +86,14 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     let listening = listen(&courier, directory, give);
     tokio::pin!(listening);
     let watched = spool.watch();
+    let dead = instance.clone();
     let living = async move {
+        if past.has_ended {
+            return Ok(());
+        }
+        if past.has_begun {
+            work::clear(directory, &dead).await;
+        }
         let ending = live(plan, surroundings).await;
         spool
             .append([Report::Ended(ending)])
@@ -123,11 +132,21 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
     lived
 }
 
+fn open_spool(plan: &Plan, directory: &Path) -> Result<(Spool, Past), AgentError> {
+    let opened = if plan.goes_on() {
+        Spool::resume(directory)
+    } else {
+        Spool::create(directory).map(|spool| (spool, Past::default()))
+    };
+    opened.map_err(AgentError::io("opening the spool"))
+}
+
 /// Lives an instance to its end, by what its work is.
 async fn live(plan: Plan, surroundings: Surroundings) -> Ending {
     match plan {
         Plan::Training(plan) => Life::new(*plan, surroundings).live().await,
         Plan::Compilation(plan) => Compilation::new(*plan, surroundings).live().await,
+        Plan::Optimization(plan) => Optimization::new(*plan, surroundings).live().await,
     }
 }
 

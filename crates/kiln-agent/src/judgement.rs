@@ -1,5 +1,7 @@
 //! What the work came to, in the light of what went wrong beside it.
 
+use std::convert::Infallible;
+
 use tokio::sync::watch;
 
 use crate::failure;
@@ -11,6 +13,15 @@ use crate::work::Worked;
 /// The outcome of a job that has filled more than it may.
 pub(crate) fn full(exceeded: Exceeded) -> Outcome {
     Outcome::Failed(failure::of_volume(&exceeded))
+}
+
+/// Watches the volume for as long as it is polled, and tells when it is full.
+pub(crate) async fn watch_volume(
+    volume: &Volume,
+    tell: &watch::Sender<Option<Outcome>>,
+) -> Infallible {
+    tell.send_replace(Some(full(volume.exceeded().await)));
+    std::future::pending().await
 }
 
 /// How the work ended, and why: what it says itself counts least. A disk that the

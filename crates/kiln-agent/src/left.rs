@@ -12,7 +12,8 @@ use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 ///
 /// # Errors
 /// When there is no such file.
-pub(crate) fn open(directory: &Path, name: &str) -> io::Result<File> {
+pub(crate) fn open(directory: &Path, name: impl AsRef<Path>) -> io::Result<File> {
+    let name = name.as_ref();
     let directory = File::open(directory)?;
     let how = OpenHow::new()
         .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC)
@@ -21,5 +22,8 @@ pub(crate) fn open(directory: &Path, name: &str) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::other(format!("{name} is no plain file")))
+    Err(io::Error::other(format!(
+        "{} is no plain file",
+        name.display()
+    )))
 }

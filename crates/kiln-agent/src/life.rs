@@ -89,7 +89,11 @@ impl Life {
             .around
             .unless_cut(
                 deadline,
-                self.images.resolve(&self.plan, &self.around.spool),
+                self.images.resolve(
+                    &self.plan.assignment.site,
+                    &self.plan.image,
+                    &self.around.spool,
+                ),
             )
             .await?;
         let image = image.map_err(|error| self.no_image(&error))?;

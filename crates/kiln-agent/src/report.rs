@@ -43,6 +43,9 @@ pub enum Report {
     /// It has compiled a model. Comes before the end of a compilation that
     /// completes.
     Compiled(Compiled),
+    /// It has optimized a model. Comes before the end of an optimization that
+    /// completes.
+    Optimized(Optimized),
     /// It ended. Always the last report.
     Ended(Ending),
 }
@@ -56,6 +59,20 @@ pub struct Compiled {
     pub derived_data_input_config: Option<String>,
     /// The image that serves the artifact, where one is known.
     pub inference_image: Option<String>,
+}
+
+/// What came of an optimization, apart from the model.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Optimized {
+    /// The image of the last step, where that had one of its own.
+    pub own_image: Option<String>,
+    /// Whether what is stored is a model in Hugging Face's layout, with a
+    /// `config.json`, and no GGUF file.
+    pub is_hugging_face: bool,
+    /// Objects stored.
+    pub files: u64,
+    /// Bytes in them.
+    pub bytes: u64,
 }
 
 /// What was seen of one number within a minute.

@@ -24,8 +24,19 @@ pub const SPOOL_FILE: &str = "reports.spool";
 const LONGEST_REPORT: u64 = 4 << 20;
 /// What a reader takes from the file at once.
 const READ: usize = 64 << 10;
+/// Reports read back at once.
+const READ_BACK: usize = 1000;
 /// Room is given back in pieces of this size: whole blocks of any file system.
 const PIECE: u64 = 16 << 20;
+
+/// What a spool says of the agents that wrote it before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Past {
+    /// There was one that reported something.
+    pub has_begun: bool,
+    /// It reported the instance's end.
+    pub has_ended: bool,
+}
 
 /// The writing end.
 #[derive(Debug)]
@@ -66,6 +77,47 @@ impl Spool {
             }),
             last: watch::Sender::new(0),
         })
+    }
+
+    /// Opens the spool of an instance that an agent which died has lived before, or
+    /// creates one. Numbers go on where they were; half a line is cut off.
+    ///
+    /// # Errors
+    /// When the file cannot be made or read, or nothing of it says which number was
+    /// the last.
+    pub fn resume(directory: &Path) -> io::Result<(Self, Past)> {
+        let path = directory.join(SPOOL_FILE);
+        if !path.exists() {
+            return Ok((Self::create(directory)?, Past::default()));
+        }
+        let mut reader = SpoolReader::open(directory)?;
+        let mut past = Past::default();
+        let (mut n, mut at) = (0, 0);
+        loop {
+            let reports = reader.read(READ_BACK, READ)?;
+            let Some(last) = reports.last() else {
+                break;
+            };
+            (n, at) = (last.n, last.at);
+            past.has_begun = true;
+            past.has_ended = matches!(last.report, Report::Ended(_));
+        }
+        if n == 0 && reader.offset > 0 {
+            return Err(io::Error::other("no report is left whole"));
+        }
+        let mut inner = Inner {
+            file: File::options().append(true).open(path)?,
+            length: reader.offset,
+            torn: true,
+            n,
+            at,
+        };
+        inner.mend()?;
+        let spool = Self {
+            inner: Mutex::new(inner),
+            last: watch::Sender::new(n),
+        };
+        Ok((spool, past))
     }
 
     /// Appends reports that happened now.
@@ -143,6 +195,8 @@ pub struct SpoolReader {
     path: PathBuf,
     file: BufReader<File>,
     offset: u64,
+    /// Where the last report that was read begins.
+    last: u64,
     /// Up to where room was given back.
     released: u64,
 }
@@ -160,6 +214,7 @@ impl SpoolReader {
             path,
             file,
             offset,
+            last: offset,
             released: 0,
         })
     }
@@ -170,9 +225,9 @@ impl SpoolReader {
     /// # Errors
     /// When the file system cannot.
     pub fn release(&mut self) -> io::Result<()> {
-        // Whoever opens the file anew skips the report that the hole ends in,
-        // or before: one that was read.
-        let read = self.offset.saturating_sub(1);
+        // Whoever opens the file anew skips the report that the hole ends in, or
+        // before. The last one stays, since its number is gone on from.
+        let read = self.last.saturating_sub(1);
         let end = read - read % PIECE;
         if end <= self.released {
             return Ok(());
@@ -200,6 +255,7 @@ impl SpoolReader {
             let parsed = parse(&line);
             if let Ok(Some(report)) = parsed {
                 reports.push(report);
+                self.last = self.offset;
                 self.offset += line.len() as u64;
                 continue;
             }
@@ -252,124 +308,5 @@ pub(crate) fn now() -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reports_are_read_back_in_order_and_a_torn_line_waits() {
-        let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::create(directory.path()).unwrap();
-        let log = |n: u64| Report::Log(format!("line {n}"));
-        spool.append((1..=5).map(log)).unwrap();
-        let mut reader = SpoolReader::open(directory.path()).unwrap();
-        let numbers = |reports: Vec<Numbered>| reports.iter().map(|r| r.n).collect::<Vec<_>>();
-        assert_eq!(numbers(reader.read(3, 1 << 20).unwrap()), [1, 2, 3]);
-        let mut raw = File::options()
-            .append(true)
-            .open(directory.path().join(SPOOL_FILE))
-            .unwrap();
-        raw.write_all(b"{\"n\":6,").unwrap();
-        assert_eq!(numbers(reader.read(9, 1 << 20).unwrap()), [4, 5]);
-        raw.write_all(b"\"at\":1,\"report\":{\"log\":\"x\"}}\n")
-            .unwrap();
-        assert_eq!(numbers(reader.read(9, 1 << 20).unwrap()), [6]);
-    }
-
-    #[test]
-    fn what_is_too_long_for_a_report_is_not_read_into_memory() {
-        let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::create(directory.path()).unwrap();
-        spool.append([Report::Log("line".to_owned())]).unwrap();
-        // As a crash may leave it: a hole of zeros, which takes no room.
-        let raw = File::options()
-            .append(true)
-            .open(directory.path().join(SPOOL_FILE));
-        raw.unwrap().set_len(1 << 40).unwrap();
-        let mut reader = SpoolReader::open(directory.path()).unwrap();
-        assert_eq!(reader.read(9, 1 << 20).unwrap().len(), 1);
-        let error = reader.read(9, 1 << 20).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn what_was_delivered_takes_no_room_and_the_rest_is_still_found() {
-        use std::os::unix::fs::MetadataExt;
-        let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::create(directory.path()).unwrap();
-        let line = "x".repeat(100_000);
-        let count = 400;
-        spool
-            .append((0..count).map(|_| Report::Log(line.clone())))
-            .unwrap();
-        let mut reader = SpoolReader::open(directory.path()).unwrap();
-        let before = reader.read(count, usize::MAX >> 1).unwrap();
-        assert_eq!(before.len(), count);
-        if reader.release().is_err() {
-            // Not every file system knows of holes.
-            return;
-        }
-        spool.append([Report::Log("last".to_owned())]).unwrap();
-        assert_eq!(reader.read(9, READ).unwrap()[0].n, count as u64 + 1);
-
-        let held = File::open(directory.path().join(SPOOL_FILE)).unwrap();
-        let held = held.metadata().unwrap();
-        assert!(held.blocks() * 512 <= held.len() - 2 * PIECE + READ as u64);
-        let mut another = SpoolReader::open(directory.path()).unwrap();
-        let left = another.read(count, usize::MAX >> 1).unwrap();
-        assert!(left[0].n > 300 && left.len() as u64 == count as u64 + 2 - left[0].n);
-        assert_eq!(left.last().unwrap().report, Report::Log("last".to_owned()));
-    }
-
-    /// A directory on a disk of a few pages, which only this thread sees.
-    fn small_disk(directory: &Path) {
-        use nix::mount::{MsFlags, mount};
-        use nix::sched::{CloneFlags, unshare};
-        const NOTHING: Option<&str> = None;
-        unshare(CloneFlags::CLONE_FS | CloneFlags::CLONE_NEWNS).unwrap();
-        let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
-        mount(NOTHING, "/", NOTHING, private, NOTHING).unwrap();
-        let size = Some("size=32k");
-        mount(
-            Some("disk"),
-            directory,
-            Some("tmpfs"),
-            MsFlags::empty(),
-            size,
-        )
-        .unwrap();
-    }
-
-    #[test]
-    fn a_full_disk_costs_the_reports_that_find_no_room_and_no_others() {
-        if !nix::unistd::geteuid().is_root() {
-            return;
-        }
-        let directory = tempfile::tempdir().unwrap();
-        small_disk(directory.path());
-        let filler = directory.path().join("filler");
-        std::fs::write(&filler, vec![0; 20 << 10]).unwrap();
-        let spool = Spool::create(directory.path()).unwrap();
-        let log = |text: &str| Report::Log(text.to_owned());
-        let long = "x".repeat(3000);
-        spool.append([log("first")]).unwrap();
-        let refused = spool.append((0..9).map(|_| log(&long))).unwrap_err();
-        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
-        let whole = *spool.watch().borrow();
-        assert!((2..10).contains(&whole), "{whole}");
-
-        std::fs::remove_file(&filler).unwrap();
-        spool.append([log("last")]).unwrap();
-        let mut reader = SpoolReader::open(directory.path()).unwrap();
-        let read = reader.read(100, 1 << 20).unwrap();
-        let numbers: Vec<u64> = read.iter().map(|report| report.n).collect();
-        assert_eq!(numbers, Vec::from_iter(1..=whole + 1));
-        assert_eq!(read.last().unwrap().report, log("last"));
-    }
-
-    #[test]
-    fn an_instance_has_one_spool() {
-        let directory = tempfile::tempdir().unwrap();
-        let _spool = Spool::create(directory.path()).unwrap();
-        assert!(Spool::create(directory.path()).is_err());
-    }
-}
+#[path = "spool_tests.rs"]
+mod tests;

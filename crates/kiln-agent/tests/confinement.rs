@@ -241,8 +241,8 @@ async fn an_image_runs_under_a_layer_of_its_own() {
         .with_mount(data.path(), "/opt/ml", true);
     sandbox.container.image.config = ImageConfig {
         env: vec![("COLOUR".to_owned(), "green".to_owned())],
-        entrypoint: Vec::new(),
         working_dir: Some("/work/here".into()),
+        ..ImageConfig::default()
     };
     let (exit, output) = sandbox.run().await;
     assert_eq!(

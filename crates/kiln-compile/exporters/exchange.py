@@ -9,6 +9,7 @@ A size is an integer, null where it is open, or [least, most] with null for no m
 """
 
 import json
+import math
 import os
 import sys
 import traceback
@@ -20,6 +21,8 @@ import numpy as np
 FOLDER = Path.cwd()
 # How many sets of inputs are made up.
 GENERATED = 3
+# The bytes of the largest input that a model is tried with.
+LARGEST = 1 << 30
 
 
 class Refused(Exception):
@@ -46,9 +49,9 @@ class Port:
     shape: list
     dtype: str
 
-    def example(self) -> list:
-        """Sizes that it may have."""
-        return [example(size) for size in self.shape]
+    def example(self, beyond: int = 0) -> list:
+        """Sizes that it may have, those that are open by so much more than the least."""
+        return [example(size, beyond) for size in self.shape]
 
     def open(self) -> list:
         """Its shape, with None for each size that is not fixed."""
@@ -91,6 +94,8 @@ def bare(name: str) -> str:
 
 
 def together(given: dict, port: Port, ports: list) -> Port:
+    if given["dtype"] not in (None, port.dtype):
+        raise Misfit(ports)
     # Which order of the axes is tried first is the framework's custom.
     for shape in (given["turned"], given["shape"]):
         met = shape and meet(shape, port.shape)
@@ -123,10 +128,11 @@ def admits(size, wanted: int) -> bool:
     return least <= wanted and (most is None or wanted <= most)
 
 
-def example(size) -> int:
-    if size is None:
-        return 1
-    return size if isinstance(size, int) else size[0]
+def example(size, beyond: int = 0) -> int:
+    if isinstance(size, int):
+        return size
+    least, most = size or (1, None)
+    return least + beyond if most is None else min(least + beyond, most)
 
 
 def sets(order: Order, ports: list) -> list:
@@ -137,7 +143,15 @@ def sets(order: Order, ports: list) -> list:
 
 def generated(ports: list, seed: int) -> list:
     random = np.random.default_rng(seed)
-    return [numbers(random, port.dtype, port.example()) for port in ports]
+    # The first set has the least sizes, and each further one larger ones.
+    shapes = [port.example(seed) for port in ports]
+    for port, shape in zip(ports, shapes):
+        if math.prod(shape) * np.dtype(port.dtype).itemsize > LARGEST:
+            raise Refused(
+                f"Its input '{port.name}' is too large: an array of {port.dtype} with the sizes "
+                f"{shape} takes more than the {LARGEST >> 30} GiB that an input may have."
+            )
+    return [numbers(random, port.dtype, shape) for port, shape in zip(ports, shapes)]
 
 
 def numbers(random, dtype: str, shape: list):
@@ -160,10 +174,21 @@ def sample(path: Path, ports: list) -> list:
         raise Refused(f"The sample {path.name} cannot be read: {error}") from error
     if len(ports) == len(given) == 1:
         given = {ports[0].name: next(iter(given.values()))}
-    missing = [port.name for port in ports if port.name not in given]
-    if missing:
-        raise Refused(f"The sample {path.name} has no array for the input '{missing[0]}'")
+    for port in ports:
+        if port.name not in given:
+            raise Refused(f"The sample {path.name} has no array for the input '{port.name}'.")
+        expect_sizes(path, port, given[port.name].shape)
     return [given[port.name].astype(port.dtype) for port in ports]
+
+
+def expect_sizes(path: Path, port: Port, shape: tuple) -> None:
+    sizes = zip(port.shape, shape)
+    if len(shape) != len(port.shape) or not all(admits(*size) for size in sizes):
+        shown = [size if isinstance(size, int) else -1 for size in port.shape]
+        raise Refused(
+            f"The sample {path.name} has the sizes {list(shape)} for the input '{port.name}', "
+            f"where the model has {shown}."
+        )
 
 
 class Answer:

@@ -2,9 +2,12 @@
 
 Each case is a directory with `input-0.npy` and so on, in the order of the model's
 inputs; the answers go to `output-0.npy` and so on beside them. The last line says
-which release has answered.
+which release has answered, or why none has.
 """
 
+import os
+import re
+import signal
 import sys
 from pathlib import Path
 
@@ -30,4 +33,16 @@ def main(model: str, *cases: str) -> None:
     print(f"ONNX Runtime {onnxruntime.__version__}")
 
 
-main(*sys.argv[1:])
+def reason(error: Exception, model: str) -> str:
+    """What the runtime says, on one line, without its own marks and our paths."""
+    said = " ".join(str(error).replace(model, Path(model).name).split())
+    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", said)[:600]
+
+
+try:
+    main(*sys.argv[1:])
+except MemoryError:
+    # As the system would have ended it.
+    os.kill(os.getpid(), signal.SIGKILL)
+except Exception as error:
+    sys.exit(reason(error, sys.argv[1]))

@@ -113,7 +113,15 @@ class Program:
             for one, port in zip(given, ports)
         ]
         met = [meet(one["shape"], port.shape) for one, port in zip(given, ports)]
-        if None in met:
+        # An exported program takes no other types than it was exported with.
+        for one, port in zip(given, ports):
+            if one["dtype"] is None and order.dtype not in (None, port.dtype):
+                raise Refused(
+                    f"CompilerOptions has the dtype {order.dtype}, but its input '{port.name}' "
+                    f"was exported as {port.dtype}."
+                )
+        types = [one["dtype"] in (None, port.dtype) for one, port in zip(given, ports)]
+        if None in met or not all(types):
             raise Misfit(ports)
         return [Port(port.name, shape, port.dtype) for port, shape in zip(ports, met)]
 

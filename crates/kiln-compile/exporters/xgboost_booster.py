@@ -1,5 +1,5 @@
-"""Reads a pickled XGBoost booster, as the built-in algorithm leaves it, and writes
-what `save_model` writes.
+"""Reads a pickled XGBoost booster, as the built-in algorithm or joblib leaves it, and
+writes what `save_model` writes.
 
     python xgboost_booster.py MODEL FOLDER
 
@@ -13,10 +13,10 @@ receives
 A model that is no booster ends it with 1 and a sentence on stderr.
 """
 
-import pickle
 import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import xgboost
 
@@ -62,8 +62,8 @@ def predict(booster, rows):
 
 
 def export(path, folder):
-    with open(path, "rb") as file:
-        booster = booster_of(pickle.load(file))
+    # It reads plain pickles, and what it has compressed itself.
+    booster = booster_of(joblib.load(path))
     rows = rows_for(booster)
     booster.save_model(str(folder / "model.ubj"))
     answers = np.asarray(predict(booster, rows), dtype=np.float64)

@@ -5,6 +5,7 @@
 //! writes, and whoever calls this is in a container that has nothing to lose.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -32,6 +33,12 @@ pub enum PythonError {
         python: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// It was killed, which the system does when memory is short.
+    #[error("{script} was killed")]
+    Killed {
+        /// The program.
+        script: &'static str,
     },
     /// It failed; these are its last words.
     #[error("{script} failed ({status}): {}", .lines.join("\n"))]
@@ -98,14 +105,16 @@ impl Script {
             }
         }
         let status = child.wait().map_err(start)?;
-        if status.success() {
-            return Ok(());
+        let script = self.name;
+        match status.signal() {
+            None if status.success() => Ok(()),
+            Some(libc::SIGKILL) => Err(PythonError::Killed { script }),
+            _ => Err(PythonError::Failed {
+                script,
+                status: status.to_string(),
+                lines,
+            }),
         }
-        Err(PythonError::Failed {
-            script: self.name,
-            status: status.to_string(),
-            lines,
-        })
     }
 }
 
@@ -144,6 +153,24 @@ mod tests {
                 ),
             }
         }
+    }
+
+    #[test]
+    fn who_was_killed_did_not_fail() {
+        if !Path::new("/usr/bin/python3").exists() {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let home = environment(place.path());
+        let script = Script {
+            name: "dies.py",
+            source: "import os\nos.kill(os.getpid(), 9)",
+        };
+        let ran = script.run(&home, &[], place.path(), &mut |_| ());
+        assert!(matches!(
+            ran,
+            Err(PythonError::Killed { script: "dies.py" })
+        ));
     }
 
     #[test]

@@ -7,7 +7,9 @@ use kiln_agent::report::{Numbered, Orders, Receipt};
 use kiln_engine::Engine;
 use kiln_store::Store;
 
-use crate::compilation::CompilationJobs;
+use crate::compilation::{Compilation, CompilationJobs};
+use crate::models::Models;
+use crate::optimization::{Optimization, OptimizationJobs};
 use crate::plane::{self, Kind, Plane, hearing};
 use crate::training::TrainingJobs;
 use crate::{
@@ -20,6 +22,8 @@ pub struct Jobs {
     plane: Arc<Plane>,
     training: TrainingJobs,
     compilation: CompilationJobs,
+    optimization: OptimizationJobs,
+    models: Models,
 }
 
 impl std::fmt::Debug for Jobs {
@@ -40,10 +44,13 @@ impl Jobs {
         buckets: Arc<dyn Buckets>,
         keys: SessionKeys,
     ) -> Self {
+        let optimization = Optimization::new(&settings);
         let plane = Plane::new(settings, store, engine, buckets, keys);
         Self {
             training: TrainingJobs::new(plane.clone()),
-            compilation: CompilationJobs::new(plane.clone()),
+            compilation: CompilationJobs::new(plane.clone(), Compilation),
+            optimization: OptimizationJobs::new(plane.clone(), optimization),
+            models: Models::new(plane.clone()),
             plane,
         }
     }
@@ -60,6 +67,18 @@ impl Jobs {
         &self.compilation
     }
 
+    /// Optimization jobs.
+    #[must_use]
+    pub fn optimization(&self) -> &OptimizationJobs {
+        &self.optimization
+    }
+
+    /// SageMaker models.
+    #[must_use]
+    pub fn models(&self) -> &Models {
+        &self.models
+    }
+
     /// Finds what an earlier server left running, and begins to run jobs.
     ///
     /// # Errors
@@ -68,6 +87,7 @@ impl Jobs {
         let kinds: Vec<Arc<dyn Kind>> = vec![
             Arc::new(self.training.clone()),
             Arc::new(self.compilation.clone()),
+            Arc::new(self.optimization.clone()),
         ];
         plane::start(&self.plane, kinds).await?;
         plane::watch_over(tokio::spawn(self.training.clone().keep_indexed()));
@@ -142,7 +162,7 @@ impl Jobs {
         hearing::may_read(kind, &kind.session(&instance, Party::Agent), object)
     }
 
-    fn kinds(&self) -> [&dyn Kind; 2] {
-        [&self.training, &self.compilation]
+    fn kinds(&self) -> [&dyn Kind; 3] {
+        [&self.training, &self.compilation, &self.optimization]
     }
 }

@@ -5,9 +5,15 @@
 pub mod compilation;
 mod jobs;
 mod keys;
+pub mod models;
+pub mod optimization;
 mod plane;
 mod roles;
 mod scope;
+mod solo;
+mod tags;
+#[cfg(test)]
+mod test_machine;
 pub mod training;
 
 pub use jobs::Jobs;
@@ -15,6 +21,7 @@ pub use keys::{JobSession, Party, SessionKeys};
 pub use plane::{ReportError, Session};
 pub use roles::{CreatedRole, policies};
 pub use scope::{Access, Scope};
+pub use tags::check_tag_keys;
 
 use std::path::PathBuf;
 
@@ -55,6 +62,8 @@ pub struct Settings {
     pub announced: bool,
     /// Whether spot jobs are interrupted when others wait for their room.
     pub preempt_spot: bool,
+    /// The image that trains EAGLE heads.
+    pub eagle_image: Option<String>,
     /// Host directories that stand for file systems.
     pub file_systems: Vec<FileSystem>,
     /// What becomes of FastFile channels.

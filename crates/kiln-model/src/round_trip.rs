@@ -153,7 +153,12 @@ survives! {
     listing:
         "ListTrainingJobs" = ListTrainingJobsRequest,
         "ListCompilationJobs" = ListCompilationJobsRequest,
-        "ListOptimizationJobs" = ListOptimizationJobsRequest;
+        "ListOptimizationJobs" = ListOptimizationJobsRequest,
+        "ListModels" = ListModelsInput;
+    models:
+        "CreateModel" = CreateModelInput,
+        "DescribeModel" = DescribeModelInput,
+        "DeleteModel" = DeleteModelInput;
     naming:
         "DescribeTrainingJob" = DescribeTrainingJobRequest,
         "StopTrainingJob" = StopTrainingJobRequest,

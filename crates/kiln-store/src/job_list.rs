@@ -14,6 +14,7 @@ use rusqlite::types::Value;
 use crate::jobs::JobIndex;
 use crate::{StoreError, Tag};
 
+pub(crate) use self::statement::containing;
 use self::statement::{Part, page_statement};
 
 /// The usual order has an index that answers the other conditions too: a row is
@@ -60,6 +61,8 @@ pub struct ListQuery {
     pub name_contains: Option<String>,
     /// Only this main status.
     pub status: Option<String>,
+    /// Only jobs whose secondary column contains this, in any case.
+    pub label_contains: Option<String>,
     /// Only jobs with a warm pool in this status.
     pub warm_pool: Option<String>,
     /// Only jobs that have each of these tags.
@@ -265,7 +268,7 @@ fn document(row: &rusqlite::Row<'_>, place: Place) -> Result<JobDocument, rusqli
 }
 
 /// A place's value, as SQLite compares it.
-fn sql_value(value: &serde_json::Value) -> Value {
+pub(crate) fn sql_value(value: &serde_json::Value) -> Value {
     match value {
         serde_json::Value::Number(number) => Value::from(number.as_i64().unwrap_or_default()),
         other => Value::from(other.as_str().unwrap_or_default().to_owned()),

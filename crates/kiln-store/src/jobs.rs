@@ -30,7 +30,8 @@ pub struct StoredJob {
 pub struct JobIndex {
     /// The kind's main status, such as `InProgress`.
     pub status: String,
-    /// The kind's finer status; empty for kinds without one.
+    /// What tells jobs of a status apart: a kind's finer status, or what its jobs do; empty
+    /// for kinds without either.
     pub secondary: String,
     /// When it was created.
     pub created: i64,

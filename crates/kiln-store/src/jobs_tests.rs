@@ -237,3 +237,34 @@ async fn a_job_of_the_same_name_inherits_no_instance() {
     store.jobs.create(job("a", 2)).await.unwrap();
     assert_eq!(store.instances.find("i-1").unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_list_is_narrowed_by_what_jobs_do() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path()).unwrap();
+    for (name, label) in [
+        ("a", "Quantization"),
+        ("b", "Quantization Sharding"),
+        ("c", ""),
+    ] {
+        let mut job = job(name, 1);
+        job.change.index.secondary = label.to_owned();
+        store.jobs.create(job).await.unwrap();
+    }
+    let found = |label: &str| {
+        let query = ListQuery {
+            label_contains: Some(label.to_owned()),
+            limit: 9,
+            ..ListQuery::default()
+        };
+        let found = store.jobs.list(KIND, &query).unwrap();
+        found.into_iter().map(|job| job.name).collect::<String>()
+    };
+    for (label, names) in [
+        ("quantization", "ab"),
+        ("Sharding", "b"),
+        ("Compilation", ""),
+    ] {
+        assert_eq!(found(label), names, "{label}");
+    }
+}

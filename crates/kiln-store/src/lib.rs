@@ -11,6 +11,7 @@ mod jobs;
 pub mod key_file;
 mod logs;
 mod metrics;
+mod models;
 pub mod objects;
 pub mod principals;
 mod search;
@@ -32,6 +33,7 @@ pub use metrics::{
     Delivery, Metric, MetricFilter, MetricStore, NewPoint, Periods, Point, Summary, TrialAxis,
     TrialValue,
 };
+pub use models::{ModelEntry, ModelQuery, ModelStore, NewModel};
 /// What a caller's own change returns when SQLite refuses it.
 pub use rusqlite::Error as SqliteError;
 pub use search_index::{BLOCK_BITS, SearchBlock, SearchIndex, SearchMark};
@@ -50,6 +52,7 @@ const JOB_MIGRATIONS: &[&str] = &[
     job_list::NAMES,
     search_index::MARKS,
     search_index::BINDING,
+    models::SCHEMA,
 ];
 
 /// What a control plane remembers, under one data directory. Logs and metrics have
@@ -59,7 +62,9 @@ const JOB_MIGRATIONS: &[&str] = &[
 pub struct Store {
     /// Jobs of every kind.
     pub jobs: JobStore,
-    /// Tags of jobs.
+    /// SageMaker models.
+    pub models: ModelStore,
+    /// Tags of jobs and models.
     pub tags: TagStore,
     /// The instances that jobs run on.
     pub instances: InstanceStore,
@@ -89,6 +94,7 @@ impl Store {
         let search = directory.join("search.db");
         Ok(Self {
             jobs: JobStore::new(database.clone()),
+            models: ModelStore::new(database.clone()),
             tags: TagStore::new(database.clone()),
             instances: InstanceStore::new(database.clone()),
             announcements: AnnouncementStore::new(database.clone()),

@@ -31,7 +31,7 @@ impl TagStore {
         Self { database }
     }
 
-    /// Adds tags to a job, replacing the values of keys it has, and answers
+    /// Adds tags to a job or a model, replacing the values of keys it has, and answers
     /// all of its tags.
     ///
     /// # Errors
@@ -55,7 +55,7 @@ impl TagStore {
             .await
     }
 
-    /// The tags of a job.
+    /// The tags of a job or a model.
     ///
     /// # Errors
     /// [`StoreError::NoSuchResource`], or the database's failure.
@@ -66,7 +66,7 @@ impl TagStore {
         })
     }
 
-    /// Removes tags by key; keys that the job lacks are ignored.
+    /// Removes tags by key; keys that the resource lacks are ignored.
     ///
     /// # Errors
     /// [`StoreError::NoSuchResource`], or the database's failure.
@@ -87,7 +87,9 @@ impl TagStore {
 }
 
 fn require(connection: &Connection, arn: &str) -> Result<(), StoreError> {
-    let mut query = connection.prepare_cached("SELECT 1 FROM jobs WHERE arn = ?1")?;
+    let mut query = connection.prepare_cached(
+        "SELECT 1 FROM jobs WHERE arn = ?1 UNION ALL SELECT 1 FROM models WHERE arn = ?1",
+    )?;
     let found: Option<i64> = query.query_row([arn], |row| row.get(0)).optional()?;
     found.map(drop).ok_or(StoreError::NoSuchResource)
 }

@@ -32,6 +32,8 @@ pub struct Configuration {
     pub fast_file: FastFile,
     /// `[s3]`: another S3 for all objects.
     pub s3: S3Table,
+    /// `[optimization]`: what optimization jobs have beside Kiln itself.
+    pub optimization: OptimizationTable,
     /// `[webhook]`: where the changes of jobs are told.
     pub webhook: Option<Webhook>,
     /// `preempt_spot = true`: running spot jobs are interrupted when others wait
@@ -59,6 +61,14 @@ pub struct Configuration {
     /// `run_unfiltered = true`: run jobs where the kernel cannot filter system
     /// calls.
     pub run_unfiltered: bool,
+}
+
+/// `[optimization]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OptimizationTable {
+    /// `eagle_image = "name"`: the image that trains EAGLE heads.
+    pub eagle_image: Option<String>,
 }
 
 impl Configuration {

@@ -21,8 +21,7 @@ pub(super) fn image(tools: &Tools) -> ResolvedImage {
         },
         config: ImageConfig {
             env: env.to_vec(),
-            entrypoint: Vec::new(),
-            working_dir: None,
+            ..ImageConfig::default()
         },
     }
 }

@@ -1,5 +1,7 @@
 //! Why a compilation failed, in the cloud's words for compilations.
 
+use std::time::Duration;
+
 use kiln_data::DataError;
 
 use crate::failure::{LONGEST_REASON, is_internal};
@@ -21,6 +23,18 @@ pub(super) fn of_exit(exit: Exit, message: Option<String>, memory: u64) -> Optio
     };
     let message = message.filter(|message| !message.trim().is_empty());
     Some(message.unwrap_or_else(|| internal(&format!("the compiler ended with {ending}"))))
+}
+
+/// The outcome when what comes before the work was cut short, for which the job's own time
+/// limit does not count.
+pub(super) fn of_preparation(cut: Outcome, limit: Duration) -> Outcome {
+    match cut {
+        Outcome::MaxRuntimeExceeded => Outcome::Failed(internal(&format!(
+            "the model and the compiler's tools were not there within {} minutes",
+            limit.as_secs() / 60
+        ))),
+        cut => cut,
+    }
 }
 
 fn of_memory(bytes: u64) -> String {
@@ -138,6 +152,18 @@ mod tests {
             let reason = of_exit(exit, message.map(str::to_owned), 8 << 30);
             assert_eq!(reason.as_deref(), expected, "{exit:?}");
         }
+    }
+
+    #[test]
+    fn what_is_not_ready_in_time_fails_and_what_is_stopped_is_stopped() {
+        let limit = Duration::from_secs(3600);
+        let late = "ServerError: There was an internal server error during the compilation job. \
+                    (the model and the compiler's tools were not there within 60 minutes)";
+        assert_eq!(
+            of_preparation(Outcome::MaxRuntimeExceeded, limit),
+            Outcome::Failed(late.to_owned())
+        );
+        assert_eq!(of_preparation(Outcome::Stopped, limit), Outcome::Stopped);
     }
 
     #[test]

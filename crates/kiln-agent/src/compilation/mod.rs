@@ -10,11 +10,10 @@
 //! it is told are read-only to it, and what it leaves is read as a stranger's.
 //!
 //! An order to stop cuts every stage short, and the time limit those from the
-//! work's beginning on. Then nothing is left: no container, no object, no upload.
+//! work's beginning on; what comes before has a limit of its own. Then nothing is left: no container, no object, no upload.
 
 mod container;
 mod failure;
-mod fetch;
 mod parts;
 mod pickle;
 mod result;
@@ -24,7 +23,6 @@ mod tests;
 mod tools;
 mod workplace;
 
-use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -38,7 +36,8 @@ use crate::aloud::aloud;
 use crate::cluster::Cluster;
 use crate::image::Images;
 use crate::inputs::FileSystems;
-use crate::judgement::{full, judge};
+use crate::judgement::{judge, watch_volume};
+use crate::one_object;
 use crate::plan::CompilationPlan;
 use crate::report::{Compiled, Ending, Outcome, Report, Stage};
 use crate::runtime::NetworkPolicy;
@@ -55,8 +54,9 @@ const VOLUME_BYTES: u64 = 64 << 30;
 const HOST: &str = "compiler";
 /// What is cut short has nothing to put in order.
 const GRACE: Duration = Duration::from_secs(1);
-/// Stands for no limit.
-const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+/// How long it may take to fetch the archive, and to make the tools ready: an hour, in
+/// which the largest environment is fetched on a slow line.
+const PREPARED_WITHIN: Duration = Duration::from_secs(3600);
 
 /// What the life of a compilation needs.
 pub(crate) struct Compilation {
@@ -97,14 +97,7 @@ impl Compilation {
         around.enter(Stage::Preparing)?;
         let volume = Volume::claim(&around.directory, None, VOLUME_BYTES).map_err(internal)?;
         let workplace = Workplace::create(&around.directory).map_err(internal)?;
-        let unlimited = Instant::now() + YEARS;
-        around.enter(Stage::Downloading)?;
-        let fetched = around.unless_cut(unlimited, self.fetch(&workplace, &volume));
-        fetched.await?.map_err(Outcome::Failed)?;
-        around.enter(Stage::DownloadingImage)?;
-        let tools = around
-            .unless_cut(unlimited, self.tools(&workplace))
-            .await??;
+        let tools = self.prepare(&workplace, &volume).await?;
         workplace
             .furnish(&self.plan.order, &tools)
             .map_err(internal)?;
@@ -121,10 +114,23 @@ impl Compilation {
         self.store(&workplace, deadline).await
     }
 
+    /// Fetches the archive, and makes the tools ready for it.
+    async fn prepare(&self, workplace: &Workplace, volume: &Volume) -> Result<Tools, Outcome> {
+        let around = &self.around;
+        let deadline = Instant::now() + PREPARED_WITHIN;
+        let late = |cut| failure::of_preparation(cut, PREPARED_WITHIN);
+        around.enter(Stage::Downloading)?;
+        let fetched = around.unless_cut(deadline, self.fetch(workplace, volume));
+        fetched.await.map_err(late)?.map_err(Outcome::Failed)?;
+        around.enter(Stage::DownloadingImage)?;
+        let tools = around.unless_cut(deadline, self.tools(workplace));
+        tools.await.map_err(late)?
+    }
+
     /// Fetches the archive, as far as the volume holds it.
     async fn fetch(&self, workplace: &Workplace, volume: &Volume) -> Result<(), String> {
         let (from, to) = (&self.plan.input, workplace.archive());
-        let fetching = fetch::fetch(&self.around.objects, from, &to);
+        let fetching = one_object::fetch(&self.around.objects, from, &to, VOLUME_BYTES);
         let region = &self.plan.assignment.store.region;
         tokio::select! {
             fetched = fetching => {
@@ -206,10 +212,4 @@ impl Compilation {
         });
         around.spool.append([compiled]).map_err(internal)
     }
-}
-
-/// Watches the volume for as long as it is polled, and tells when it is full.
-async fn watch_volume(volume: &Volume, tell: &watch::Sender<Option<Outcome>>) -> Infallible {
-    tell.send_replace(Some(full(volume.exceeded().await)));
-    std::future::pending().await
 }

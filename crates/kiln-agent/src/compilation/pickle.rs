@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use kiln_compile::archive::{BEGINNING, is_pickled};
 use tar::{Archive, EntryType};
 
 /// How many files are looked at.
@@ -17,8 +18,8 @@ const ENTRIES: usize = 20_000;
 /// How many bytes of the archive are unpacked to find them.
 const MOST: u64 = 4 << 30;
 
-/// Whether one of the first files begins as a pickle does: with the number of its
-/// protocol, 2 or more. What is no archive holds none.
+/// Whether one of the first files begins as a pickle does, or a compressed one. What is no
+/// archive holds none.
 pub(super) fn is_in(archive: &Path) -> bool {
     let Ok(file) = File::open(archive) else {
         return false;
@@ -34,9 +35,10 @@ pub(super) fn is_in(archive: &Path) -> bool {
     let mut files = readable
         .filter(|entry| is_file(entry.header().entry_type()))
         .take(FILES);
-    files.any(|mut entry| {
-        let mut beginning = [0; 2];
-        entry.read_exact(&mut beginning).is_ok() && matches!(beginning, [0x80, 2..=5])
+    files.any(|entry| {
+        let mut beginning = Vec::new();
+        let read = entry.take(BEGINNING).read_to_end(&mut beginning);
+        read.is_ok() && is_pickled(&beginning)
     })
 }
 
@@ -66,10 +68,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("model.tar.gz");
         let json: &[u8] = b"{\"learner\": {}}";
-        let cases: [(Files, bool); 5] = [
+        let cases: [(Files, bool); 6] = [
             (&[("model.json", json)], false),
             (&[("xgboost-model", b"\x80\x04\x95rest")], true),
             (&[("model.json", json), ("b", b"\x80\x02c")], true),
+            (&[("model.joblib", b"\x78\x9c\xed\xbd")], true),
             (&[("short", b"\x80")], false),
             (&[], false),
         ];

@@ -11,7 +11,7 @@ use super::environment::{Environments, Progress, Wanted};
 use super::table::{self, Meaning};
 use crate::agent;
 use crate::aloud::aloud;
-use crate::plan::{InstancePlan, Plan, SCRATCH, Site};
+use crate::plan::{Plan, SCRATCH, Site};
 use crate::runtime::embedded::{EmbeddedRuntime, Tolerance};
 use crate::runtime::engine::EngineRuntime;
 use crate::runtime::{ResolvedImage, Root, Runtime, RuntimeError, embedded};
@@ -34,22 +34,22 @@ impl Images {
         }
     }
 
-    /// Finds the plan's image and makes it ready. What a person may have to wait
-    /// for is said in the job's log.
+    /// Finds the image of this name and makes it ready. What a person may have to
+    /// wait for is said in the job's log.
     pub(crate) async fn resolve(
         &self,
-        plan: &InstancePlan,
+        site: &Site,
+        name: &str,
         spool: &Spool,
     ) -> Result<ResolvedImage, RuntimeError> {
-        let name = plan.image.as_str();
-        match table::configured(&plan.assignment.site.images, name) {
-            Some(meaning) => self.ready(plan, meaning, spool).await,
+        match table::configured(&site.images, name) {
+            Some(meaning) => self.ready(site, meaning, spool).await,
             None => {
                 if let Some(image) = self.stored(name)? {
                     return Ok(image);
                 }
                 match table::framework_image(name) {
-                    Some(wanted) => environment(plan, wanted, spool).await,
+                    Some(wanted) => environment(site, wanted, spool).await,
                     None => self.of_engine(name).await,
                 }
             }
@@ -58,12 +58,12 @@ impl Images {
 
     async fn ready(
         &self,
-        plan: &InstancePlan,
+        site: &Site,
         meaning: Meaning,
         spool: &Spool,
     ) -> Result<ResolvedImage, RuntimeError> {
         match meaning {
-            Meaning::Environment(wanted) => environment(plan, wanted, spool).await,
+            Meaning::Environment(wanted) => environment(site, wanted, spool).await,
             Meaning::Engine(name) => self.of_engine(&name).await,
             Meaning::Image(name) => self
                 .stored(&name)?
@@ -109,11 +109,11 @@ impl Images {
 }
 
 async fn environment(
-    plan: &InstancePlan,
+    site: &Site,
     wanted: Wanted,
     spool: &Spool,
 ) -> Result<ResolvedImage, RuntimeError> {
-    let cache = plan.assignment.site.cache_dir.clone();
+    let cache = site.cache_dir.clone();
     let prepared = aloud(spool, move |say| {
         let mut progress = |progress: Progress<'_>| say(progress.to_string());
         Environments::open(&cache).prepare(&wanted, &mut progress)

@@ -20,7 +20,7 @@ use crate::runtime::ControlAddress;
 use crate::runtime::embedded::Tolerance;
 
 pub use compilation::{CompilationPlan, ObjectPlan};
-pub use optimization::{OptimizationPlan, PrefixPlan, StepPlan};
+pub use optimization::{ModelPlan, OptimizationPlan, PrefixPlan, StepPlan};
 pub use training::{
     DirectoryPlan, InstancePlan, Kept, MetricPlan, OutputPlan, ProfilePlan, RecordsPlan, RulePlan,
     SynchronisedPlan,
@@ -40,6 +40,8 @@ pub enum Plan {
     Training(Box<InstancePlan>),
     /// A compilation job.
     Compilation(Box<CompilationPlan>),
+    /// An optimization job.
+    Optimization(Box<OptimizationPlan>),
 }
 
 /// Which instance an agent lives, and how it reaches the control plane and the data.
@@ -137,6 +139,7 @@ enum Kind {
     #[default]
     Training,
     Compilation,
+    Optimization,
 }
 
 /// A plan of which only the kind is read. Those that were written when there was one
@@ -154,6 +157,7 @@ impl Plan {
         match self {
             Self::Training(plan) => &plan.assignment,
             Self::Compilation(plan) => &plan.assignment,
+            Self::Optimization(plan) => &plan.assignment,
         }
     }
 
@@ -162,8 +166,15 @@ impl Plan {
     pub fn is_first(&self) -> bool {
         match self {
             Self::Training(plan) => plan.cluster.is_first(),
-            Self::Compilation(_) => true,
+            Self::Compilation(_) | Self::Optimization(_) => true,
         }
+    }
+
+    /// Whether an agent can go on where another one that died was. Otherwise an
+    /// instance is lived once.
+    #[must_use]
+    pub fn goes_on(&self) -> bool {
+        matches!(self, Self::Optimization(_))
     }
 
     /// Reads the plan of the instance whose directory this is.
@@ -178,6 +189,7 @@ impl Plan {
         Ok(match serde_json::from_slice::<Kinded>(text)?.kind {
             Kind::Training => Self::Training(serde_json::from_slice(text)?),
             Kind::Compilation => Self::Compilation(serde_json::from_slice(text)?),
+            Kind::Optimization => Self::Optimization(serde_json::from_slice(text)?),
         })
     }
 
@@ -209,7 +221,8 @@ mod tests {
     fn each_kind_of_plan_is_read_as_it_was_written() {
         let training = Plan::Training(Box::new(sample::plan(2, 1)));
         let compilation = Plan::Compilation(Box::new(sample::compilation()));
-        for plan in [training, compilation] {
+        let optimization = Plan::Optimization(Box::new(sample::optimization()));
+        for plan in [training, compilation, optimization] {
             let directory = tempfile::tempdir().unwrap();
             plan.write(directory.path()).unwrap();
             let read = Plan::read(directory.path()).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kiln_optimize::Technique;
 use serde::{Deserialize, Serialize};
 
-use super::Assignment;
+use super::{Assignment, Keys, ObjectPlan};
 use crate::runtime::Limits;
 
 /// The only instance of an optimization job: it fetches a model, has one container after
@@ -16,8 +16,8 @@ pub struct OptimizationPlan {
     /// Which instance it is, and how it reaches the control plane and the data.
     #[serde(flatten)]
     pub assignment: Assignment,
-    /// The model's files.
-    pub model: PrefixPlan,
+    /// Where the model is.
+    pub model: ModelPlan,
     /// Where the optimized model's files go, directly below it.
     pub output: PrefixPlan,
     /// The KMS key to encrypt them with.
@@ -26,10 +26,24 @@ pub struct OptimizationPlan {
     pub steps: Vec<StepPlan>,
     /// `DeploymentInstanceType`.
     pub deployment: String,
+    /// The job's own keys, which the containers of custom images are given.
+    pub keys: Keys,
     /// What a container may use.
     pub limits: Limits,
+    /// The machine's GPUs that are its own, by number.
+    pub gpus: Vec<u32>,
     /// Seconds from the beginning of the work to the time limit.
     pub max_runtime_seconds: u64,
+}
+
+/// What a model comes as.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelPlan {
+    /// Its files, each an object.
+    Files(PrefixPlan),
+    /// One `.tar.gz` of its files.
+    Archive(ObjectPlan),
 }
 
 /// All objects whose keys begin so.

@@ -107,3 +107,28 @@ pub(crate) fn compilation() -> CompilationPlan {
         max_runtime_seconds: 1,
     }
 }
+
+/// The plan of an optimization of a model that is nowhere, in one step of Kiln's own.
+pub(crate) fn optimization() -> OptimizationPlan {
+    let prefix = |prefix: &str| PrefixPlan {
+        bucket: "b".to_owned(),
+        prefix: prefix.to_owned(),
+    };
+    OptimizationPlan {
+        assignment: assignment("o0"),
+        model: ModelPlan::Files(prefix("model/")),
+        output: prefix("out/"),
+        kms_key: None,
+        steps: vec![StepPlan {
+            technique: kiln_optimize::Technique::Quantization,
+            image: None,
+            environment: BTreeMap::from([("OPTION_QUANTIZE".to_owned(), "w4a16".to_owned())]),
+            calibration: None,
+        }],
+        deployment: "ml.g5.xlarge".to_owned(),
+        keys: keys(),
+        limits: LIMITS,
+        gpus: Vec::new(),
+        max_runtime_seconds: 3600,
+    }
+}

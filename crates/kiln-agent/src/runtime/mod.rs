@@ -49,6 +49,9 @@ pub struct ImageConfig {
     pub env: Vec<(String, String)>,
     /// The image's ENTRYPOINT.
     pub entrypoint: Vec<String>,
+    /// The image's CMD.
+    #[serde(default)]
+    pub command: Vec<String>,
     /// The image's WORKDIR; `/` when it names none.
     pub working_dir: Option<PathBuf>,
 }
@@ -73,6 +76,16 @@ pub struct Start {
 }
 
 impl Start {
+    /// As the image itself says. An engine that knows the image goes by it where
+    /// nothing is said.
+    #[must_use]
+    pub fn of_image(config: &ImageConfig) -> Self {
+        Self {
+            entrypoint: None,
+            arguments: Some(config.command.clone()),
+        }
+    }
+
     /// What `docker run` would be given after the image's name: the arguments
     /// that follow whichever entrypoint is in force. SageMaker passes `train`
     /// unless the job brings an entrypoint or arguments of its own.
@@ -325,6 +338,20 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn an_image_starts_as_it_says_itself() {
+        let config = ImageConfig {
+            entrypoint: words("/entry fixed"),
+            command: words("serve now"),
+            ..ImageConfig::default()
+        };
+        let start = Start::of_image(&config);
+        let line = start.command_line(&config.entrypoint);
+        assert_eq!(line, words("/entry fixed serve now"));
+        let unsaid = Start::of_image(&ImageConfig::default());
+        assert!(unsaid.arguments().is_empty());
     }
 
     #[test]

@@ -60,7 +60,7 @@ impl fmt::Display for Exceeded {
 }
 
 /// A number of bytes as a person reads it; a gigabyte of a volume is a GiB.
-struct Size(u64);
+pub(crate) struct Size(pub(crate) u64);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -19,7 +19,7 @@ use std::sync::{Arc, mpsc};
 
 use tokio::sync::watch;
 
-pub(crate) use exceeded::Exceeded;
+pub(crate) use exceeded::{Exceeded, Size};
 use quota::Quota;
 use tree::Filled;
 pub(crate) use watching::Filling;

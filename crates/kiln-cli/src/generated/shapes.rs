@@ -3,29 +3,29 @@
 
 use crate::model::{Kind, Shape};
 
-pub(crate) static SHAPES: [Shape; 774] = [
+pub(crate) static SHAPES: [Shape; 787] = [
     Shape { name: "Accept", kind: Kind::String(&[]), min: Some(0.0) }, // 0
     Shape { name: "AcceptEula", kind: Kind::Boolean, min: None }, // 1
-    Shape { name: "AddTagsInput", kind: Kind::Structure { members: &[("ResourceArn", 586), ("Tags", 667)], required: &["ResourceArn", "Tags"], union: false }, min: None }, // 2
-    Shape { name: "AddTagsOutput", kind: Kind::Structure { members: &[("Tags", 667)], required: &[], union: false }, min: None }, // 3
-    Shape { name: "AdditionalInferenceSpecificationDefinition", kind: Kind::Structure { members: &[("Name", 159), ("Description", 158), ("Containers", 359), ("SupportedTransformInstanceTypes", 719), ("SupportedRealtimeInferenceInstanceTypes", 569), ("SupportedContentTypes", 88), ("SupportedResponseMIMETypes", 594)], required: &["Name", "Containers"], union: false }, min: None }, // 4
+    Shape { name: "AddTagsInput", kind: Kind::Structure { members: &[("ResourceArn", 599), ("Tags", 680)], required: &["ResourceArn", "Tags"], union: false }, min: None }, // 2
+    Shape { name: "AddTagsOutput", kind: Kind::Structure { members: &[("Tags", 680)], required: &[], union: false }, min: None }, // 3
+    Shape { name: "AdditionalInferenceSpecificationDefinition", kind: Kind::Structure { members: &[("Name", 164), ("Description", 163), ("Containers", 367), ("SupportedTransformInstanceTypes", 732), ("SupportedRealtimeInferenceInstanceTypes", 582), ("SupportedContentTypes", 88), ("SupportedResponseMIMETypes", 607)], required: &["Name", "Containers"], union: false }, min: None }, // 4
     Shape { name: "AdditionalInferenceSpecifications", kind: Kind::List(4), min: Some(1.0) }, // 5
     Shape { name: "AdditionalModelChannelName", kind: Kind::String(&[]), min: Some(1.0) }, // 6
-    Shape { name: "AdditionalModelDataSource", kind: Kind::Structure { members: &[("ChannelName", 6), ("S3DataSource", 604)], required: &["ChannelName", "S3DataSource"], union: false }, min: None }, // 7
+    Shape { name: "AdditionalModelDataSource", kind: Kind::Structure { members: &[("ChannelName", 6), ("S3DataSource", 617)], required: &["ChannelName", "S3DataSource"], union: false }, min: None }, // 7
     Shape { name: "AdditionalModelDataSources", kind: Kind::List(7), min: Some(0.0) }, // 8
-    Shape { name: "AdditionalS3DataSource", kind: Kind::Structure { members: &[("S3DataType", 10), ("S3Uri", 608), ("CompressionType", 74), ("ETag", 655)], required: &["S3DataType", "S3Uri"], union: false }, min: None }, // 9
+    Shape { name: "AdditionalS3DataSource", kind: Kind::Structure { members: &[("S3DataType", 10), ("S3Uri", 621), ("CompressionType", 74), ("ETag", 668)], required: &["S3DataType", "S3Uri"], union: false }, min: None }, // 9
     Shape { name: "AdditionalS3DataSourceDataType", kind: Kind::String(&["S3Object", "S3Prefix"]), min: None }, // 10
     Shape { name: "AlgorithmImage", kind: Kind::String(&[]), min: Some(0.0) }, // 11
-    Shape { name: "AlgorithmSpecification", kind: Kind::Structure { members: &[("TrainingImage", 11), ("AlgorithmName", 16), ("TrainingInputMode", 692), ("MetricDefinitions", 314), ("EnableSageMakerMetricsTimeSeries", 40), ("ContainerEntrypoint", 684), ("ContainerArguments", 683), ("TrainingImageConfig", 691)], required: &["TrainingInputMode"], union: false }, min: None }, // 12
+    Shape { name: "AlgorithmSpecification", kind: Kind::Structure { members: &[("TrainingImage", 11), ("AlgorithmName", 16), ("TrainingInputMode", 705), ("MetricDefinitions", 321), ("EnableSageMakerMetricsTimeSeries", 40), ("ContainerEntrypoint", 697), ("ContainerArguments", 696), ("TrainingImageConfig", 704)], required: &["TrainingInputMode"], union: false }, min: None }, // 12
     Shape { name: "AppManaged", kind: Kind::Boolean, min: None }, // 13
-    Shape { name: "AppSpecification", kind: Kind::Structure { members: &[("ImageUri", 248), ("ContainerEntrypoint", 81), ("ContainerArguments", 78)], required: &["ImageUri"], union: false }, min: None }, // 14
+    Shape { name: "AppSpecification", kind: Kind::Structure { members: &[("ImageUri", 253), ("ContainerEntrypoint", 81), ("ContainerArguments", 78)], required: &["ImageUri"], union: false }, min: None }, // 14
     Shape { name: "ApprovalDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 15
     Shape { name: "ArnOrName", kind: Kind::String(&[]), min: Some(1.0) }, // 16
     Shape { name: "ArtifactDigest", kind: Kind::String(&[]), min: None }, // 17
     Shape { name: "AssemblyType", kind: Kind::String(&["None", "Line"]), min: None }, // 18
     Shape { name: "AthenaCatalog", kind: Kind::String(&[]), min: Some(1.0) }, // 19
     Shape { name: "AthenaDatabase", kind: Kind::String(&[]), min: Some(1.0) }, // 20
-    Shape { name: "AthenaDatasetDefinition", kind: Kind::Structure { members: &[("Catalog", 19), ("Database", 20), ("QueryString", 22), ("WorkGroup", 25), ("OutputS3Uri", 608), ("KmsKeyId", 274), ("OutputFormat", 24), ("OutputCompression", 23)], required: &["Catalog", "Database", "QueryString", "OutputS3Uri", "OutputFormat"], union: false }, min: None }, // 21
+    Shape { name: "AthenaDatasetDefinition", kind: Kind::Structure { members: &[("Catalog", 19), ("Database", 20), ("QueryString", 22), ("WorkGroup", 25), ("OutputS3Uri", 621), ("KmsKeyId", 279), ("OutputFormat", 24), ("OutputCompression", 23)], required: &["Catalog", "Database", "QueryString", "OutputS3Uri", "OutputFormat"], union: false }, min: None }, // 21
     Shape { name: "AthenaQueryString", kind: Kind::String(&[]), min: Some(1.0) }, // 22
     Shape { name: "AthenaResultCompressionType", kind: Kind::String(&["GZIP", "SNAPPY", "ZLIB"]), min: None }, // 23
     Shape { name: "AthenaResultFormat", kind: Kind::String(&["PARQUET", "ORC", "AVRO", "JSON", "TEXTFILE"]), min: None }, // 24
@@ -33,14 +33,14 @@ pub(crate) static SHAPES: [Shape; 774] = [
     Shape { name: "AttributeName", kind: Kind::String(&[]), min: Some(1.0) }, // 26
     Shape { name: "AttributeNames", kind: Kind::List(26), min: Some(0.0) }, // 27
     Shape { name: "AutoMLJobArn", kind: Kind::String(&[]), min: Some(1.0) }, // 28
-    Shape { name: "AutoParameter", kind: Kind::Structure { members: &[("Name", 474), ("ValueHint", 477)], required: &["Name", "ValueHint"], union: false }, min: None }, // 29
+    Shape { name: "AutoParameter", kind: Kind::Structure { members: &[("Name", 487), ("ValueHint", 490)], required: &["Name", "ValueHint"], union: false }, min: None }, // 29
     Shape { name: "AutoParameters", kind: Kind::List(29), min: Some(0.0) }, // 30
-    Shape { name: "BaseModel", kind: Kind::Structure { members: &[("HubContentName", 209), ("HubContentVersion", 210), ("RecipeName", 570)], required: &[], union: false }, min: None }, // 31
-    Shape { name: "BatchDataCaptureConfig", kind: Kind::Structure { members: &[("DestinationS3Uri", 608), ("KmsKeyId", 274), ("GenerateInferenceId", 40)], required: &["DestinationS3Uri"], union: false }, min: None }, // 32
+    Shape { name: "BaseModel", kind: Kind::Structure { members: &[("HubContentName", 214), ("HubContentVersion", 215), ("RecipeName", 583)], required: &[], union: false }, min: None }, // 31
+    Shape { name: "BatchDataCaptureConfig", kind: Kind::Structure { members: &[("DestinationS3Uri", 621), ("KmsKeyId", 279), ("GenerateInferenceId", 40)], required: &["DestinationS3Uri"], union: false }, min: None }, // 32
     Shape { name: "BatchStrategy", kind: Kind::String(&["MultiRecord", "SingleRecord"]), min: None }, // 33
-    Shape { name: "BatchTransformInput", kind: Kind::Structure { members: &[("DataCapturedDestinationS3Uri", 134), ("DatasetFormat", 395), ("LocalPath", 517), ("S3InputMode", 527), ("S3DataDistributionType", 524), ("FeaturesAttribute", 655), ("InferenceAttribute", 655), ("ProbabilityAttribute", 655), ("ProbabilityThresholdAttribute", 503), ("StartTimeOffset", 419), ("EndTimeOffset", 419), ("ExcludeFeaturesAttribute", 165)], required: &["DataCapturedDestinationS3Uri", "DatasetFormat", "LocalPath"], union: false }, min: None }, // 34
-    Shape { name: "BestObjectiveNotImproving", kind: Kind::Structure { members: &[("MaxNumberOfTrainingJobsNotImproving", 300)], required: &[], union: false }, min: None }, // 35
-    Shape { name: "Bias", kind: Kind::Structure { members: &[("Report", 318), ("PreTrainingReport", 318), ("PostTrainingReport", 318)], required: &[], union: false }, min: None }, // 36
+    Shape { name: "BatchTransformInput", kind: Kind::Structure { members: &[("DataCapturedDestinationS3Uri", 139), ("DatasetFormat", 406), ("LocalPath", 530), ("S3InputMode", 540), ("S3DataDistributionType", 537), ("FeaturesAttribute", 668), ("InferenceAttribute", 668), ("ProbabilityAttribute", 668), ("ProbabilityThresholdAttribute", 516), ("StartTimeOffset", 430), ("EndTimeOffset", 430), ("ExcludeFeaturesAttribute", 170)], required: &["DataCapturedDestinationS3Uri", "DatasetFormat", "LocalPath"], union: false }, min: None }, // 34
+    Shape { name: "BestObjectiveNotImproving", kind: Kind::Structure { members: &[("MaxNumberOfTrainingJobsNotImproving", 307)], required: &[], union: false }, min: None }, // 35
+    Shape { name: "Bias", kind: Kind::Structure { members: &[("Report", 325), ("PreTrainingReport", 325), ("PostTrainingReport", 325)], required: &[], union: false }, min: None }, // 36
     Shape { name: "BillableTimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 37
     Shape { name: "BillableTokenCount", kind: Kind::Long, min: Some(0.0) }, // 38
     Shape { name: "BlockedReason", kind: Kind::String(&[]), min: Some(0.0) }, // 39
@@ -49,7 +49,7 @@ pub(crate) static SHAPES: [Shape; 774] = [
     Shape { name: "CapacityReservationPreference", kind: Kind::String(&["capacity-reservations-only"]), min: None }, // 42
     Shape { name: "CaptureStatus", kind: Kind::String(&["Started", "Stopped"]), min: None }, // 43
     Shape { name: "Catalog", kind: Kind::String(&[]), min: Some(1.0) }, // 44
-    Shape { name: "CategoricalParameterRange", kind: Kind::Structure { members: &[("Name", 474), ("Values", 478)], required: &["Name", "Values"], union: false }, min: None }, // 45
+    Shape { name: "CategoricalParameterRange", kind: Kind::Structure { members: &[("Name", 487), ("Values", 491)], required: &["Name", "Values"], union: false }, min: None }, // 45
     Shape { name: "CategoricalParameterRanges", kind: Kind::List(45), min: Some(0.0) }, // 46
     Shape { name: "CertifyForMarketplace", kind: Kind::Boolean, min: None }, // 47
     Shape { name: "CfnStackDetail", kind: Kind::Structure { members: &[("Name", 50), ("Id", 49), ("StatusMessage", 55)], required: &["StatusMessage"], union: false }, min: None }, // 48
@@ -61,12 +61,12 @@ pub(crate) static SHAPES: [Shape; 774] = [
     Shape { name: "CfnStackParameters", kind: Kind::List(51), min: Some(0.0) }, // 54
     Shape { name: "CfnStackStatusMessage", kind: Kind::String(&[]), min: Some(1.0) }, // 55
     Shape { name: "CfnTemplateName", kind: Kind::String(&[]), min: Some(1.0) }, // 56
-    Shape { name: "CfnTemplateProviderDetail", kind: Kind::Structure { members: &[("TemplateName", 56), ("TemplateURL", 58), ("RoleARN", 596), ("Parameters", 54), ("StackDetail", 48)], required: &["TemplateName", "TemplateURL"], union: false }, min: None }, // 57
+    Shape { name: "CfnTemplateProviderDetail", kind: Kind::Structure { members: &[("TemplateName", 56), ("TemplateURL", 58), ("RoleARN", 609), ("Parameters", 54), ("StackDetail", 48)], required: &["TemplateName", "TemplateURL"], union: false }, min: None }, // 57
     Shape { name: "CfnTemplateURL", kind: Kind::String(&[]), min: Some(1.0) }, // 58
-    Shape { name: "Channel", kind: Kind::Structure { members: &[("ChannelName", 60), ("DataSource", 109), ("ContentType", 87), ("CompressionType", 74), ("RecordWrapperType", 572), ("InputMode", 692), ("ShuffleConfig", 638)], required: &["ChannelName", "DataSource"], union: false }, min: None }, // 59
+    Shape { name: "Channel", kind: Kind::Structure { members: &[("ChannelName", 60), ("DataSource", 111), ("ContentType", 87), ("CompressionType", 74), ("RecordWrapperType", 585), ("InputMode", 705), ("ShuffleConfig", 651)], required: &["ChannelName", "DataSource"], union: false }, min: None }, // 59
     Shape { name: "ChannelName", kind: Kind::String(&[]), min: Some(1.0) }, // 60
-    Shape { name: "CheckpointConfig", kind: Kind::Structure { members: &[("S3Uri", 608), ("LocalPath", 137)], required: &["S3Uri"], union: false }, min: None }, // 61
-    Shape { name: "CollectionConfig", kind: Kind::Structure { members: &[("VectorConfig", 763)], required: &[], union: true }, min: None }, // 62
+    Shape { name: "CheckpointConfig", kind: Kind::Structure { members: &[("S3Uri", 621), ("LocalPath", 142)], required: &["S3Uri"], union: false }, min: None }, // 61
+    Shape { name: "CollectionConfig", kind: Kind::Structure { members: &[("VectorConfig", 776)], required: &[], union: true }, min: None }, // 62
     Shape { name: "CollectionConfiguration", kind: Kind::Structure { members: &[("CollectionName", 65), ("CollectionParameters", 66)], required: &[], union: false }, min: None }, // 63
     Shape { name: "CollectionConfigurations", kind: Kind::List(63), min: Some(0.0) }, // 64
     Shape { name: "CollectionName", kind: Kind::String(&[]), min: Some(1.0) }, // 65
@@ -75,7 +75,7 @@ pub(crate) static SHAPES: [Shape; 774] = [
     Shape { name: "CompilationJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 68
     Shape { name: "CompilationJobStatus", kind: Kind::String(&["INPROGRESS", "COMPLETED", "FAILED", "STARTING", "STOPPING", "STOPPED"]), min: None }, // 69
     Shape { name: "CompilationJobSummaries", kind: Kind::List(71), min: None }, // 70
-    Shape { name: "CompilationJobSummary", kind: Kind::Structure { members: &[("CompilationJobName", 159), ("CompilationJobArn", 68), ("CreationTime", 98), ("CompilationStartTime", 679), ("CompilationEndTime", 679), ("CompilationTargetDevice", 669), ("CompilationTargetPlatformOs", 674), ("CompilationTargetPlatformArch", 673), ("CompilationTargetPlatformAccelerator", 672), ("LastModifiedTime", 276), ("CompilationJobStatus", 69)], required: &["CompilationJobName", "CompilationJobArn", "CreationTime", "CompilationJobStatus"], union: false }, min: None }, // 71
+    Shape { name: "CompilationJobSummary", kind: Kind::Structure { members: &[("CompilationJobName", 164), ("CompilationJobArn", 68), ("CreationTime", 100), ("CompilationStartTime", 692), ("CompilationEndTime", 692), ("CompilationTargetDevice", 682), ("CompilationTargetPlatformOs", 687), ("CompilationTargetPlatformArch", 686), ("CompilationTargetPlatformAccelerator", 685), ("LastModifiedTime", 281), ("CompilationJobStatus", 69)], required: &["CompilationJobName", "CompilationJobArn", "CreationTime", "CompilationJobStatus"], union: false }, min: None }, // 71
     Shape { name: "CompilerOptions", kind: Kind::String(&[]), min: Some(3.0) }, // 72
     Shape { name: "CompleteOnConvergence", kind: Kind::String(&["Disabled", "Enabled"]), min: None }, // 73
     Shape { name: "CompressionType", kind: Kind::String(&["None", "Gzip"]), min: None }, // 74
@@ -83,7 +83,7 @@ pub(crate) static SHAPES: [Shape; 774] = [
     Shape { name: "ConfigValue", kind: Kind::String(&[]), min: Some(0.0) }, // 76
     Shape { name: "ContainerArgument", kind: Kind::String(&[]), min: Some(0.0) }, // 77
     Shape { name: "ContainerArguments", kind: Kind::List(77), min: Some(1.0) }, // 78
-    Shape { name: "ContainerDefinition", kind: Kind::Structure { members: &[("ContainerHostname", 83), ("Image", 84), ("ImageConfig", 246), ("Mode", 85), ("ModelDataUrl", 757), ("ModelDataSource", 349), ("AdditionalModelDataSources", 8), ("Environment", 161), ("ModelPackageName", 764), ("InferenceSpecificationName", 254), ("MultiModelConfig", 421)], required: &[], union: false }, min: None }, // 79
+    Shape { name: "ContainerDefinition", kind: Kind::Structure { members: &[("ContainerHostname", 83), ("Image", 84), ("ImageConfig", 251), ("Mode", 85), ("ModelDataUrl", 770), ("ModelDataSource", 356), ("AdditionalModelDataSources", 8), ("Environment", 166), ("ModelPackageName", 777), ("InferenceSpecificationName", 259), ("MultiModelConfig", 432)], required: &[], union: false }, min: None }, // 79
     Shape { name: "ContainerDefinitionList", kind: Kind::List(79), min: Some(0.0) }, // 80
     Shape { name: "ContainerEntrypoint", kind: Kind::List(82), min: Some(1.0) }, // 81
     Shape { name: "ContainerEntrypointString", kind: Kind::String(&[]), min: Some(0.0) }, // 82
@@ -93,689 +93,702 @@ pub(crate) static SHAPES: [Shape; 774] = [
     Shape { name: "ContentDigest", kind: Kind::String(&[]), min: Some(0.0) }, // 86
     Shape { name: "ContentType", kind: Kind::String(&[]), min: Some(0.0) }, // 87
     Shape { name: "ContentTypes", kind: Kind::List(87), min: None }, // 88
-    Shape { name: "ContinuousParameterRange", kind: Kind::Structure { members: &[("Name", 474), ("MinValue", 477), ("MaxValue", 477), ("ScalingType", 214)], required: &["Name", "MinValue", "MaxValue"], union: false }, min: None }, // 89
+    Shape { name: "ContinuousParameterRange", kind: Kind::Structure { members: &[("Name", 487), ("MinValue", 490), ("MaxValue", 490), ("ScalingType", 219)], required: &["Name", "MinValue", "MaxValue"], union: false }, min: None }, // 89
     Shape { name: "ContinuousParameterRanges", kind: Kind::List(89), min: Some(0.0) }, // 90
     Shape { name: "ConvergenceDetected", kind: Kind::Structure { members: &[("CompleteOnConvergence", 73)], required: &[], union: false }, min: None }, // 91
-    Shape { name: "CreateCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 159), ("RoleArn", 596), ("ModelPackageVersionArn", 356), ("InputConfig", 256), ("OutputConfig", 470), ("VpcConfig", 423), ("StoppingCondition", 653), ("Tags", 667)], required: &["CompilationJobName", "RoleArn", "OutputConfig", "StoppingCondition"], union: false }, min: None }, // 92
+    Shape { name: "CreateCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 164), ("RoleArn", 609), ("ModelPackageVersionArn", 364), ("InputConfig", 261), ("OutputConfig", 482), ("VpcConfig", 434), ("StoppingCondition", 666), ("Tags", 680)], required: &["CompilationJobName", "RoleArn", "OutputConfig", "StoppingCondition"], union: false }, min: None }, // 92
     Shape { name: "CreateCompilationJobResponse", kind: Kind::Structure { members: &[("CompilationJobArn", 68)], required: &["CompilationJobArn"], union: false }, min: None }, // 93
-    Shape { name: "CreateOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 159), ("RoleArn", 596), ("ModelSource", 449), ("DeploymentInstanceType", 446), ("MaxInstanceCount", 448), ("OptimizationEnvironment", 447), ("OptimizationConfigs", 443), ("OutputConfig", 451), ("StoppingCondition", 653), ("Tags", 667), ("VpcConfig", 461)], required: &["OptimizationJobName", "RoleArn", "ModelSource", "DeploymentInstanceType", "OptimizationConfigs", "OutputConfig", "StoppingCondition"], union: false }, min: None }, // 94
-    Shape { name: "CreateOptimizationJobResponse", kind: Kind::Structure { members: &[("OptimizationJobArn", 445)], required: &["OptimizationJobArn"], union: false }, min: None }, // 95
-    Shape { name: "CreateTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 698), ("HyperParameters", 241), ("AlgorithmSpecification", 12), ("RoleArn", 596), ("InputDataConfig", 257), ("OutputDataConfig", 471), ("ResourceConfig", 587), ("VpcConfig", 770), ("StoppingCondition", 653), ("Tags", 667), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("DebugHookConfig", 113), ("DebugRuleConfigurations", 115), ("TensorBoardOutputConfig", 678), ("ExperimentConfig", 170), ("ProfilerConfig", 543), ("ProfilerRuleConfigurations", 546), ("Environment", 687), ("RetryStrategy", 595), ("RemoteDebugConfig", 581), ("InfraCheckConfig", 255), ("SessionChainingConfig", 637), ("ServerlessJobConfig", 629), ("MlflowConfig", 321), ("ModelPackageConfig", 357)], required: &["TrainingJobName", "RoleArn", "OutputDataConfig"], union: false }, min: None }, // 96
-    Shape { name: "CreateTrainingJobResponse", kind: Kind::Structure { members: &[("TrainingJobArn", 696)], required: &["TrainingJobArn"], union: false }, min: None }, // 97
-    Shape { name: "CreationTime", kind: Kind::Timestamp, min: None }, // 98
-    Shape { name: "CrossAccountFilterOption", kind: Kind::String(&["SameAccount", "CrossAccount"]), min: None }, // 99
-    Shape { name: "CustomerMetadataKey", kind: Kind::String(&[]), min: Some(1.0) }, // 100
-    Shape { name: "CustomerMetadataMap", kind: Kind::Map { key: 100, value: 102 }, min: Some(1.0) }, // 101
-    Shape { name: "CustomerMetadataValue", kind: Kind::String(&[]), min: Some(1.0) }, // 102
-    Shape { name: "CustomizationTechnique", kind: Kind::String(&["SFT", "DPO", "RLVR", "RLAIF"]), min: None }, // 103
-    Shape { name: "DataCaptureConfigSummary", kind: Kind::Structure { members: &[("EnableCapture", 148), ("CaptureStatus", 43), ("CurrentSamplingPercentage", 609), ("DestinationS3Uri", 134), ("KmsKeyId", 274)], required: &["EnableCapture", "CaptureStatus", "CurrentSamplingPercentage", "DestinationS3Uri", "KmsKeyId"], union: false }, min: None }, // 104
-    Shape { name: "DataCatalogConfig", kind: Kind::Structure { members: &[("TableName", 663), ("Catalog", 44), ("Database", 110)], required: &["TableName", "Catalog", "Database"], union: false }, min: None }, // 105
-    Shape { name: "DataDistributionType", kind: Kind::String(&["FullyReplicated", "ShardedByS3Key"]), min: None }, // 106
-    Shape { name: "DataInputConfig", kind: Kind::String(&[]), min: Some(1.0) }, // 107
-    Shape { name: "DataProcessing", kind: Kind::Structure { members: &[("InputFilter", 272), ("OutputFilter", 272), ("JoinSource", 271)], required: &[], union: false }, min: None }, // 108
-    Shape { name: "DataSource", kind: Kind::Structure { members: &[("S3DataSource", 602), ("FileSystemDataSource", 193), ("DatasetSource", 112)], required: &[], union: false }, min: None }, // 109
-    Shape { name: "Database", kind: Kind::String(&[]), min: Some(1.0) }, // 110
-    Shape { name: "DatasetDefinition", kind: Kind::Structure { members: &[("AthenaDatasetDefinition", 21), ("RedshiftDatasetDefinition", 575), ("LocalPath", 517), ("DataDistributionType", 106), ("InputMode", 258)], required: &[], union: false }, min: None }, // 111
-    Shape { name: "DatasetSource", kind: Kind::Structure { members: &[("DatasetArn", 211)], required: &["DatasetArn"], union: false }, min: None }, // 112
-    Shape { name: "DebugHookConfig", kind: Kind::Structure { members: &[("LocalPath", 137), ("S3OutputPath", 608), ("HookParameters", 206), ("CollectionConfigurations", 64)], required: &["S3OutputPath"], union: false }, min: None }, // 113
-    Shape { name: "DebugRuleConfiguration", kind: Kind::Structure { members: &[("RuleConfigurationName", 598), ("LocalPath", 137), ("S3OutputPath", 608), ("RuleEvaluatorImage", 11), ("InstanceType", 512), ("VolumeSizeInGB", 468), ("RuleParameters", 600)], required: &["RuleConfigurationName", "RuleEvaluatorImage"], union: false }, min: None }, // 114
-    Shape { name: "DebugRuleConfigurations", kind: Kind::List(114), min: Some(0.0) }, // 115
-    Shape { name: "DebugRuleEvaluationStatus", kind: Kind::Structure { members: &[("RuleConfigurationName", 598), ("RuleEvaluationJobArn", 514), ("RuleEvaluationStatus", 599), ("StatusDetails", 648), ("LastModifiedTime", 679)], required: &[], union: false }, min: None }, // 116
-    Shape { name: "DebugRuleEvaluationStatuses", kind: Kind::List(116), min: Some(0.0) }, // 117
-    Shape { name: "DeleteCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 159)], required: &["CompilationJobName"], union: false }, min: None }, // 118
-    Shape { name: "DeleteOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 159)], required: &["OptimizationJobName"], union: false }, min: None }, // 119
-    Shape { name: "DeleteTagsInput", kind: Kind::Structure { members: &[("ResourceArn", 586), ("TagKeys", 666)], required: &["ResourceArn", "TagKeys"], union: false }, min: None }, // 120
-    Shape { name: "DeleteTagsOutput", kind: Kind::Structure { members: &[], required: &[], union: false }, min: None }, // 121
-    Shape { name: "DeleteTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 698)], required: &["TrainingJobName"], union: false }, min: None }, // 122
-    Shape { name: "DeployedImage", kind: Kind::Structure { members: &[("SpecifiedImage", 84), ("ResolvedImage", 84), ("ResolutionTime", 679)], required: &[], union: false }, min: None }, // 123
-    Shape { name: "DeployedImages", kind: Kind::List(123), min: None }, // 124
-    Shape { name: "DeploymentRecommendation", kind: Kind::Structure { members: &[("RecommendationStatus", 571), ("RealTimeInferenceRecommendations", 568)], required: &["RecommendationStatus"], union: false }, min: None }, // 125
-    Shape { name: "DerivedInformation", kind: Kind::Structure { members: &[("DerivedDataInputConfig", 107)], required: &[], union: false }, min: None }, // 126
-    Shape { name: "DescribeCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 159)], required: &["CompilationJobName"], union: false }, min: None }, // 127
-    Shape { name: "DescribeCompilationJobResponse", kind: Kind::Structure { members: &[("CompilationJobName", 159), ("CompilationJobArn", 68), ("CompilationJobStatus", 69), ("CompilationStartTime", 679), ("CompilationEndTime", 679), ("StoppingCondition", 653), ("InferenceImage", 252), ("ModelPackageVersionArn", 356), ("CreationTime", 98), ("LastModifiedTime", 276), ("FailureReason", 176), ("ModelArtifacts", 331), ("ModelDigests", 350), ("RoleArn", 596), ("InputConfig", 256), ("OutputConfig", 470), ("VpcConfig", 423), ("DerivedInformation", 126)], required: &["CompilationJobName", "CompilationJobArn", "CompilationJobStatus", "StoppingCondition", "CreationTime", "LastModifiedTime", "FailureReason", "ModelArtifacts", "RoleArn", "InputConfig", "OutputConfig"], union: false }, min: None }, // 128
-    Shape { name: "DescribeOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 159)], required: &["OptimizationJobName"], union: false }, min: None }, // 129
-    Shape { name: "DescribeOptimizationJobResponse", kind: Kind::Structure { members: &[("OptimizationJobArn", 445), ("OptimizationJobStatus", 452), ("OptimizationStartTime", 679), ("OptimizationEndTime", 679), ("CreationTime", 98), ("LastModifiedTime", 276), ("FailureReason", 176), ("OptimizationJobName", 159), ("ModelSource", 449), ("OptimizationEnvironment", 447), ("DeploymentInstanceType", 446), ("MaxInstanceCount", 448), ("OptimizationConfigs", 443), ("OutputConfig", 451), ("OptimizationOutput", 457), ("RoleArn", 596), ("StoppingCondition", 653), ("VpcConfig", 461)], required: &["OptimizationJobArn", "OptimizationJobStatus", "CreationTime", "LastModifiedTime", "OptimizationJobName", "ModelSource", "DeploymentInstanceType", "OptimizationConfigs", "OutputConfig", "RoleArn", "StoppingCondition"], union: false }, min: None }, // 130
-    Shape { name: "DescribeTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 698)], required: &["TrainingJobName"], union: false }, min: None }, // 131
-    Shape { name: "DescribeTrainingJobResponse", kind: Kind::Structure { members: &[("TrainingJobName", 698), ("TrainingJobArn", 696), ("TuningJobArn", 225), ("LabelingJobArn", 275), ("AutoMLJobArn", 28), ("ModelArtifacts", 331), ("TrainingJobStatus", 699), ("SecondaryStatus", 620), ("FailureReason", 176), ("HyperParameters", 241), ("AlgorithmSpecification", 12), ("RoleArn", 596), ("InputDataConfig", 257), ("OutputDataConfig", 471), ("ResourceConfig", 587), ("WarmPoolStatus", 773), ("VpcConfig", 770), ("StoppingCondition", 653), ("CreationTime", 679), ("TrainingStartTime", 679), ("TrainingEndTime", 679), ("LastModifiedTime", 679), ("SecondaryStatusTransitions", 622), ("FinalMetricDataList", 200), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("TrainingTimeInSeconds", 710), ("BillableTimeInSeconds", 37), ("BillableTokenCount", 38), ("DebugHookConfig", 113), ("ExperimentConfig", 170), ("DebugRuleConfigurations", 115), ("TensorBoardOutputConfig", 678), ("DebugRuleEvaluationStatuses", 117), ("ProfilerConfig", 543), ("ProfilerRuleConfigurations", 546), ("ProfilerRuleEvaluationStatuses", 548), ("ProfilingStatus", 551), ("Environment", 687), ("RetryStrategy", 595), ("RemoteDebugConfig", 581), ("InfraCheckConfig", 255), ("ServerlessJobConfig", 629), ("MlflowConfig", 321), ("ModelPackageConfig", 357), ("MlflowDetails", 322), ("ProgressInfo", 705), ("OutputModelPackageArn", 356)], required: &["TrainingJobName", "TrainingJobArn", "ModelArtifacts", "TrainingJobStatus", "SecondaryStatus", "StoppingCondition", "CreationTime"], union: false }, min: None }, // 132
-    Shape { name: "Description", kind: Kind::String(&[]), min: Some(0.0) }, // 133
-    Shape { name: "DestinationS3Uri", kind: Kind::String(&[]), min: Some(0.0) }, // 134
-    Shape { name: "DetailedModelPackageStatus", kind: Kind::String(&["NotStarted", "InProgress", "Completed", "Failed"]), min: None }, // 135
-    Shape { name: "Dimension", kind: Kind::Integer, min: Some(1.0) }, // 136
-    Shape { name: "DirectoryPath", kind: Kind::String(&[]), min: Some(0.0) }, // 137
-    Shape { name: "DisableProfiler", kind: Kind::Boolean, min: None }, // 138
-    Shape { name: "DoubleParameterValue", kind: Kind::Float, min: None }, // 139
-    Shape { name: "DriftCheckBaselines", kind: Kind::Structure { members: &[("Bias", 141), ("Explainability", 142), ("ModelQuality", 144), ("ModelDataQuality", 143)], required: &[], union: false }, min: None }, // 140
-    Shape { name: "DriftCheckBias", kind: Kind::Structure { members: &[("ConfigFile", 191), ("PreTrainingConstraints", 318), ("PostTrainingConstraints", 318)], required: &[], union: false }, min: None }, // 141
-    Shape { name: "DriftCheckExplainability", kind: Kind::Structure { members: &[("Constraints", 318), ("ConfigFile", 191)], required: &[], union: false }, min: None }, // 142
-    Shape { name: "DriftCheckModelDataQuality", kind: Kind::Structure { members: &[("Statistics", 318), ("Constraints", 318)], required: &[], union: false }, min: None }, // 143
-    Shape { name: "DriftCheckModelQuality", kind: Kind::Structure { members: &[("Statistics", 318), ("Constraints", 318)], required: &[], union: false }, min: None }, // 144
-    Shape { name: "Ec2CapacityReservation", kind: Kind::Structure { members: &[("Ec2CapacityReservationId", 146), ("TotalInstanceCount", 675), ("AvailableInstanceCount", 675), ("UsedByCurrentEndpoint", 675)], required: &[], union: false }, min: None }, // 145
-    Shape { name: "Ec2CapacityReservationId", kind: Kind::String(&[]), min: None }, // 146
-    Shape { name: "Ec2CapacityReservationsList", kind: Kind::List(145), min: None }, // 147
-    Shape { name: "EnableCapture", kind: Kind::Boolean, min: None }, // 148
-    Shape { name: "EnableInfraCheck", kind: Kind::Boolean, min: None }, // 149
-    Shape { name: "EnableRemoteDebug", kind: Kind::Boolean, min: None }, // 150
-    Shape { name: "EnableSessionTagChaining", kind: Kind::Boolean, min: None }, // 151
-    Shape { name: "Endpoint", kind: Kind::Structure { members: &[("EndpointName", 156), ("EndpointArn", 153), ("EndpointConfigName", 154), ("ProductionVariants", 542), ("DataCaptureConfig", 104), ("EndpointStatus", 157), ("FailureReason", 176), ("CreationTime", 679), ("LastModifiedTime", 679), ("MonitoringSchedules", 415), ("Tags", 667), ("ShadowProductionVariants", 542)], required: &["EndpointName", "EndpointArn", "EndpointConfigName", "EndpointStatus", "CreationTime", "LastModifiedTime"], union: false }, min: None }, // 152
-    Shape { name: "EndpointArn", kind: Kind::String(&[]), min: Some(20.0) }, // 153
-    Shape { name: "EndpointConfigName", kind: Kind::String(&[]), min: Some(0.0) }, // 154
-    Shape { name: "EndpointInput", kind: Kind::Structure { members: &[("EndpointName", 156), ("LocalPath", 517), ("S3InputMode", 527), ("S3DataDistributionType", 524), ("FeaturesAttribute", 655), ("InferenceAttribute", 655), ("ProbabilityAttribute", 655), ("ProbabilityThresholdAttribute", 503), ("StartTimeOffset", 419), ("EndTimeOffset", 419), ("ExcludeFeaturesAttribute", 165)], required: &["EndpointName", "LocalPath"], union: false }, min: None }, // 155
-    Shape { name: "EndpointName", kind: Kind::String(&[]), min: Some(0.0) }, // 156
-    Shape { name: "EndpointStatus", kind: Kind::String(&["OutOfService", "Creating", "Updating", "SystemUpdating", "RollingBack", "InService", "Deleting", "Failed", "UpdateRollbackFailed"]), min: None }, // 157
-    Shape { name: "EntityDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 158
-    Shape { name: "EntityName", kind: Kind::String(&[]), min: Some(1.0) }, // 159
-    Shape { name: "EnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 160
-    Shape { name: "EnvironmentMap", kind: Kind::Map { key: 160, value: 162 }, min: Some(0.0) }, // 161
-    Shape { name: "EnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 162
-    Shape { name: "EvaluationType", kind: Kind::String(&["LLMAJEvaluation", "CustomScorerEvaluation", "BenchmarkEvaluation"]), min: None }, // 163
-    Shape { name: "EvaluatorArn", kind: Kind::String(&[]), min: None }, // 164
-    Shape { name: "ExcludeFeaturesAttribute", kind: Kind::String(&[]), min: Some(0.0) }, // 165
-    Shape { name: "ExecutionStatus", kind: Kind::String(&["Pending", "Completed", "CompletedWithViolations", "InProgress", "Failed", "Stopping", "Stopped"]), min: None }, // 166
-    Shape { name: "ExitMessage", kind: Kind::String(&[]), min: Some(0.0) }, // 167
-    Shape { name: "Experiment", kind: Kind::Structure { members: &[("ExperimentName", 172), ("ExperimentArn", 169), ("DisplayName", 172), ("Source", 173), ("Description", 171), ("CreationTime", 679), ("CreatedBy", 758), ("LastModifiedTime", 679), ("LastModifiedBy", 758), ("Tags", 667)], required: &[], union: false }, min: None }, // 168
-    Shape { name: "ExperimentArn", kind: Kind::String(&[]), min: Some(0.0) }, // 169
-    Shape { name: "ExperimentConfig", kind: Kind::Structure { members: &[("ExperimentName", 172), ("TrialName", 172), ("TrialComponentDisplayName", 172), ("RunName", 172)], required: &[], union: false }, min: None }, // 170
-    Shape { name: "ExperimentDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 171
-    Shape { name: "ExperimentEntityName", kind: Kind::String(&[]), min: Some(1.0) }, // 172
-    Shape { name: "ExperimentSource", kind: Kind::Structure { members: &[("SourceArn", 174), ("SourceType", 645)], required: &["SourceArn"], union: false }, min: None }, // 173
-    Shape { name: "ExperimentSourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 174
-    Shape { name: "Explainability", kind: Kind::Structure { members: &[("Report", 318)], required: &[], union: false }, min: None }, // 175
-    Shape { name: "FailureReason", kind: Kind::String(&[]), min: Some(0.0) }, // 176
-    Shape { name: "FeatureDefinition", kind: Kind::Structure { members: &[("FeatureName", 185), ("FeatureType", 190), ("CollectionType", 67), ("CollectionConfig", 62)], required: &["FeatureName", "FeatureType"], union: false }, min: None }, // 177
-    Shape { name: "FeatureDefinitions", kind: Kind::List(177), min: Some(1.0) }, // 178
-    Shape { name: "FeatureDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 179
-    Shape { name: "FeatureGroup", kind: Kind::Structure { members: &[("FeatureGroupArn", 181), ("FeatureGroupName", 182), ("RecordIdentifierFeatureName", 185), ("EventTimeFeatureName", 185), ("FeatureDefinitions", 178), ("CreationTime", 98), ("LastModifiedTime", 276), ("OnlineStoreConfig", 439), ("OfflineStoreConfig", 436), ("RoleArn", 596), ("FeatureGroupStatus", 183), ("OfflineStoreStatus", 437), ("LastUpdateStatus", 277), ("FailureReason", 176), ("Description", 133), ("Tags", 667)], required: &[], union: false }, min: None }, // 180
-    Shape { name: "FeatureGroupArn", kind: Kind::String(&[]), min: Some(0.0) }, // 181
-    Shape { name: "FeatureGroupName", kind: Kind::String(&[]), min: Some(1.0) }, // 182
-    Shape { name: "FeatureGroupStatus", kind: Kind::String(&["Creating", "Created", "CreateFailed", "Deleting", "DeleteFailed"]), min: None }, // 183
-    Shape { name: "FeatureMetadata", kind: Kind::Structure { members: &[("FeatureGroupArn", 181), ("FeatureGroupName", 182), ("FeatureName", 185), ("FeatureType", 190), ("CreationTime", 98), ("LastModifiedTime", 276), ("Description", 179), ("Parameters", 189)], required: &[], union: false }, min: None }, // 184
-    Shape { name: "FeatureName", kind: Kind::String(&[]), min: Some(1.0) }, // 185
-    Shape { name: "FeatureParameter", kind: Kind::Structure { members: &[("Key", 187), ("Value", 188)], required: &[], union: false }, min: None }, // 186
-    Shape { name: "FeatureParameterKey", kind: Kind::String(&[]), min: Some(1.0) }, // 187
-    Shape { name: "FeatureParameterValue", kind: Kind::String(&[]), min: Some(1.0) }, // 188
-    Shape { name: "FeatureParameters", kind: Kind::List(186), min: Some(0.0) }, // 189
-    Shape { name: "FeatureType", kind: Kind::String(&["Integral", "Fractional", "String"]), min: None }, // 190
-    Shape { name: "FileSource", kind: Kind::Structure { members: &[("ContentType", 87), ("ContentDigest", 86), ("S3Uri", 608)], required: &["S3Uri"], union: false }, min: None }, // 191
-    Shape { name: "FileSystemAccessMode", kind: Kind::String(&["rw", "ro"]), min: None }, // 192
-    Shape { name: "FileSystemDataSource", kind: Kind::Structure { members: &[("FileSystemId", 194), ("FileSystemAccessMode", 192), ("FileSystemType", 195), ("DirectoryPath", 137)], required: &["FileSystemId", "FileSystemAccessMode", "FileSystemType", "DirectoryPath"], union: false }, min: None }, // 193
-    Shape { name: "FileSystemId", kind: Kind::String(&[]), min: Some(11.0) }, // 194
-    Shape { name: "FileSystemType", kind: Kind::String(&["EFS", "FSxLustre"]), min: None }, // 195
-    Shape { name: "Filter", kind: Kind::Structure { members: &[("Name", 590), ("Operator", 441), ("Value", 198)], required: &["Name"], union: false }, min: None }, // 196
-    Shape { name: "FilterList", kind: Kind::List(196), min: Some(1.0) }, // 197
-    Shape { name: "FilterValue", kind: Kind::String(&[]), min: Some(1.0) }, // 198
-    Shape { name: "FinalHyperParameterTuningJobObjectiveMetric", kind: Kind::Structure { members: &[("Type", 231), ("MetricName", 315), ("Value", 317)], required: &["MetricName", "Value"], union: false }, min: None }, // 199
-    Shape { name: "FinalMetricDataList", kind: Kind::List(312), min: Some(0.0) }, // 200
-    Shape { name: "Float", kind: Kind::Float, min: None }, // 201
-    Shape { name: "Framework", kind: Kind::String(&["TENSORFLOW", "KERAS", "MXNET", "ONNX", "PYTORCH", "XGBOOST", "TFLITE", "DARKNET", "SKLEARN"]), min: None }, // 202
-    Shape { name: "FrameworkVersion", kind: Kind::String(&[]), min: Some(3.0) }, // 203
-    Shape { name: "GetSearchSuggestionsRequest", kind: Kind::Structure { members: &[("Resource", 592), ("SuggestionQuery", 661)], required: &["Resource"], union: false }, min: None }, // 204
-    Shape { name: "GetSearchSuggestionsResponse", kind: Kind::Structure { members: &[("PropertyNameSuggestions", 560)], required: &[], union: false }, min: None }, // 205
-    Shape { name: "HookParameters", kind: Kind::Map { key: 75, value: 76 }, min: Some(0.0) }, // 206
-    Shape { name: "HubAccessConfig", kind: Kind::Structure { members: &[("HubContentArn", 208)], required: &["HubContentArn"], union: false }, min: None }, // 207
-    Shape { name: "HubContentArn", kind: Kind::String(&[]), min: Some(0.0) }, // 208
-    Shape { name: "HubContentName", kind: Kind::String(&[]), min: Some(0.0) }, // 209
-    Shape { name: "HubContentVersion", kind: Kind::String(&[]), min: Some(5.0) }, // 210
-    Shape { name: "HubDataSetArn", kind: Kind::String(&[]), min: Some(0.0) }, // 211
-    Shape { name: "HyperParameterAlgorithmSpecification", kind: Kind::Structure { members: &[("TrainingImage", 11), ("TrainingInputMode", 692), ("AlgorithmName", 16), ("MetricDefinitions", 314)], required: &["TrainingInputMode"], union: false }, min: None }, // 212
-    Shape { name: "HyperParameterKey", kind: Kind::String(&[]), min: Some(0.0) }, // 213
-    Shape { name: "HyperParameterScalingType", kind: Kind::String(&["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]), min: None }, // 214
-    Shape { name: "HyperParameterTrainingJobDefinition", kind: Kind::Structure { members: &[("DefinitionName", 216), ("TuningObjective", 230), ("HyperParameterRanges", 476), ("StaticHyperParameters", 241), ("AlgorithmSpecification", 212), ("RoleArn", 596), ("InputDataConfig", 257), ("VpcConfig", 770), ("OutputDataConfig", 471), ("ResourceConfig", 587), ("HyperParameterTuningResourceConfig", 239), ("StoppingCondition", 653), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("RetryStrategy", 595), ("Environment", 219)], required: &["AlgorithmSpecification", "RoleArn", "OutputDataConfig", "StoppingCondition"], union: false }, min: None }, // 215
-    Shape { name: "HyperParameterTrainingJobDefinitionName", kind: Kind::String(&[]), min: Some(1.0) }, // 216
-    Shape { name: "HyperParameterTrainingJobDefinitions", kind: Kind::List(215), min: Some(1.0) }, // 217
-    Shape { name: "HyperParameterTrainingJobEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 218
-    Shape { name: "HyperParameterTrainingJobEnvironmentMap", kind: Kind::Map { key: 218, value: 220 }, min: Some(0.0) }, // 219
-    Shape { name: "HyperParameterTrainingJobEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 220
-    Shape { name: "HyperParameterTrainingJobSummary", kind: Kind::Structure { members: &[("TrainingJobDefinitionName", 216), ("TrainingJobName", 698), ("TrainingJobArn", 696), ("TuningJobName", 229), ("CreationTime", 679), ("TrainingStartTime", 679), ("TrainingEndTime", 679), ("TrainingJobStatus", 699), ("TunedHyperParameters", 241), ("FailureReason", 176), ("FinalHyperParameterTuningJobObjectiveMetric", 199), ("ObjectiveStatus", 433)], required: &["TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingJobStatus", "TunedHyperParameters"], union: false }, min: None }, // 221
-    Shape { name: "HyperParameterTuningAllocationStrategy", kind: Kind::String(&["Prioritized"]), min: None }, // 222
-    Shape { name: "HyperParameterTuningInstanceConfig", kind: Kind::Structure { members: &[("InstanceType", 694), ("InstanceCount", 693), ("VolumeSizeInGB", 769)], required: &["InstanceType", "InstanceCount", "VolumeSizeInGB"], union: false }, min: None }, // 223
-    Shape { name: "HyperParameterTuningInstanceConfigs", kind: Kind::List(223), min: Some(1.0) }, // 224
-    Shape { name: "HyperParameterTuningJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 225
-    Shape { name: "HyperParameterTuningJobCompletionDetails", kind: Kind::Structure { members: &[("NumberOfTrainingJobsObjectiveNotImproving", 266), ("ConvergenceDetectedTime", 679)], required: &[], union: false }, min: None }, // 226
-    Shape { name: "HyperParameterTuningJobConfig", kind: Kind::Structure { members: &[("Strategy", 235), ("StrategyConfig", 234), ("HyperParameterTuningJobObjective", 230), ("ResourceLimits", 589), ("ParameterRanges", 476), ("TrainingJobEarlyStoppingType", 697), ("TuningJobCompletionCriteria", 754), ("RandomSeed", 566)], required: &["Strategy", "ResourceLimits"], union: false }, min: None }, // 227
-    Shape { name: "HyperParameterTuningJobConsumedResources", kind: Kind::Structure { members: &[("RuntimeInSeconds", 266)], required: &[], union: false }, min: None }, // 228
-    Shape { name: "HyperParameterTuningJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 229
-    Shape { name: "HyperParameterTuningJobObjective", kind: Kind::Structure { members: &[("Type", 231), ("MetricName", 315)], required: &["Type", "MetricName"], union: false }, min: None }, // 230
-    Shape { name: "HyperParameterTuningJobObjectiveType", kind: Kind::String(&["Maximize", "Minimize"]), min: None }, // 231
-    Shape { name: "HyperParameterTuningJobSearchEntity", kind: Kind::Structure { members: &[("HyperParameterTuningJobName", 229), ("HyperParameterTuningJobArn", 225), ("HyperParameterTuningJobConfig", 227), ("TrainingJobDefinition", 215), ("TrainingJobDefinitions", 217), ("HyperParameterTuningJobStatus", 233), ("CreationTime", 679), ("HyperParameterTuningEndTime", 679), ("LastModifiedTime", 679), ("TrainingJobStatusCounters", 701), ("ObjectiveStatusCounters", 435), ("BestTrainingJob", 221), ("OverallBestTrainingJob", 221), ("WarmStartConfig", 236), ("FailureReason", 176), ("TuningJobCompletionDetails", 226), ("ConsumedResources", 228), ("Tags", 667)], required: &[], union: false }, min: None }, // 232
-    Shape { name: "HyperParameterTuningJobStatus", kind: Kind::String(&["Completed", "InProgress", "Failed", "Stopped", "Stopping", "Deleting", "DeleteFailed"]), min: None }, // 233
-    Shape { name: "HyperParameterTuningJobStrategyConfig", kind: Kind::Structure { members: &[("HyperbandStrategyConfig", 242)], required: &[], union: false }, min: None }, // 234
-    Shape { name: "HyperParameterTuningJobStrategyType", kind: Kind::String(&["Bayesian", "Random", "Hyperband", "Grid"]), min: None }, // 235
-    Shape { name: "HyperParameterTuningJobWarmStartConfig", kind: Kind::Structure { members: &[("ParentHyperParameterTuningJobs", 481), ("WarmStartType", 237)], required: &["ParentHyperParameterTuningJobs", "WarmStartType"], union: false }, min: None }, // 236
-    Shape { name: "HyperParameterTuningJobWarmStartType", kind: Kind::String(&["IdenticalDataAndAlgorithm", "TransferLearning"]), min: None }, // 237
-    Shape { name: "HyperParameterTuningMaxRuntimeInSeconds", kind: Kind::Integer, min: Some(120.0) }, // 238
-    Shape { name: "HyperParameterTuningResourceConfig", kind: Kind::Structure { members: &[("InstanceType", 694), ("InstanceCount", 693), ("VolumeSizeInGB", 468), ("VolumeKmsKeyId", 274), ("AllocationStrategy", 222), ("InstanceConfigs", 224)], required: &[], union: false }, min: None }, // 239
-    Shape { name: "HyperParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 240
-    Shape { name: "HyperParameters", kind: Kind::Map { key: 213, value: 240 }, min: Some(0.0) }, // 241
-    Shape { name: "HyperbandStrategyConfig", kind: Kind::Structure { members: &[("MinResource", 244), ("MaxResource", 243)], required: &[], union: false }, min: None }, // 242
-    Shape { name: "HyperbandStrategyMaxResource", kind: Kind::Integer, min: Some(1.0) }, // 243
-    Shape { name: "HyperbandStrategyMinResource", kind: Kind::Integer, min: Some(1.0) }, // 244
-    Shape { name: "IamIdentity", kind: Kind::Structure { members: &[("Arn", 655), ("PrincipalId", 655), ("SourceIdentity", 655)], required: &[], union: false }, min: None }, // 245
-    Shape { name: "ImageConfig", kind: Kind::Structure { members: &[("RepositoryAccessMode", 583), ("RepositoryAuthConfig", 584)], required: &["RepositoryAccessMode"], union: false }, min: None }, // 246
-    Shape { name: "ImageDigest", kind: Kind::String(&[]), min: Some(0.0) }, // 247
-    Shape { name: "ImageUri", kind: Kind::String(&[]), min: Some(0.0) }, // 248
-    Shape { name: "InferenceExecutionConfig", kind: Kind::Structure { members: &[("Mode", 250)], required: &["Mode"], union: false }, min: None }, // 249
-    Shape { name: "InferenceExecutionMode", kind: Kind::String(&["Serial", "Direct"]), min: None }, // 250
-    Shape { name: "InferenceHubAccessConfig", kind: Kind::Structure { members: &[("HubContentArn", 208)], required: &["HubContentArn"], union: false }, min: None }, // 251
-    Shape { name: "InferenceImage", kind: Kind::String(&[]), min: Some(0.0) }, // 252
-    Shape { name: "InferenceSpecification", kind: Kind::Structure { members: &[("Containers", 359), ("SupportedTransformInstanceTypes", 719), ("SupportedRealtimeInferenceInstanceTypes", 569), ("SupportedContentTypes", 88), ("SupportedResponseMIMETypes", 594)], required: &["Containers"], union: false }, min: None }, // 253
-    Shape { name: "InferenceSpecificationName", kind: Kind::String(&[]), min: Some(1.0) }, // 254
-    Shape { name: "InfraCheckConfig", kind: Kind::Structure { members: &[("EnableInfraCheck", 149)], required: &[], union: false }, min: None }, // 255
-    Shape { name: "InputConfig", kind: Kind::Structure { members: &[("S3Uri", 608), ("DataInputConfig", 107), ("Framework", 202), ("FrameworkVersion", 203)], required: &["S3Uri", "Framework"], union: false }, min: None }, // 256
-    Shape { name: "InputDataConfig", kind: Kind::List(59), min: Some(1.0) }, // 257
-    Shape { name: "InputMode", kind: Kind::String(&["Pipe", "File"]), min: None }, // 258
-    Shape { name: "InstanceGroup", kind: Kind::Structure { members: &[("InstanceType", 694), ("InstanceCount", 693), ("InstanceGroupName", 260)], required: &["InstanceType", "InstanceCount", "InstanceGroupName"], union: false }, min: None }, // 259
-    Shape { name: "InstanceGroupName", kind: Kind::String(&[]), min: Some(1.0) }, // 260
-    Shape { name: "InstanceGroupNames", kind: Kind::List(260), min: Some(0.0) }, // 261
-    Shape { name: "InstanceGroups", kind: Kind::List(259), min: Some(0.0) }, // 262
-    Shape { name: "InstancePlacementConfig", kind: Kind::Structure { members: &[("EnableMultipleJobs", 40), ("PlacementSpecifications", 502)], required: &[], union: false }, min: None }, // 263
-    Shape { name: "InstancePoolSummary", kind: Kind::Structure { members: &[("InstanceType", 534), ("CurrentInstanceCount", 675)], required: &["InstanceType", "CurrentInstanceCount"], union: false }, min: None }, // 264
-    Shape { name: "InstancePoolSummaryList", kind: Kind::List(264), min: Some(1.0) }, // 265
-    Shape { name: "Integer", kind: Kind::Integer, min: None }, // 266
-    Shape { name: "IntegerParameterRange", kind: Kind::Structure { members: &[("Name", 474), ("MinValue", 477), ("MaxValue", 477), ("ScalingType", 214)], required: &["Name", "MinValue", "MaxValue"], union: false }, min: None }, // 267
-    Shape { name: "IntegerParameterRanges", kind: Kind::List(267), min: Some(0.0) }, // 268
-    Shape { name: "InvocationsMaxRetries", kind: Kind::Integer, min: Some(0.0) }, // 269
-    Shape { name: "InvocationsTimeoutInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 270
-    Shape { name: "JoinSource", kind: Kind::String(&["Input", "None"]), min: None }, // 271
-    Shape { name: "JsonPath", kind: Kind::String(&[]), min: Some(0.0) }, // 272
-    Shape { name: "KeepAlivePeriodInSeconds", kind: Kind::Integer, min: Some(0.0) }, // 273
-    Shape { name: "KmsKeyId", kind: Kind::String(&[]), min: Some(0.0) }, // 274
-    Shape { name: "LabelingJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 275
-    Shape { name: "LastModifiedTime", kind: Kind::Timestamp, min: None }, // 276
-    Shape { name: "LastUpdateStatus", kind: Kind::Structure { members: &[("Status", 278), ("FailureReason", 176)], required: &["Status"], union: false }, min: None }, // 277
-    Shape { name: "LastUpdateStatusValue", kind: Kind::String(&["Successful", "Failed", "InProgress"]), min: None }, // 278
-    Shape { name: "LineageGroupArn", kind: Kind::String(&[]), min: Some(0.0) }, // 279
-    Shape { name: "ListCompilationJobsRequest", kind: Kind::Structure { members: &[("NextToken", 431), ("MaxResults", 305), ("CreationTimeAfter", 98), ("CreationTimeBefore", 98), ("LastModifiedTimeAfter", 276), ("LastModifiedTimeBefore", 276), ("NameContains", 422), ("StatusEquals", 69), ("SortBy", 282), ("SortOrder", 641)], required: &[], union: false }, min: None }, // 280
-    Shape { name: "ListCompilationJobsResponse", kind: Kind::Structure { members: &[("CompilationJobSummaries", 70), ("NextToken", 431)], required: &["CompilationJobSummaries"], union: false }, min: None }, // 281
-    Shape { name: "ListCompilationJobsSortBy", kind: Kind::String(&["Name", "CreationTime", "Status"]), min: None }, // 282
-    Shape { name: "ListOptimizationJobsRequest", kind: Kind::Structure { members: &[("NextToken", 431), ("MaxResults", 305), ("CreationTimeAfter", 98), ("CreationTimeBefore", 98), ("LastModifiedTimeAfter", 276), ("LastModifiedTimeBefore", 276), ("OptimizationContains", 422), ("NameContains", 422), ("StatusEquals", 452), ("SortBy", 285), ("SortOrder", 641)], required: &[], union: false }, min: None }, // 283
-    Shape { name: "ListOptimizationJobsResponse", kind: Kind::Structure { members: &[("OptimizationJobSummaries", 453), ("NextToken", 431)], required: &["OptimizationJobSummaries"], union: false }, min: None }, // 284
-    Shape { name: "ListOptimizationJobsSortBy", kind: Kind::String(&["Name", "CreationTime", "Status"]), min: None }, // 285
-    Shape { name: "ListTagsInput", kind: Kind::Structure { members: &[("ResourceArn", 586), ("NextToken", 431), ("MaxResults", 287)], required: &["ResourceArn"], union: false }, min: None }, // 286
-    Shape { name: "ListTagsMaxResults", kind: Kind::Integer, min: Some(50.0) }, // 287
-    Shape { name: "ListTagsOutput", kind: Kind::Structure { members: &[("Tags", 667), ("NextToken", 431)], required: &[], union: false }, min: None }, // 288
-    Shape { name: "ListTrainingJobsRequest", kind: Kind::Structure { members: &[("NextToken", 431), ("MaxResults", 305), ("CreationTimeAfter", 679), ("CreationTimeBefore", 679), ("LastModifiedTimeAfter", 679), ("LastModifiedTimeBefore", 679), ("NameContains", 422), ("StatusEquals", 699), ("SortBy", 640), ("SortOrder", 641), ("WarmPoolStatusEquals", 772), ("TrainingPlanArnEquals", 704)], required: &[], union: false }, min: None }, // 289
-    Shape { name: "ListTrainingJobsResponse", kind: Kind::Structure { members: &[("TrainingJobSummaries", 702), ("NextToken", 431)], required: &["TrainingJobSummaries"], union: false }, min: None }, // 290
-    Shape { name: "Long", kind: Kind::Long, min: None }, // 291
-    Shape { name: "ManagedInstanceScalingCooldownInMinutes", kind: Kind::Integer, min: Some(5.0) }, // 292
-    Shape { name: "ManagedInstanceScalingMaxInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 293
-    Shape { name: "ManagedInstanceScalingMaximumStepSize", kind: Kind::Integer, min: Some(1.0) }, // 294
-    Shape { name: "ManagedInstanceScalingMinInstanceCount", kind: Kind::Integer, min: Some(0.0) }, // 295
-    Shape { name: "ManagedInstanceScalingScaleInStrategy", kind: Kind::String(&["IDLE_RELEASE", "CONSOLIDATION"]), min: None }, // 296
-    Shape { name: "ManagedInstanceScalingStatus", kind: Kind::String(&["ENABLED", "DISABLED"]), min: None }, // 297
-    Shape { name: "MaxConcurrentTransforms", kind: Kind::Integer, min: Some(0.0) }, // 298
-    Shape { name: "MaxNumberOfTrainingJobs", kind: Kind::Integer, min: Some(1.0) }, // 299
-    Shape { name: "MaxNumberOfTrainingJobsNotImproving", kind: Kind::Integer, min: Some(3.0) }, // 300
-    Shape { name: "MaxParallelExecutionSteps", kind: Kind::Integer, min: Some(1.0) }, // 301
-    Shape { name: "MaxParallelTrainingJobs", kind: Kind::Integer, min: Some(1.0) }, // 302
-    Shape { name: "MaxPayloadInMB", kind: Kind::Integer, min: Some(0.0) }, // 303
-    Shape { name: "MaxPendingTimeInSeconds", kind: Kind::Integer, min: Some(7200.0) }, // 304
-    Shape { name: "MaxResults", kind: Kind::Integer, min: Some(1.0) }, // 305
-    Shape { name: "MaxRuntimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 306
-    Shape { name: "MaxWaitTimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 307
-    Shape { name: "MaximumRetryAttempts", kind: Kind::Integer, min: Some(1.0) }, // 308
-    Shape { name: "MediaType", kind: Kind::String(&[]), min: Some(0.0) }, // 309
-    Shape { name: "MetadataProperties", kind: Kind::Structure { members: &[("CommitId", 311), ("Repository", 311), ("GeneratedBy", 311), ("ProjectId", 311)], required: &[], union: false }, min: None }, // 310
-    Shape { name: "MetadataPropertyValue", kind: Kind::String(&[]), min: Some(0.0) }, // 311
-    Shape { name: "MetricData", kind: Kind::Structure { members: &[("MetricName", 315), ("Value", 201), ("Timestamp", 679)], required: &[], union: false }, min: None }, // 312
-    Shape { name: "MetricDefinition", kind: Kind::Structure { members: &[("Name", 315), ("Regex", 316)], required: &["Name", "Regex"], union: false }, min: None }, // 313
-    Shape { name: "MetricDefinitionList", kind: Kind::List(313), min: Some(0.0) }, // 314
-    Shape { name: "MetricName", kind: Kind::String(&[]), min: Some(1.0) }, // 315
-    Shape { name: "MetricRegex", kind: Kind::String(&[]), min: Some(1.0) }, // 316
-    Shape { name: "MetricValue", kind: Kind::Float, min: None }, // 317
-    Shape { name: "MetricsSource", kind: Kind::Structure { members: &[("ContentType", 87), ("ContentDigest", 86), ("S3Uri", 608)], required: &["ContentType", "S3Uri"], union: false }, min: None }, // 318
-    Shape { name: "MlFlowResourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 319
-    Shape { name: "MlReservationArn", kind: Kind::String(&[]), min: Some(20.0) }, // 320
-    Shape { name: "MlflowConfig", kind: Kind::Structure { members: &[("MlflowResourceArn", 319), ("MlflowExperimentName", 324), ("MlflowRunName", 326)], required: &["MlflowResourceArn"], union: false }, min: None }, // 321
-    Shape { name: "MlflowDetails", kind: Kind::Structure { members: &[("MlflowExperimentId", 323), ("MlflowRunId", 325)], required: &[], union: false }, min: None }, // 322
-    Shape { name: "MlflowExperimentId", kind: Kind::String(&[]), min: Some(1.0) }, // 323
-    Shape { name: "MlflowExperimentName", kind: Kind::String(&[]), min: Some(1.0) }, // 324
-    Shape { name: "MlflowRunId", kind: Kind::String(&[]), min: Some(1.0) }, // 325
-    Shape { name: "MlflowRunName", kind: Kind::String(&[]), min: Some(1.0) }, // 326
-    Shape { name: "Model", kind: Kind::Structure { members: &[("ModelName", 354), ("PrimaryContainer", 79), ("Containers", 80), ("InferenceExecutionConfig", 249), ("ExecutionRoleArn", 596), ("VpcConfig", 770), ("CreationTime", 679), ("ModelArn", 330), ("EnableNetworkIsolation", 40), ("Tags", 667), ("DeploymentRecommendation", 125)], required: &[], union: false }, min: None }, // 327
-    Shape { name: "ModelAccessConfig", kind: Kind::Structure { members: &[("AcceptEula", 1)], required: &["AcceptEula"], union: false }, min: None }, // 328
-    Shape { name: "ModelApprovalStatus", kind: Kind::String(&["Approved", "Rejected", "PendingManualApproval"]), min: None }, // 329
-    Shape { name: "ModelArn", kind: Kind::String(&[]), min: Some(20.0) }, // 330
-    Shape { name: "ModelArtifacts", kind: Kind::Structure { members: &[("S3ModelArtifacts", 608)], required: &["S3ModelArtifacts"], union: false }, min: None }, // 331
-    Shape { name: "ModelCacheSetting", kind: Kind::String(&["Enabled", "Disabled"]), min: None }, // 332
-    Shape { name: "ModelCard", kind: Kind::Structure { members: &[("ModelCardArn", 334), ("ModelCardName", 159), ("ModelCardVersion", 266), ("Content", 335), ("ModelCardStatus", 337), ("SecurityConfig", 336), ("CreationTime", 679), ("CreatedBy", 758), ("LastModifiedTime", 679), ("LastModifiedBy", 758), ("Tags", 667), ("ModelId", 655), ("RiskRating", 655), ("ModelPackageGroupName", 655)], required: &[], union: false }, min: None }, // 333
-    Shape { name: "ModelCardArn", kind: Kind::String(&[]), min: Some(0.0) }, // 334
-    Shape { name: "ModelCardContent", kind: Kind::String(&[]), min: Some(0.0) }, // 335
-    Shape { name: "ModelCardSecurityConfig", kind: Kind::Structure { members: &[("KmsKeyId", 274)], required: &[], union: false }, min: None }, // 336
-    Shape { name: "ModelCardStatus", kind: Kind::String(&["Draft", "PendingReview", "Approved", "Archived"]), min: None }, // 337
-    Shape { name: "ModelClientConfig", kind: Kind::Structure { members: &[("InvocationsTimeoutInSeconds", 270), ("InvocationsMaxRetries", 269)], required: &[], union: false }, min: None }, // 338
-    Shape { name: "ModelCompilationConfig", kind: Kind::Structure { members: &[("Image", 444), ("OverrideEnvironment", 447)], required: &[], union: false }, min: None }, // 339
-    Shape { name: "ModelCompressionType", kind: Kind::String(&["None", "Gzip"]), min: None }, // 340
-    Shape { name: "ModelDashboardEndpoint", kind: Kind::Structure { members: &[("EndpointName", 156), ("EndpointArn", 153), ("CreationTime", 679), ("LastModifiedTime", 679), ("EndpointStatus", 157)], required: &["EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus"], union: false }, min: None }, // 341
-    Shape { name: "ModelDashboardEndpoints", kind: Kind::List(341), min: None }, // 342
-    Shape { name: "ModelDashboardIndicatorAction", kind: Kind::Structure { members: &[("Enabled", 40)], required: &[], union: false }, min: None }, // 343
-    Shape { name: "ModelDashboardModel", kind: Kind::Structure { members: &[("Model", 327), ("Endpoints", 342), ("LastBatchTransformJob", 720), ("MonitoringSchedules", 347), ("ModelCard", 345)], required: &[], union: false }, min: None }, // 344
-    Shape { name: "ModelDashboardModelCard", kind: Kind::Structure { members: &[("ModelCardArn", 334), ("ModelCardName", 159), ("ModelCardVersion", 266), ("ModelCardStatus", 337), ("SecurityConfig", 336), ("CreationTime", 679), ("CreatedBy", 758), ("LastModifiedTime", 679), ("LastModifiedBy", 758), ("Tags", 667), ("ModelId", 655), ("RiskRating", 655)], required: &[], union: false }, min: None }, // 345
-    Shape { name: "ModelDashboardMonitoringSchedule", kind: Kind::Structure { members: &[("MonitoringScheduleArn", 413), ("MonitoringScheduleName", 416), ("MonitoringScheduleStatus", 612), ("MonitoringType", 420), ("FailureReason", 176), ("CreationTime", 679), ("LastModifiedTime", 679), ("MonitoringScheduleConfig", 414), ("EndpointName", 156), ("MonitoringAlertSummaries", 387), ("LastMonitoringExecutionSummary", 398), ("BatchTransformInput", 34)], required: &[], union: false }, min: None }, // 346
-    Shape { name: "ModelDashboardMonitoringSchedules", kind: Kind::List(346), min: None }, // 347
-    Shape { name: "ModelDataQuality", kind: Kind::Structure { members: &[("Statistics", 318), ("Constraints", 318)], required: &[], union: false }, min: None }, // 348
-    Shape { name: "ModelDataSource", kind: Kind::Structure { members: &[("S3DataSource", 604)], required: &[], union: false }, min: None }, // 349
-    Shape { name: "ModelDigests", kind: Kind::Structure { members: &[("ArtifactDigest", 17)], required: &[], union: false }, min: None }, // 350
-    Shape { name: "ModelInput", kind: Kind::Structure { members: &[("DataInputConfig", 107)], required: &["DataInputConfig"], union: false }, min: None }, // 351
-    Shape { name: "ModelLifeCycle", kind: Kind::Structure { members: &[("Stage", 159), ("StageStatus", 159), ("StageDescription", 647)], required: &["Stage", "StageStatus"], union: false }, min: None }, // 352
-    Shape { name: "ModelMetrics", kind: Kind::Structure { members: &[("ModelQuality", 376), ("ModelDataQuality", 348), ("Bias", 36), ("Explainability", 175)], required: &[], union: false }, min: None }, // 353
-    Shape { name: "ModelName", kind: Kind::String(&[]), min: Some(0.0) }, // 354
-    Shape { name: "ModelPackage", kind: Kind::Structure { members: &[("ModelPackageName", 159), ("ModelPackageGroupName", 159), ("ModelPackageVersion", 375), ("ModelPackageRegistrationType", 365), ("ModelPackageArn", 356), ("ModelPackageDescription", 158), ("CreationTime", 98), ("InferenceSpecification", 253), ("SourceAlgorithmSpecification", 644), ("ValidationSpecification", 374), ("ModelPackageStatus", 368), ("ModelPackageStatusDetails", 369), ("CertifyForMarketplace", 47), ("ModelApprovalStatus", 329), ("CreatedBy", 758), ("MetadataProperties", 310), ("ModelMetrics", 353), ("LastModifiedTime", 679), ("LastModifiedBy", 758), ("ApprovalDescription", 15), ("Domain", 655), ("Task", 655), ("SamplePayloadUrl", 655), ("AdditionalInferenceSpecifications", 5), ("SourceUri", 367), ("SecurityConfig", 366), ("ModelCard", 364), ("ModelLifeCycle", 352), ("Tags", 667), ("CustomerMetadataProperties", 101), ("DriftCheckBaselines", 140), ("SkipModelValidation", 639)], required: &[], union: false }, min: None }, // 355
-    Shape { name: "ModelPackageArn", kind: Kind::String(&[]), min: Some(1.0) }, // 356
-    Shape { name: "ModelPackageConfig", kind: Kind::Structure { members: &[("ModelPackageGroupArn", 362), ("SourceModelPackageArn", 356)], required: &["ModelPackageGroupArn"], union: false }, min: None }, // 357
-    Shape { name: "ModelPackageContainerDefinition", kind: Kind::Structure { members: &[("ContainerHostname", 83), ("Image", 84), ("ImageDigest", 247), ("ModelDataUrl", 757), ("ModelDataSource", 349), ("ProductId", 532), ("Environment", 161), ("ModelInput", 351), ("Framework", 655), ("FrameworkVersion", 360), ("NearestModelName", 655), ("AdditionalModelDataSources", 8), ("AdditionalS3DataSource", 9), ("ModelDataETag", 655), ("IsCheckpoint", 40), ("BaseModel", 31)], required: &[], union: false }, min: None }, // 358
-    Shape { name: "ModelPackageContainerDefinitionList", kind: Kind::List(358), min: Some(1.0) }, // 359
-    Shape { name: "ModelPackageFrameworkVersion", kind: Kind::String(&[]), min: Some(3.0) }, // 360
-    Shape { name: "ModelPackageGroup", kind: Kind::Structure { members: &[("ModelPackageGroupName", 159), ("ModelPackageGroupArn", 362), ("ModelPackageGroupDescription", 158), ("CreationTime", 98), ("CreatedBy", 758), ("ModelPackageGroupStatus", 363), ("Tags", 667)], required: &[], union: false }, min: None }, // 361
-    Shape { name: "ModelPackageGroupArn", kind: Kind::String(&[]), min: Some(1.0) }, // 362
-    Shape { name: "ModelPackageGroupStatus", kind: Kind::String(&["Pending", "InProgress", "Completed", "Failed", "Deleting", "DeleteFailed"]), min: None }, // 363
-    Shape { name: "ModelPackageModelCard", kind: Kind::Structure { members: &[("ModelCardContent", 335), ("ModelCardStatus", 337)], required: &[], union: false }, min: None }, // 364
-    Shape { name: "ModelPackageRegistrationType", kind: Kind::String(&["Logged", "Registered"]), min: None }, // 365
-    Shape { name: "ModelPackageSecurityConfig", kind: Kind::Structure { members: &[("KmsKeyId", 274)], required: &["KmsKeyId"], union: false }, min: None }, // 366
-    Shape { name: "ModelPackageSourceUri", kind: Kind::String(&[]), min: Some(0.0) }, // 367
-    Shape { name: "ModelPackageStatus", kind: Kind::String(&["Pending", "InProgress", "Completed", "Failed", "Deleting"]), min: None }, // 368
-    Shape { name: "ModelPackageStatusDetails", kind: Kind::Structure { members: &[("ValidationStatuses", 371), ("ImageScanStatuses", 371)], required: &["ValidationStatuses"], union: false }, min: None }, // 369
-    Shape { name: "ModelPackageStatusItem", kind: Kind::Structure { members: &[("Name", 159), ("Status", 135), ("FailureReason", 655)], required: &["Name", "Status"], union: false }, min: None }, // 370
-    Shape { name: "ModelPackageStatusItemList", kind: Kind::List(370), min: None }, // 371
-    Shape { name: "ModelPackageValidationProfile", kind: Kind::Structure { members: &[("ProfileName", 159), ("TransformJobDefinition", 722)], required: &["ProfileName", "TransformJobDefinition"], union: false }, min: None }, // 372
-    Shape { name: "ModelPackageValidationProfiles", kind: Kind::List(372), min: Some(0.0) }, // 373
-    Shape { name: "ModelPackageValidationSpecification", kind: Kind::Structure { members: &[("ValidationRole", 596), ("ValidationProfiles", 373)], required: &["ValidationRole", "ValidationProfiles"], union: false }, min: None }, // 374
-    Shape { name: "ModelPackageVersion", kind: Kind::Integer, min: Some(1.0) }, // 375
-    Shape { name: "ModelQuality", kind: Kind::Structure { members: &[("Statistics", 318), ("Constraints", 318)], required: &[], union: false }, min: None }, // 376
-    Shape { name: "ModelQuantizationConfig", kind: Kind::Structure { members: &[("Image", 444), ("OverrideEnvironment", 447)], required: &[], union: false }, min: None }, // 377
-    Shape { name: "ModelShardingConfig", kind: Kind::Structure { members: &[("Image", 444), ("OverrideEnvironment", 447)], required: &[], union: false }, min: None }, // 378
-    Shape { name: "ModelSpeculativeDecodingConfig", kind: Kind::Structure { members: &[("Technique", 381), ("TrainingDataSource", 382)], required: &["Technique"], union: false }, min: None }, // 379
-    Shape { name: "ModelSpeculativeDecodingS3DataType", kind: Kind::String(&["S3Prefix", "ManifestFile"]), min: None }, // 380
-    Shape { name: "ModelSpeculativeDecodingTechnique", kind: Kind::String(&["EAGLE"]), min: None }, // 381
-    Shape { name: "ModelSpeculativeDecodingTrainingDataSource", kind: Kind::Structure { members: &[("S3Uri", 608), ("S3DataType", 380)], required: &["S3Uri", "S3DataType"], union: false }, min: None }, // 382
-    Shape { name: "MonitoringAlertActions", kind: Kind::Structure { members: &[("ModelDashboardIndicator", 343)], required: &[], union: false }, min: None }, // 383
-    Shape { name: "MonitoringAlertName", kind: Kind::String(&[]), min: Some(1.0) }, // 384
-    Shape { name: "MonitoringAlertStatus", kind: Kind::String(&["InAlert", "OK"]), min: None }, // 385
-    Shape { name: "MonitoringAlertSummary", kind: Kind::Structure { members: &[("MonitoringAlertName", 384), ("CreationTime", 679), ("LastModifiedTime", 679), ("AlertStatus", 385), ("DatapointsToAlert", 394), ("EvaluationPeriod", 397), ("Actions", 383)], required: &["MonitoringAlertName", "CreationTime", "LastModifiedTime", "AlertStatus", "DatapointsToAlert", "EvaluationPeriod", "Actions"], union: false }, min: None }, // 386
-    Shape { name: "MonitoringAlertSummaryList", kind: Kind::List(386), min: Some(1.0) }, // 387
-    Shape { name: "MonitoringAppSpecification", kind: Kind::Structure { members: &[("ImageUri", 248), ("ContainerEntrypoint", 81), ("ContainerArguments", 392), ("RecordPreprocessorSourceUri", 608), ("PostAnalyticsProcessorSourceUri", 608)], required: &["ImageUri"], union: false }, min: None }, // 388
-    Shape { name: "MonitoringBaselineConfig", kind: Kind::Structure { members: &[("BaseliningJobName", 515), ("ConstraintsResource", 391), ("StatisticsResource", 417)], required: &[], union: false }, min: None }, // 389
-    Shape { name: "MonitoringClusterConfig", kind: Kind::Structure { members: &[("InstanceCount", 511), ("InstanceType", 512), ("VolumeSizeInGB", 531), ("VolumeKmsKeyId", 274)], required: &["InstanceCount", "InstanceType", "VolumeSizeInGB"], union: false }, min: None }, // 390
-    Shape { name: "MonitoringConstraintsResource", kind: Kind::Structure { members: &[("S3Uri", 608)], required: &[], union: false }, min: None }, // 391
-    Shape { name: "MonitoringContainerArguments", kind: Kind::List(77), min: Some(1.0) }, // 392
-    Shape { name: "MonitoringCsvDatasetFormat", kind: Kind::Structure { members: &[("Header", 40)], required: &[], union: false }, min: None }, // 393
-    Shape { name: "MonitoringDatapointsToAlert", kind: Kind::Integer, min: Some(1.0) }, // 394
-    Shape { name: "MonitoringDatasetFormat", kind: Kind::Structure { members: &[("Csv", 393), ("Json", 403), ("Parquet", 408)], required: &[], union: false }, min: None }, // 395
-    Shape { name: "MonitoringEnvironmentMap", kind: Kind::Map { key: 505, value: 507 }, min: Some(0.0) }, // 396
-    Shape { name: "MonitoringEvaluationPeriod", kind: Kind::Integer, min: Some(1.0) }, // 397
-    Shape { name: "MonitoringExecutionSummary", kind: Kind::Structure { members: &[("MonitoringScheduleName", 416), ("ScheduledTime", 679), ("CreationTime", 679), ("LastModifiedTime", 679), ("MonitoringExecutionStatus", 166), ("ProcessingJobArn", 514), ("EndpointName", 156), ("FailureReason", 176), ("MonitoringJobDefinitionName", 402), ("MonitoringType", 420)], required: &["MonitoringScheduleName", "ScheduledTime", "CreationTime", "LastModifiedTime", "MonitoringExecutionStatus"], union: false }, min: None }, // 398
-    Shape { name: "MonitoringInput", kind: Kind::Structure { members: &[("EndpointInput", 155), ("BatchTransformInput", 34)], required: &[], union: false }, min: None }, // 399
-    Shape { name: "MonitoringInputs", kind: Kind::List(399), min: Some(1.0) }, // 400
-    Shape { name: "MonitoringJobDefinition", kind: Kind::Structure { members: &[("BaselineConfig", 389), ("MonitoringInputs", 400), ("MonitoringOutputConfig", 406), ("MonitoringResources", 409), ("MonitoringAppSpecification", 388), ("StoppingCondition", 418), ("Environment", 396), ("NetworkConfig", 430), ("RoleArn", 596)], required: &["MonitoringInputs", "MonitoringOutputConfig", "MonitoringResources", "MonitoringAppSpecification", "RoleArn"], union: false }, min: None }, // 401
-    Shape { name: "MonitoringJobDefinitionName", kind: Kind::String(&[]), min: Some(1.0) }, // 402
-    Shape { name: "MonitoringJsonDatasetFormat", kind: Kind::Structure { members: &[("Line", 40)], required: &[], union: false }, min: None }, // 403
-    Shape { name: "MonitoringMaxRuntimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 404
-    Shape { name: "MonitoringOutput", kind: Kind::Structure { members: &[("S3Output", 410)], required: &["S3Output"], union: false }, min: None }, // 405
-    Shape { name: "MonitoringOutputConfig", kind: Kind::Structure { members: &[("MonitoringOutputs", 407), ("KmsKeyId", 274)], required: &["MonitoringOutputs"], union: false }, min: None }, // 406
-    Shape { name: "MonitoringOutputs", kind: Kind::List(405), min: Some(1.0) }, // 407
-    Shape { name: "MonitoringParquetDatasetFormat", kind: Kind::Structure { members: &[], required: &[], union: false }, min: None }, // 408
-    Shape { name: "MonitoringResources", kind: Kind::Structure { members: &[("ClusterConfig", 390)], required: &["ClusterConfig"], union: false }, min: None }, // 409
-    Shape { name: "MonitoringS3Output", kind: Kind::Structure { members: &[("S3Uri", 411), ("LocalPath", 517), ("S3UploadMode", 529)], required: &["S3Uri", "LocalPath"], union: false }, min: None }, // 410
-    Shape { name: "MonitoringS3Uri", kind: Kind::String(&[]), min: Some(0.0) }, // 411
-    Shape { name: "MonitoringSchedule", kind: Kind::Structure { members: &[("MonitoringScheduleArn", 413), ("MonitoringScheduleName", 416), ("MonitoringScheduleStatus", 612), ("MonitoringType", 420), ("FailureReason", 176), ("CreationTime", 679), ("LastModifiedTime", 679), ("MonitoringScheduleConfig", 414), ("EndpointName", 156), ("LastMonitoringExecutionSummary", 398), ("Tags", 667)], required: &[], union: false }, min: None }, // 412
-    Shape { name: "MonitoringScheduleArn", kind: Kind::String(&[]), min: Some(0.0) }, // 413
-    Shape { name: "MonitoringScheduleConfig", kind: Kind::Structure { members: &[("ScheduleConfig", 610), ("MonitoringJobDefinition", 401), ("MonitoringJobDefinitionName", 402), ("MonitoringType", 420)], required: &[], union: false }, min: None }, // 414
-    Shape { name: "MonitoringScheduleList", kind: Kind::List(412), min: None }, // 415
-    Shape { name: "MonitoringScheduleName", kind: Kind::String(&[]), min: Some(1.0) }, // 416
-    Shape { name: "MonitoringStatisticsResource", kind: Kind::Structure { members: &[("S3Uri", 608)], required: &[], union: false }, min: None }, // 417
-    Shape { name: "MonitoringStoppingCondition", kind: Kind::Structure { members: &[("MaxRuntimeInSeconds", 404)], required: &["MaxRuntimeInSeconds"], union: false }, min: None }, // 418
-    Shape { name: "MonitoringTimeOffsetString", kind: Kind::String(&[]), min: Some(1.0) }, // 419
-    Shape { name: "MonitoringType", kind: Kind::String(&["DataQuality", "ModelQuality", "ModelBias", "ModelExplainability"]), min: None }, // 420
-    Shape { name: "MultiModelConfig", kind: Kind::Structure { members: &[("ModelCacheSetting", 332)], required: &[], union: false }, min: None }, // 421
-    Shape { name: "NameContains", kind: Kind::String(&[]), min: Some(0.0) }, // 422
-    Shape { name: "NeoVpcConfig", kind: Kind::Structure { members: &[("SecurityGroupIds", 425), ("Subnets", 427)], required: &["SecurityGroupIds", "Subnets"], union: false }, min: None }, // 423
-    Shape { name: "NeoVpcSecurityGroupId", kind: Kind::String(&[]), min: Some(0.0) }, // 424
-    Shape { name: "NeoVpcSecurityGroupIds", kind: Kind::List(424), min: Some(1.0) }, // 425
-    Shape { name: "NeoVpcSubnetId", kind: Kind::String(&[]), min: Some(0.0) }, // 426
-    Shape { name: "NeoVpcSubnets", kind: Kind::List(426), min: Some(1.0) }, // 427
-    Shape { name: "NestedFilters", kind: Kind::Structure { members: &[("NestedPropertyName", 590), ("Filters", 197)], required: &["NestedPropertyName", "Filters"], union: false }, min: None }, // 428
-    Shape { name: "NestedFiltersList", kind: Kind::List(428), min: Some(1.0) }, // 429
-    Shape { name: "NetworkConfig", kind: Kind::Structure { members: &[("EnableInterContainerTrafficEncryption", 40), ("EnableNetworkIsolation", 40), ("VpcConfig", 770)], required: &[], union: false }, min: None }, // 430
-    Shape { name: "NextToken", kind: Kind::String(&[]), min: Some(0.0) }, // 431
-    Shape { name: "NonEmptyString256", kind: Kind::String(&[]), min: Some(0.0) }, // 432
-    Shape { name: "ObjectiveStatus", kind: Kind::String(&["Succeeded", "Pending", "Failed"]), min: None }, // 433
-    Shape { name: "ObjectiveStatusCounter", kind: Kind::Integer, min: Some(0.0) }, // 434
-    Shape { name: "ObjectiveStatusCounters", kind: Kind::Structure { members: &[("Succeeded", 434), ("Pending", 434), ("Failed", 434)], required: &[], union: false }, min: None }, // 435
-    Shape { name: "OfflineStoreConfig", kind: Kind::Structure { members: &[("S3StorageConfig", 607), ("DisableGlueTableCreation", 40), ("DataCatalogConfig", 105), ("TableFormat", 662)], required: &["S3StorageConfig"], union: false }, min: None }, // 436
-    Shape { name: "OfflineStoreStatus", kind: Kind::Structure { members: &[("Status", 438), ("BlockedReason", 39)], required: &["Status"], union: false }, min: None }, // 437
-    Shape { name: "OfflineStoreStatusValue", kind: Kind::String(&["Active", "Blocked", "Disabled"]), min: None }, // 438
-    Shape { name: "OnlineStoreConfig", kind: Kind::Structure { members: &[("SecurityConfig", 440), ("EnableOnlineStore", 40), ("TtlDuration", 751), ("StorageType", 654)], required: &[], union: false }, min: None }, // 439
-    Shape { name: "OnlineStoreSecurityConfig", kind: Kind::Structure { members: &[("KmsKeyId", 274)], required: &[], union: false }, min: None }, // 440
-    Shape { name: "Operator", kind: Kind::String(&["Equals", "NotEquals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo", "Contains", "Exists", "NotExists", "In"]), min: None }, // 441
-    Shape { name: "OptimizationConfig", kind: Kind::Structure { members: &[("ModelQuantizationConfig", 377), ("ModelCompilationConfig", 339), ("ModelShardingConfig", 378), ("ModelSpeculativeDecodingConfig", 379)], required: &[], union: true }, min: None }, // 442
-    Shape { name: "OptimizationConfigs", kind: Kind::List(442), min: Some(0.0) }, // 443
-    Shape { name: "OptimizationContainerImage", kind: Kind::String(&[]), min: Some(0.0) }, // 444
-    Shape { name: "OptimizationJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 445
-    Shape { name: "OptimizationJobDeploymentInstanceType", kind: Kind::String(&["ml.p4d.24xlarge", "ml.p4de.24xlarge", "ml.p5.48xlarge", "ml.p5e.48xlarge", "ml.p5en.48xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.12xlarge", "ml.g5.16xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.12xlarge", "ml.g6e.16xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.inf2.xlarge", "ml.inf2.8xlarge", "ml.inf2.24xlarge", "ml.inf2.48xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.trn1n.32xlarge"]), min: None }, // 446
-    Shape { name: "OptimizationJobEnvironmentVariables", kind: Kind::Map { key: 432, value: 657 }, min: Some(0.0) }, // 447
-    Shape { name: "OptimizationJobMaxInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 448
-    Shape { name: "OptimizationJobModelSource", kind: Kind::Structure { members: &[("S3", 450), ("SageMakerModel", 458)], required: &[], union: false }, min: None }, // 449
-    Shape { name: "OptimizationJobModelSourceS3", kind: Kind::Structure { members: &[("S3Uri", 608), ("ModelAccessConfig", 456)], required: &[], union: false }, min: None }, // 450
-    Shape { name: "OptimizationJobOutputConfig", kind: Kind::Structure { members: &[("KmsKeyId", 274), ("S3OutputLocation", 608), ("SageMakerModel", 458)], required: &["S3OutputLocation"], union: false }, min: None }, // 451
-    Shape { name: "OptimizationJobStatus", kind: Kind::String(&["INPROGRESS", "COMPLETED", "FAILED", "STARTING", "STOPPING", "STOPPED"]), min: None }, // 452
-    Shape { name: "OptimizationJobSummaries", kind: Kind::List(454), min: None }, // 453
-    Shape { name: "OptimizationJobSummary", kind: Kind::Structure { members: &[("OptimizationJobName", 159), ("OptimizationJobArn", 445), ("CreationTime", 98), ("OptimizationJobStatus", 452), ("OptimizationStartTime", 679), ("OptimizationEndTime", 679), ("LastModifiedTime", 276), ("DeploymentInstanceType", 446), ("MaxInstanceCount", 448), ("OptimizationTypes", 460)], required: &["OptimizationJobName", "OptimizationJobArn", "CreationTime", "OptimizationJobStatus", "DeploymentInstanceType", "OptimizationTypes"], union: false }, min: None }, // 454
-    Shape { name: "OptimizationModelAcceptEula", kind: Kind::Boolean, min: None }, // 455
-    Shape { name: "OptimizationModelAccessConfig", kind: Kind::Structure { members: &[("AcceptEula", 455)], required: &["AcceptEula"], union: false }, min: None }, // 456
-    Shape { name: "OptimizationOutput", kind: Kind::Structure { members: &[("RecommendedInferenceImage", 444)], required: &[], union: false }, min: None }, // 457
-    Shape { name: "OptimizationSageMakerModel", kind: Kind::Structure { members: &[("ModelName", 354)], required: &[], union: false }, min: None }, // 458
-    Shape { name: "OptimizationType", kind: Kind::String(&[]), min: None }, // 459
-    Shape { name: "OptimizationTypes", kind: Kind::List(459), min: None }, // 460
-    Shape { name: "OptimizationVpcConfig", kind: Kind::Structure { members: &[("SecurityGroupIds", 463), ("Subnets", 465)], required: &["SecurityGroupIds", "Subnets"], union: false }, min: None }, // 461
-    Shape { name: "OptimizationVpcSecurityGroupId", kind: Kind::String(&[]), min: Some(0.0) }, // 462
-    Shape { name: "OptimizationVpcSecurityGroupIds", kind: Kind::List(462), min: Some(1.0) }, // 463
-    Shape { name: "OptimizationVpcSubnetId", kind: Kind::String(&[]), min: Some(0.0) }, // 464
-    Shape { name: "OptimizationVpcSubnets", kind: Kind::List(464), min: Some(1.0) }, // 465
-    Shape { name: "OptionalDouble", kind: Kind::Float, min: None }, // 466
-    Shape { name: "OptionalInteger", kind: Kind::Integer, min: None }, // 467
-    Shape { name: "OptionalVolumeSizeInGB", kind: Kind::Integer, min: Some(0.0) }, // 468
-    Shape { name: "OutputCompressionType", kind: Kind::String(&["GZIP", "NONE"]), min: None }, // 469
-    Shape { name: "OutputConfig", kind: Kind::Structure { members: &[("S3OutputLocation", 608), ("TargetDevice", 669), ("TargetPlatform", 671), ("CompilerOptions", 72), ("KmsKeyId", 274)], required: &["S3OutputLocation"], union: false }, min: None }, // 470
-    Shape { name: "OutputDataConfig", kind: Kind::Structure { members: &[("KmsKeyId", 274), ("S3OutputPath", 608), ("CompressionType", 469)], required: &["S3OutputPath"], union: false }, min: None }, // 471
-    Shape { name: "ParallelismConfiguration", kind: Kind::Structure { members: &[("MaxParallelExecutionSteps", 301)], required: &["MaxParallelExecutionSteps"], union: false }, min: None }, // 472
-    Shape { name: "Parameter", kind: Kind::Structure { members: &[("Name", 495), ("Value", 656)], required: &["Name", "Value"], union: false }, min: None }, // 473
-    Shape { name: "ParameterKey", kind: Kind::String(&[]), min: Some(0.0) }, // 474
-    Shape { name: "ParameterList", kind: Kind::List(473), min: Some(0.0) }, // 475
-    Shape { name: "ParameterRanges", kind: Kind::Structure { members: &[("IntegerParameterRanges", 268), ("ContinuousParameterRanges", 90), ("CategoricalParameterRanges", 46), ("AutoParameters", 30)], required: &[], union: false }, min: None }, // 476
-    Shape { name: "ParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 477
-    Shape { name: "ParameterValues", kind: Kind::List(477), min: Some(1.0) }, // 478
-    Shape { name: "Parent", kind: Kind::Structure { members: &[("TrialName", 172), ("ExperimentName", 172)], required: &[], union: false }, min: None }, // 479
-    Shape { name: "ParentHyperParameterTuningJob", kind: Kind::Structure { members: &[("HyperParameterTuningJobName", 229)], required: &[], union: false }, min: None }, // 480
-    Shape { name: "ParentHyperParameterTuningJobs", kind: Kind::List(480), min: Some(1.0) }, // 481
-    Shape { name: "Parents", kind: Kind::List(479), min: None }, // 482
-    Shape { name: "Peft", kind: Kind::String(&["LORA"]), min: None }, // 483
-    Shape { name: "Pipeline", kind: Kind::Structure { members: &[("PipelineArn", 485), ("PipelineName", 494), ("PipelineDisplayName", 494), ("PipelineDescription", 486), ("RoleArn", 596), ("PipelineStatus", 496), ("CreationTime", 679), ("LastModifiedTime", 679), ("LastRunTime", 679), ("CreatedBy", 758), ("LastModifiedBy", 758), ("ParallelismConfiguration", 472), ("Tags", 667)], required: &[], union: false }, min: None }, // 484
-    Shape { name: "PipelineArn", kind: Kind::String(&[]), min: Some(0.0) }, // 485
-    Shape { name: "PipelineDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 486
-    Shape { name: "PipelineExecution", kind: Kind::Structure { members: &[("PipelineArn", 485), ("PipelineExecutionArn", 488), ("PipelineExecutionDisplayName", 491), ("PipelineExecutionStatus", 492), ("PipelineExecutionDescription", 489), ("PipelineExperimentConfig", 493), ("FailureReason", 490), ("CreationTime", 679), ("LastModifiedTime", 679), ("CreatedBy", 758), ("LastModifiedBy", 758), ("ParallelismConfiguration", 472), ("SelectiveExecutionConfig", 627), ("PipelineParameters", 475), ("PipelineVersionId", 499), ("PipelineVersionDisplayName", 500)], required: &[], union: false }, min: None }, // 487
-    Shape { name: "PipelineExecutionArn", kind: Kind::String(&[]), min: Some(0.0) }, // 488
-    Shape { name: "PipelineExecutionDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 489
-    Shape { name: "PipelineExecutionFailureReason", kind: Kind::String(&[]), min: Some(0.0) }, // 490
-    Shape { name: "PipelineExecutionName", kind: Kind::String(&[]), min: Some(1.0) }, // 491
-    Shape { name: "PipelineExecutionStatus", kind: Kind::String(&["Executing", "Stopping", "Stopped", "Failed", "Succeeded"]), min: None }, // 492
-    Shape { name: "PipelineExperimentConfig", kind: Kind::Structure { members: &[("ExperimentName", 172), ("TrialName", 172)], required: &[], union: false }, min: None }, // 493
-    Shape { name: "PipelineName", kind: Kind::String(&[]), min: Some(1.0) }, // 494
-    Shape { name: "PipelineParameterName", kind: Kind::String(&[]), min: Some(1.0) }, // 495
-    Shape { name: "PipelineStatus", kind: Kind::String(&["Active", "Deleting"]), min: None }, // 496
-    Shape { name: "PipelineVersion", kind: Kind::Structure { members: &[("PipelineArn", 485), ("PipelineVersionId", 499), ("PipelineVersionDisplayName", 500), ("PipelineVersionDescription", 498), ("CreationTime", 679), ("LastModifiedTime", 679), ("CreatedBy", 758), ("LastModifiedBy", 758), ("LastExecutedPipelineExecutionArn", 488), ("LastExecutedPipelineExecutionDisplayName", 491), ("LastExecutedPipelineExecutionStatus", 492)], required: &[], union: false }, min: None }, // 497
-    Shape { name: "PipelineVersionDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 498
-    Shape { name: "PipelineVersionId", kind: Kind::Long, min: Some(1.0) }, // 499
-    Shape { name: "PipelineVersionName", kind: Kind::String(&[]), min: Some(1.0) }, // 500
-    Shape { name: "PlacementSpecification", kind: Kind::Structure { members: &[("UltraServerId", 657), ("InstanceCount", 693)], required: &["InstanceCount"], union: false }, min: None }, // 501
-    Shape { name: "PlacementSpecifications", kind: Kind::List(501), min: Some(0.0) }, // 502
-    Shape { name: "ProbabilityThresholdAttribute", kind: Kind::Float, min: None }, // 503
-    Shape { name: "ProcessingClusterConfig", kind: Kind::Structure { members: &[("InstanceCount", 511), ("InstanceType", 512), ("VolumeSizeInGB", 531), ("VolumeKmsKeyId", 274)], required: &["InstanceCount", "InstanceType", "VolumeSizeInGB"], union: false }, min: None }, // 504
-    Shape { name: "ProcessingEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 505
-    Shape { name: "ProcessingEnvironmentMap", kind: Kind::Map { key: 505, value: 507 }, min: Some(0.0) }, // 506
-    Shape { name: "ProcessingEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 507
-    Shape { name: "ProcessingFeatureStoreOutput", kind: Kind::Structure { members: &[("FeatureGroupName", 182)], required: &["FeatureGroupName"], union: false }, min: None }, // 508
-    Shape { name: "ProcessingInput", kind: Kind::Structure { members: &[("InputName", 655), ("AppManaged", 13), ("S3Input", 526), ("DatasetDefinition", 111)], required: &["InputName"], union: false }, min: None }, // 509
-    Shape { name: "ProcessingInputs", kind: Kind::List(509), min: Some(0.0) }, // 510
-    Shape { name: "ProcessingInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 511
-    Shape { name: "ProcessingInstanceType", kind: Kind::String(&["ml.t3.medium", "ml.t3.large", "ml.t3.xlarge", "ml.t3.2xlarge", "ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge", "ml.r5.4xlarge", "ml.r5.8xlarge", "ml.r5.12xlarge", "ml.r5.16xlarge", "ml.r5.24xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.16xlarge", "ml.g5.12xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.r5d.large", "ml.r5d.xlarge", "ml.r5d.2xlarge", "ml.r5d.4xlarge", "ml.r5d.8xlarge", "ml.r5d.12xlarge", "ml.r5d.16xlarge", "ml.r5d.24xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.12xlarge", "ml.g6e.16xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.4xlarge", "ml.c6i.8xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.p5.4xlarge", "ml.g7e.2xlarge", "ml.g7e.4xlarge", "ml.g7e.8xlarge", "ml.g7e.12xlarge", "ml.g7e.24xlarge", "ml.g7e.48xlarge"]), min: None }, // 512
-    Shape { name: "ProcessingJob", kind: Kind::Structure { members: &[("ProcessingInputs", 510), ("ProcessingOutputConfig", 520), ("ProcessingJobName", 515), ("ProcessingResources", 522), ("StoppingCondition", 530), ("AppSpecification", 14), ("Environment", 506), ("NetworkConfig", 430), ("RoleArn", 596), ("ExperimentConfig", 170), ("ProcessingJobArn", 514), ("ProcessingJobStatus", 516), ("ExitMessage", 167), ("FailureReason", 176), ("ProcessingEndTime", 679), ("ProcessingStartTime", 679), ("LastModifiedTime", 679), ("CreationTime", 679), ("MonitoringScheduleArn", 413), ("AutoMLJobArn", 28), ("TrainingJobArn", 696), ("Tags", 667)], required: &[], union: false }, min: None }, // 513
-    Shape { name: "ProcessingJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 514
-    Shape { name: "ProcessingJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 515
-    Shape { name: "ProcessingJobStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped"]), min: None }, // 516
-    Shape { name: "ProcessingLocalPath", kind: Kind::String(&[]), min: Some(0.0) }, // 517
-    Shape { name: "ProcessingMaxRuntimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 518
-    Shape { name: "ProcessingOutput", kind: Kind::Structure { members: &[("OutputName", 655), ("S3Output", 528), ("FeatureStoreOutput", 508), ("AppManaged", 13)], required: &["OutputName"], union: false }, min: None }, // 519
-    Shape { name: "ProcessingOutputConfig", kind: Kind::Structure { members: &[("Outputs", 521), ("KmsKeyId", 274)], required: &["Outputs"], union: false }, min: None }, // 520
-    Shape { name: "ProcessingOutputs", kind: Kind::List(519), min: Some(0.0) }, // 521
-    Shape { name: "ProcessingResources", kind: Kind::Structure { members: &[("ClusterConfig", 504)], required: &["ClusterConfig"], union: false }, min: None }, // 522
-    Shape { name: "ProcessingS3CompressionType", kind: Kind::String(&["None", "Gzip"]), min: None }, // 523
-    Shape { name: "ProcessingS3DataDistributionType", kind: Kind::String(&["FullyReplicated", "ShardedByS3Key"]), min: None }, // 524
-    Shape { name: "ProcessingS3DataType", kind: Kind::String(&["ManifestFile", "S3Prefix"]), min: None }, // 525
-    Shape { name: "ProcessingS3Input", kind: Kind::Structure { members: &[("S3Uri", 608), ("LocalPath", 517), ("S3DataType", 525), ("S3InputMode", 527), ("S3DataDistributionType", 524), ("S3CompressionType", 523)], required: &["S3Uri", "S3DataType"], union: false }, min: None }, // 526
-    Shape { name: "ProcessingS3InputMode", kind: Kind::String(&["Pipe", "File"]), min: None }, // 527
-    Shape { name: "ProcessingS3Output", kind: Kind::Structure { members: &[("S3Uri", 608), ("LocalPath", 517), ("S3UploadMode", 529)], required: &["S3Uri", "S3UploadMode"], union: false }, min: None }, // 528
-    Shape { name: "ProcessingS3UploadMode", kind: Kind::String(&["Continuous", "EndOfJob"]), min: None }, // 529
-    Shape { name: "ProcessingStoppingCondition", kind: Kind::Structure { members: &[("MaxRuntimeInSeconds", 518)], required: &["MaxRuntimeInSeconds"], union: false }, min: None }, // 530
-    Shape { name: "ProcessingVolumeSizeInGB", kind: Kind::Integer, min: Some(1.0) }, // 531
-    Shape { name: "ProductId", kind: Kind::String(&[]), min: Some(0.0) }, // 532
-    Shape { name: "ProductionVariantCapacityReservationSummary", kind: Kind::Structure { members: &[("MlReservationArn", 320), ("CapacityReservationPreference", 42), ("TotalInstanceCount", 675), ("AvailableInstanceCount", 675), ("UsedByCurrentEndpoint", 675), ("Ec2CapacityReservations", 147)], required: &[], union: false }, min: None }, // 533
-    Shape { name: "ProductionVariantInstanceType", kind: Kind::String(&["ml.t2.medium", "ml.t2.large", "ml.t2.xlarge", "ml.t2.2xlarge", "ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.m5d.large", "ml.m5d.xlarge", "ml.m5d.2xlarge", "ml.m5d.4xlarge", "ml.m5d.12xlarge", "ml.m5d.24xlarge", "ml.c4.large", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.c5.large", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.c5d.large", "ml.c5d.xlarge", "ml.c5d.2xlarge", "ml.c5d.4xlarge", "ml.c5d.9xlarge", "ml.c5d.18xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge", "ml.r5.4xlarge", "ml.r5.12xlarge", "ml.r5.24xlarge", "ml.r5d.large", "ml.r5d.xlarge", "ml.r5d.2xlarge", "ml.r5d.4xlarge", "ml.r5d.12xlarge", "ml.r5d.24xlarge", "ml.inf1.xlarge", "ml.inf1.2xlarge", "ml.inf1.6xlarge", "ml.inf1.24xlarge", "ml.dl1.24xlarge", "ml.c6i.large", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.4xlarge", "ml.c6i.8xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.r6i.large", "ml.r6i.xlarge", "ml.r6i.2xlarge", "ml.r6i.4xlarge", "ml.r6i.8xlarge", "ml.r6i.12xlarge", "ml.r6i.16xlarge", "ml.r6i.24xlarge", "ml.r6i.32xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.12xlarge", "ml.g5.16xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.r8g.medium", "ml.r8g.large", "ml.r8g.xlarge", "ml.r8g.2xlarge", "ml.r8g.4xlarge", "ml.r8g.8xlarge", "ml.r8g.12xlarge", "ml.r8g.16xlarge", "ml.r8g.24xlarge", "ml.r8g.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.12xlarge", "ml.g6e.16xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.g7e.2xlarge", "ml.g7e.4xlarge", "ml.g7e.8xlarge", "ml.g7e.12xlarge", "ml.g7e.24xlarge", "ml.g7e.48xlarge", "ml.p4d.24xlarge", "ml.c7g.large", "ml.c7g.xlarge", "ml.c7g.2xlarge", "ml.c7g.4xlarge", "ml.c7g.8xlarge", "ml.c7g.12xlarge", "ml.c7g.16xlarge", "ml.m6g.large", "ml.m6g.xlarge", "ml.m6g.2xlarge", "ml.m6g.4xlarge", "ml.m6g.8xlarge", "ml.m6g.12xlarge", "ml.m6g.16xlarge", "ml.m6gd.large", "ml.m6gd.xlarge", "ml.m6gd.2xlarge", "ml.m6gd.4xlarge", "ml.m6gd.8xlarge", "ml.m6gd.12xlarge", "ml.m6gd.16xlarge", "ml.c6g.large", "ml.c6g.xlarge", "ml.c6g.2xlarge", "ml.c6g.4xlarge", "ml.c6g.8xlarge", "ml.c6g.12xlarge", "ml.c6g.16xlarge", "ml.c6gd.large", "ml.c6gd.xlarge", "ml.c6gd.2xlarge", "ml.c6gd.4xlarge", "ml.c6gd.8xlarge", "ml.c6gd.12xlarge", "ml.c6gd.16xlarge", "ml.c6gn.large", "ml.c6gn.xlarge", "ml.c6gn.2xlarge", "ml.c6gn.4xlarge", "ml.c6gn.8xlarge", "ml.c6gn.12xlarge", "ml.c6gn.16xlarge", "ml.r6g.large", "ml.r6g.xlarge", "ml.r6g.2xlarge", "ml.r6g.4xlarge", "ml.r6g.8xlarge", "ml.r6g.12xlarge", "ml.r6g.16xlarge", "ml.r6gd.large", "ml.r6gd.xlarge", "ml.r6gd.2xlarge", "ml.r6gd.4xlarge", "ml.r6gd.8xlarge", "ml.r6gd.12xlarge", "ml.r6gd.16xlarge", "ml.p4de.24xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.trn1n.32xlarge", "ml.trn2.48xlarge", "ml.inf2.xlarge", "ml.inf2.8xlarge", "ml.inf2.24xlarge", "ml.inf2.48xlarge", "ml.p5.48xlarge", "ml.p5e.48xlarge", "ml.p5en.48xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.c8g.medium", "ml.c8g.large", "ml.c8g.xlarge", "ml.c8g.2xlarge", "ml.c8g.4xlarge", "ml.c8g.8xlarge", "ml.c8g.12xlarge", "ml.c8g.16xlarge", "ml.c8g.24xlarge", "ml.c8g.48xlarge", "ml.r7gd.medium", "ml.r7gd.large", "ml.r7gd.xlarge", "ml.r7gd.2xlarge", "ml.r7gd.4xlarge", "ml.r7gd.8xlarge", "ml.r7gd.12xlarge", "ml.r7gd.16xlarge", "ml.m8g.medium", "ml.m8g.large", "ml.m8g.xlarge", "ml.m8g.2xlarge", "ml.m8g.4xlarge", "ml.m8g.8xlarge", "ml.m8g.12xlarge", "ml.m8g.16xlarge", "ml.m8g.24xlarge", "ml.m8g.48xlarge", "ml.c6in.large", "ml.c6in.xlarge", "ml.c6in.2xlarge", "ml.c6in.4xlarge", "ml.c6in.8xlarge", "ml.c6in.12xlarge", "ml.c6in.16xlarge", "ml.c6in.24xlarge", "ml.c6in.32xlarge", "ml.p6-b200.48xlarge", "ml.p6-b300.48xlarge", "ml.p6e-gb200.36xlarge", "ml.p5.4xlarge"]), min: None }, // 534
-    Shape { name: "ProductionVariantManagedInstanceScaling", kind: Kind::Structure { members: &[("Status", 297), ("MinInstanceCount", 295), ("MaxInstanceCount", 293), ("ScaleInPolicy", 536)], required: &[], union: false }, min: None }, // 535
-    Shape { name: "ProductionVariantManagedInstanceScalingScaleInPolicy", kind: Kind::Structure { members: &[("Strategy", 296), ("MaximumStepSize", 294), ("CooldownInMinutes", 292)], required: &["Strategy"], union: false }, min: None }, // 536
-    Shape { name: "ProductionVariantRoutingConfig", kind: Kind::Structure { members: &[("RoutingStrategy", 597)], required: &["RoutingStrategy"], union: false }, min: None }, // 537
-    Shape { name: "ProductionVariantServerlessConfig", kind: Kind::Structure { members: &[("MemorySizeInMB", 632), ("MaxConcurrency", 631), ("ProvisionedConcurrency", 633)], required: &["MemorySizeInMB", "MaxConcurrency"], union: false }, min: None }, // 538
-    Shape { name: "ProductionVariantStatus", kind: Kind::Structure { members: &[("Status", 760), ("StatusMessage", 761), ("StartTime", 679)], required: &["Status"], union: false }, min: None }, // 539
-    Shape { name: "ProductionVariantStatusList", kind: Kind::List(539), min: Some(0.0) }, // 540
-    Shape { name: "ProductionVariantSummary", kind: Kind::Structure { members: &[("VariantName", 759), ("DeployedImages", 124), ("CurrentWeight", 762), ("DesiredWeight", 762), ("CurrentInstanceCount", 675), ("DesiredInstanceCount", 675), ("InstancePools", 265), ("VariantStatus", 540), ("CurrentServerlessConfig", 538), ("DesiredServerlessConfig", 538), ("ManagedInstanceScaling", 535), ("RoutingConfig", 537), ("CapacityReservationConfig", 533)], required: &["VariantName"], union: false }, min: None }, // 541
-    Shape { name: "ProductionVariantSummaryList", kind: Kind::List(541), min: Some(1.0) }, // 542
-    Shape { name: "ProfilerConfig", kind: Kind::Structure { members: &[("S3OutputPath", 608), ("ProfilingIntervalInMilliseconds", 549), ("ProfilingParameters", 550), ("DisableProfiler", 138)], required: &[], union: false }, min: None }, // 543
-    Shape { name: "ProfilerConfigForUpdate", kind: Kind::Structure { members: &[("S3OutputPath", 608), ("ProfilingIntervalInMilliseconds", 549), ("ProfilingParameters", 550), ("DisableProfiler", 138)], required: &[], union: false }, min: None }, // 544
-    Shape { name: "ProfilerRuleConfiguration", kind: Kind::Structure { members: &[("RuleConfigurationName", 598), ("LocalPath", 137), ("S3OutputPath", 608), ("RuleEvaluatorImage", 11), ("InstanceType", 512), ("VolumeSizeInGB", 468), ("RuleParameters", 600)], required: &["RuleConfigurationName", "RuleEvaluatorImage"], union: false }, min: None }, // 545
-    Shape { name: "ProfilerRuleConfigurations", kind: Kind::List(545), min: Some(0.0) }, // 546
-    Shape { name: "ProfilerRuleEvaluationStatus", kind: Kind::Structure { members: &[("RuleConfigurationName", 598), ("RuleEvaluationJobArn", 514), ("RuleEvaluationStatus", 599), ("StatusDetails", 648), ("LastModifiedTime", 679)], required: &[], union: false }, min: None }, // 547
-    Shape { name: "ProfilerRuleEvaluationStatuses", kind: Kind::List(547), min: Some(0.0) }, // 548
-    Shape { name: "ProfilingIntervalInMilliseconds", kind: Kind::Long, min: None }, // 549
-    Shape { name: "ProfilingParameters", kind: Kind::Map { key: 75, value: 76 }, min: Some(0.0) }, // 550
-    Shape { name: "ProfilingStatus", kind: Kind::String(&["Enabled", "Disabled"]), min: None }, // 551
-    Shape { name: "Project", kind: Kind::Structure { members: &[("ProjectArn", 553), ("ProjectName", 554), ("ProjectId", 555), ("ProjectDescription", 158), ("ServiceCatalogProvisioningDetails", 636), ("ServiceCatalogProvisionedProductDetails", 635), ("ProjectStatus", 556), ("CreatedBy", 758), ("CreationTime", 679), ("TemplateProviderDetails", 677), ("Tags", 667), ("LastModifiedTime", 679), ("LastModifiedBy", 758)], required: &[], union: false }, min: None }, // 552
-    Shape { name: "ProjectArn", kind: Kind::String(&[]), min: Some(1.0) }, // 553
-    Shape { name: "ProjectEntityName", kind: Kind::String(&[]), min: Some(1.0) }, // 554
-    Shape { name: "ProjectId", kind: Kind::String(&[]), min: Some(1.0) }, // 555
-    Shape { name: "ProjectStatus", kind: Kind::String(&["Pending", "CreateInProgress", "CreateCompleted", "CreateFailed", "DeleteInProgress", "DeleteFailed", "DeleteCompleted", "UpdateInProgress", "UpdateCompleted", "UpdateFailed"]), min: None }, // 556
-    Shape { name: "PropertyNameHint", kind: Kind::String(&[]), min: Some(0.0) }, // 557
-    Shape { name: "PropertyNameQuery", kind: Kind::Structure { members: &[("PropertyNameHint", 557)], required: &["PropertyNameHint"], union: false }, min: None }, // 558
-    Shape { name: "PropertyNameSuggestion", kind: Kind::Structure { members: &[("PropertyName", 590)], required: &[], union: false }, min: None }, // 559
-    Shape { name: "PropertyNameSuggestionList", kind: Kind::List(559), min: None }, // 560
-    Shape { name: "ProvisionedProductStatusMessage", kind: Kind::String(&[]), min: None }, // 561
-    Shape { name: "ProvisioningParameter", kind: Kind::Structure { members: &[("Key", 563), ("Value", 564)], required: &[], union: false }, min: None }, // 562
-    Shape { name: "ProvisioningParameterKey", kind: Kind::String(&[]), min: Some(1.0) }, // 563
-    Shape { name: "ProvisioningParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 564
-    Shape { name: "ProvisioningParameters", kind: Kind::List(562), min: None }, // 565
-    Shape { name: "RandomSeed", kind: Kind::Integer, min: Some(0.0) }, // 566
-    Shape { name: "RealTimeInferenceRecommendation", kind: Kind::Structure { members: &[("RecommendationId", 655), ("InstanceType", 534), ("Environment", 161)], required: &["RecommendationId", "InstanceType"], union: false }, min: None }, // 567
-    Shape { name: "RealTimeInferenceRecommendations", kind: Kind::List(567), min: Some(0.0) }, // 568
-    Shape { name: "RealtimeInferenceInstanceTypes", kind: Kind::List(534), min: None }, // 569
-    Shape { name: "RecipeName", kind: Kind::String(&[]), min: Some(0.0) }, // 570
-    Shape { name: "RecommendationStatus", kind: Kind::String(&["IN_PROGRESS", "COMPLETED", "FAILED", "NOT_APPLICABLE"]), min: None }, // 571
-    Shape { name: "RecordWrapper", kind: Kind::String(&["None", "RecordIO"]), min: None }, // 572
-    Shape { name: "RedshiftClusterId", kind: Kind::String(&[]), min: Some(1.0) }, // 573
-    Shape { name: "RedshiftDatabase", kind: Kind::String(&[]), min: Some(1.0) }, // 574
-    Shape { name: "RedshiftDatasetDefinition", kind: Kind::Structure { members: &[("ClusterId", 573), ("Database", 574), ("DbUser", 579), ("QueryString", 576), ("ClusterRoleArn", 596), ("OutputS3Uri", 608), ("KmsKeyId", 274), ("OutputFormat", 578), ("OutputCompression", 577)], required: &["ClusterId", "Database", "DbUser", "QueryString", "ClusterRoleArn", "OutputS3Uri", "OutputFormat"], union: false }, min: None }, // 575
-    Shape { name: "RedshiftQueryString", kind: Kind::String(&[]), min: Some(1.0) }, // 576
-    Shape { name: "RedshiftResultCompressionType", kind: Kind::String(&["None", "GZIP", "BZIP2", "ZSTD", "SNAPPY"]), min: None }, // 577
-    Shape { name: "RedshiftResultFormat", kind: Kind::String(&["PARQUET", "CSV"]), min: None }, // 578
-    Shape { name: "RedshiftUserName", kind: Kind::String(&[]), min: Some(1.0) }, // 579
-    Shape { name: "Relation", kind: Kind::String(&["EqualTo", "GreaterThanOrEqualTo"]), min: None }, // 580
-    Shape { name: "RemoteDebugConfig", kind: Kind::Structure { members: &[("EnableRemoteDebug", 150)], required: &[], union: false }, min: None }, // 581
-    Shape { name: "RemoteDebugConfigForUpdate", kind: Kind::Structure { members: &[("EnableRemoteDebug", 150)], required: &[], union: false }, min: None }, // 582
-    Shape { name: "RepositoryAccessMode", kind: Kind::String(&["Platform", "Vpc"]), min: None }, // 583
-    Shape { name: "RepositoryAuthConfig", kind: Kind::Structure { members: &[("RepositoryCredentialsProviderArn", 585)], required: &["RepositoryCredentialsProviderArn"], union: false }, min: None }, // 584
-    Shape { name: "RepositoryCredentialsProviderArn", kind: Kind::String(&[]), min: Some(1.0) }, // 585
-    Shape { name: "ResourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 586
-    Shape { name: "ResourceConfig", kind: Kind::Structure { members: &[("InstanceType", 694), ("InstanceCount", 693), ("VolumeSizeInGB", 468), ("VolumeKmsKeyId", 274), ("KeepAlivePeriodInSeconds", 273), ("InstanceGroups", 262), ("TrainingPlanArn", 704), ("InstancePlacementConfig", 263)], required: &[], union: false }, min: None }, // 587
-    Shape { name: "ResourceConfigForUpdate", kind: Kind::Structure { members: &[("KeepAlivePeriodInSeconds", 273)], required: &["KeepAlivePeriodInSeconds"], union: false }, min: None }, // 588
-    Shape { name: "ResourceLimits", kind: Kind::Structure { members: &[("MaxNumberOfTrainingJobs", 299), ("MaxParallelTrainingJobs", 302), ("MaxRuntimeInSeconds", 238)], required: &["MaxParallelTrainingJobs"], union: false }, min: None }, // 589
-    Shape { name: "ResourcePropertyName", kind: Kind::String(&[]), min: Some(1.0) }, // 590
-    Shape { name: "ResourceRetainedBillableTimeInSeconds", kind: Kind::Integer, min: Some(0.0) }, // 591
-    Shape { name: "ResourceType", kind: Kind::String(&["TrainingJob", "Experiment", "ExperimentTrial", "ExperimentTrialComponent", "Endpoint", "Model", "ModelPackage", "ModelPackageGroup", "Pipeline", "PipelineExecution", "FeatureGroup", "FeatureMetadata", "Image", "ImageVersion", "Project", "HyperParameterTuningJob", "ModelCard", "PipelineVersion"]), min: None }, // 592
-    Shape { name: "ResponseMIMEType", kind: Kind::String(&[]), min: Some(0.0) }, // 593
-    Shape { name: "ResponseMIMETypes", kind: Kind::List(593), min: None }, // 594
-    Shape { name: "RetryStrategy", kind: Kind::Structure { members: &[("MaximumRetryAttempts", 308)], required: &["MaximumRetryAttempts"], union: false }, min: None }, // 595
-    Shape { name: "RoleArn", kind: Kind::String(&[]), min: Some(20.0) }, // 596
-    Shape { name: "RoutingStrategy", kind: Kind::String(&["LEAST_OUTSTANDING_REQUESTS", "RANDOM"]), min: None }, // 597
-    Shape { name: "RuleConfigurationName", kind: Kind::String(&[]), min: Some(1.0) }, // 598
-    Shape { name: "RuleEvaluationStatus", kind: Kind::String(&["InProgress", "NoIssuesFound", "IssuesFound", "Error", "Stopping", "Stopped"]), min: None }, // 599
-    Shape { name: "RuleParameters", kind: Kind::Map { key: 75, value: 76 }, min: Some(0.0) }, // 600
-    Shape { name: "S3DataDistribution", kind: Kind::String(&["FullyReplicated", "ShardedByS3Key"]), min: None }, // 601
-    Shape { name: "S3DataSource", kind: Kind::Structure { members: &[("S3DataType", 603), ("S3Uri", 608), ("S3DataDistributionType", 601), ("AttributeNames", 27), ("InstanceGroupNames", 261), ("ModelAccessConfig", 328), ("HubAccessConfig", 207)], required: &["S3DataType", "S3Uri"], union: false }, min: None }, // 602
-    Shape { name: "S3DataType", kind: Kind::String(&["ManifestFile", "S3Prefix", "AugmentedManifestFile", "Converse"]), min: None }, // 603
-    Shape { name: "S3ModelDataSource", kind: Kind::Structure { members: &[("S3Uri", 606), ("S3DataType", 605), ("CompressionType", 340), ("ModelAccessConfig", 328), ("HubAccessConfig", 251), ("ManifestS3Uri", 606), ("ETag", 655), ("ManifestEtag", 655)], required: &["S3Uri", "S3DataType", "CompressionType"], union: false }, min: None }, // 604
-    Shape { name: "S3ModelDataType", kind: Kind::String(&["S3Prefix", "S3Object"]), min: None }, // 605
-    Shape { name: "S3ModelUri", kind: Kind::String(&[]), min: Some(0.0) }, // 606
-    Shape { name: "S3StorageConfig", kind: Kind::Structure { members: &[("S3Uri", 608), ("KmsKeyId", 274), ("ResolvedOutputS3Uri", 608)], required: &["S3Uri"], union: false }, min: None }, // 607
-    Shape { name: "S3Uri", kind: Kind::String(&[]), min: Some(0.0) }, // 608
-    Shape { name: "SamplingPercentage", kind: Kind::Integer, min: Some(0.0) }, // 609
-    Shape { name: "ScheduleConfig", kind: Kind::Structure { members: &[("ScheduleExpression", 611), ("DataAnalysisStartTime", 655), ("DataAnalysisEndTime", 655)], required: &["ScheduleExpression"], union: false }, min: None }, // 610
-    Shape { name: "ScheduleExpression", kind: Kind::String(&[]), min: Some(1.0) }, // 611
-    Shape { name: "ScheduleStatus", kind: Kind::String(&["Pending", "Failed", "Scheduled", "Stopped"]), min: None }, // 612
-    Shape { name: "SearchExpression", kind: Kind::Structure { members: &[("Filters", 197), ("NestedFilters", 429), ("SubExpressions", 614), ("Operator", 41)], required: &[], union: false }, min: None }, // 613
-    Shape { name: "SearchExpressionList", kind: Kind::List(613), min: Some(1.0) }, // 614
-    Shape { name: "SearchRecord", kind: Kind::Structure { members: &[("TrainingJob", 695), ("Experiment", 168), ("Trial", 728), ("TrialComponent", 730), ("Endpoint", 152), ("ModelPackage", 355), ("ModelPackageGroup", 361), ("Pipeline", 484), ("PipelineExecution", 487), ("PipelineVersion", 497), ("FeatureGroup", 180), ("FeatureMetadata", 184), ("Project", 552), ("HyperParameterTuningJob", 232), ("ModelCard", 333), ("Model", 344)], required: &[], union: false }, min: None }, // 615
-    Shape { name: "SearchRequest", kind: Kind::Structure { members: &[("Resource", 592), ("SearchExpression", 613), ("SortBy", 590), ("SortOrder", 619), ("NextToken", 431), ("MaxResults", 305), ("CrossAccountFilterOption", 99), ("VisibilityConditions", 767)], required: &["Resource"], union: false }, min: None }, // 616
-    Shape { name: "SearchResponse", kind: Kind::Structure { members: &[("Results", 618), ("NextToken", 431), ("TotalHits", 680)], required: &[], union: false }, min: None }, // 617
-    Shape { name: "SearchResultsList", kind: Kind::List(615), min: None }, // 618
-    Shape { name: "SearchSortOrder", kind: Kind::String(&["Ascending", "Descending"]), min: None }, // 619
-    Shape { name: "SecondaryStatus", kind: Kind::String(&["Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Downloading", "DownloadingTrainingImage", "Training", "Uploading", "Stopping", "Stopped", "MaxRuntimeExceeded", "Completed", "Failed", "Interrupted", "MaxWaitTimeExceeded", "Updating", "Restarting", "Pending"]), min: None }, // 620
-    Shape { name: "SecondaryStatusTransition", kind: Kind::Structure { members: &[("Status", 620), ("StartTime", 679), ("EndTime", 679), ("StatusMessage", 649)], required: &["Status", "StartTime"], union: false }, min: None }, // 621
-    Shape { name: "SecondaryStatusTransitions", kind: Kind::List(621), min: None }, // 622
-    Shape { name: "SecurityGroupId", kind: Kind::String(&[]), min: Some(0.0) }, // 623
-    Shape { name: "Seed", kind: Kind::Long, min: None }, // 624
-    Shape { name: "SelectedStep", kind: Kind::Structure { members: &[("StepName", 657)], required: &["StepName"], union: false }, min: None }, // 625
-    Shape { name: "SelectedStepList", kind: Kind::List(625), min: Some(1.0) }, // 626
-    Shape { name: "SelectiveExecutionConfig", kind: Kind::Structure { members: &[("SourcePipelineExecutionArn", 488), ("SelectedSteps", 626)], required: &["SelectedSteps"], union: false }, min: None }, // 627
-    Shape { name: "ServerlessJobBaseModelArn", kind: Kind::String(&[]), min: Some(1.0) }, // 628
-    Shape { name: "ServerlessJobConfig", kind: Kind::Structure { members: &[("BaseModelArn", 628), ("AcceptEula", 1), ("JobType", 630), ("CustomizationTechnique", 103), ("Peft", 483), ("EvaluationType", 163), ("EvaluatorArn", 164)], required: &["BaseModelArn", "JobType"], union: false }, min: None }, // 629
-    Shape { name: "ServerlessJobType", kind: Kind::String(&["FineTuning", "Evaluation"]), min: None }, // 630
-    Shape { name: "ServerlessMaxConcurrency", kind: Kind::Integer, min: Some(1.0) }, // 631
-    Shape { name: "ServerlessMemorySizeInMB", kind: Kind::Integer, min: Some(1024.0) }, // 632
-    Shape { name: "ServerlessProvisionedConcurrency", kind: Kind::Integer, min: Some(1.0) }, // 633
-    Shape { name: "ServiceCatalogEntityId", kind: Kind::String(&[]), min: Some(1.0) }, // 634
-    Shape { name: "ServiceCatalogProvisionedProductDetails", kind: Kind::Structure { members: &[("ProvisionedProductId", 634), ("ProvisionedProductStatusMessage", 561)], required: &[], union: false }, min: None }, // 635
-    Shape { name: "ServiceCatalogProvisioningDetails", kind: Kind::Structure { members: &[("ProductId", 634), ("ProvisioningArtifactId", 634), ("PathId", 634), ("ProvisioningParameters", 565)], required: &["ProductId"], union: false }, min: None }, // 636
-    Shape { name: "SessionChainingConfig", kind: Kind::Structure { members: &[("EnableSessionTagChaining", 151)], required: &[], union: false }, min: None }, // 637
-    Shape { name: "ShuffleConfig", kind: Kind::Structure { members: &[("Seed", 624)], required: &["Seed"], union: false }, min: None }, // 638
-    Shape { name: "SkipModelValidation", kind: Kind::String(&["All", "None"]), min: None }, // 639
-    Shape { name: "SortBy", kind: Kind::String(&["Name", "CreationTime", "Status"]), min: None }, // 640
-    Shape { name: "SortOrder", kind: Kind::String(&["Ascending", "Descending"]), min: None }, // 641
-    Shape { name: "SourceAlgorithm", kind: Kind::Structure { members: &[("ModelDataUrl", 757), ("ModelDataSource", 349), ("ModelDataETag", 655), ("AlgorithmName", 16)], required: &["AlgorithmName"], union: false }, min: None }, // 642
-    Shape { name: "SourceAlgorithmList", kind: Kind::List(642), min: Some(1.0) }, // 643
-    Shape { name: "SourceAlgorithmSpecification", kind: Kind::Structure { members: &[("SourceAlgorithms", 643)], required: &["SourceAlgorithms"], union: false }, min: None }, // 644
-    Shape { name: "SourceType", kind: Kind::String(&[]), min: Some(0.0) }, // 645
-    Shape { name: "SplitType", kind: Kind::String(&["None", "Line", "RecordIO", "TFRecord"]), min: None }, // 646
-    Shape { name: "StageDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 647
-    Shape { name: "StatusDetails", kind: Kind::String(&[]), min: Some(0.0) }, // 648
-    Shape { name: "StatusMessage", kind: Kind::String(&[]), min: None }, // 649
-    Shape { name: "StopCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 159)], required: &["CompilationJobName"], union: false }, min: None }, // 650
-    Shape { name: "StopOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 159)], required: &["OptimizationJobName"], union: false }, min: None }, // 651
-    Shape { name: "StopTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 698)], required: &["TrainingJobName"], union: false }, min: None }, // 652
-    Shape { name: "StoppingCondition", kind: Kind::Structure { members: &[("MaxRuntimeInSeconds", 306), ("MaxWaitTimeInSeconds", 307), ("MaxPendingTimeInSeconds", 304)], required: &[], union: false }, min: None }, // 653
-    Shape { name: "StorageType", kind: Kind::String(&["Standard", "InMemory"]), min: None }, // 654
-    Shape { name: "String", kind: Kind::String(&[]), min: None }, // 655
-    Shape { name: "String1024", kind: Kind::String(&[]), min: Some(0.0) }, // 656
-    Shape { name: "String256", kind: Kind::String(&[]), min: Some(0.0) }, // 657
-    Shape { name: "StringParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 658
-    Shape { name: "SubnetId", kind: Kind::String(&[]), min: Some(0.0) }, // 659
-    Shape { name: "Subnets", kind: Kind::List(659), min: Some(1.0) }, // 660
-    Shape { name: "SuggestionQuery", kind: Kind::Structure { members: &[("PropertyNameQuery", 558)], required: &[], union: false }, min: None }, // 661
-    Shape { name: "TableFormat", kind: Kind::String(&["Default", "Glue", "Iceberg"]), min: None }, // 662
-    Shape { name: "TableName", kind: Kind::String(&[]), min: Some(1.0) }, // 663
-    Shape { name: "Tag", kind: Kind::Structure { members: &[("Key", 665), ("Value", 668)], required: &["Key", "Value"], union: false }, min: None }, // 664
-    Shape { name: "TagKey", kind: Kind::String(&[]), min: Some(1.0) }, // 665
-    Shape { name: "TagKeyList", kind: Kind::List(665), min: Some(1.0) }, // 666
-    Shape { name: "TagList", kind: Kind::List(664), min: Some(0.0) }, // 667
-    Shape { name: "TagValue", kind: Kind::String(&[]), min: Some(0.0) }, // 668
-    Shape { name: "TargetDevice", kind: Kind::String(&["lambda", "ml_m4", "ml_m5", "ml_m6g", "ml_c4", "ml_c5", "ml_c6g", "ml_p2", "ml_p3", "ml_g4dn", "ml_inf1", "ml_inf2", "ml_trn1", "ml_eia2", "jetson_tx1", "jetson_tx2", "jetson_nano", "jetson_xavier", "rasp3b", "rasp4b", "imx8qm", "deeplens", "rk3399", "rk3288", "aisage", "sbe_c", "qcs605", "qcs603", "sitara_am57x", "amba_cv2", "amba_cv22", "amba_cv25", "x86_win32", "x86_win64", "coreml", "jacinto_tda4vm", "imx8mplus"]), min: None }, // 669
-    Shape { name: "TargetObjectiveMetricValue", kind: Kind::Float, min: None }, // 670
-    Shape { name: "TargetPlatform", kind: Kind::Structure { members: &[("Os", 674), ("Arch", 673), ("Accelerator", 672)], required: &["Os", "Arch"], union: false }, min: None }, // 671
-    Shape { name: "TargetPlatformAccelerator", kind: Kind::String(&["INTEL_GRAPHICS", "MALI", "NVIDIA", "NNA"]), min: None }, // 672
-    Shape { name: "TargetPlatformArch", kind: Kind::String(&["X86_64", "X86", "ARM64", "ARM_EABI", "ARM_EABIHF"]), min: None }, // 673
-    Shape { name: "TargetPlatformOs", kind: Kind::String(&["ANDROID", "LINUX"]), min: None }, // 674
-    Shape { name: "TaskCount", kind: Kind::Integer, min: Some(0.0) }, // 675
-    Shape { name: "TemplateProviderDetail", kind: Kind::Structure { members: &[("CfnTemplateProviderDetail", 57)], required: &[], union: false }, min: None }, // 676
-    Shape { name: "TemplateProviderDetailList", kind: Kind::List(676), min: Some(1.0) }, // 677
-    Shape { name: "TensorBoardOutputConfig", kind: Kind::Structure { members: &[("LocalPath", 137), ("S3OutputPath", 608)], required: &["S3OutputPath"], union: false }, min: None }, // 678
-    Shape { name: "Timestamp", kind: Kind::Timestamp, min: None }, // 679
-    Shape { name: "TotalHits", kind: Kind::Structure { members: &[("Value", 291), ("Relation", 580)], required: &[], union: false }, min: None }, // 680
-    Shape { name: "TotalStepCountPerEpoch", kind: Kind::Long, min: Some(0.0) }, // 681
-    Shape { name: "TrainingContainerArgument", kind: Kind::String(&[]), min: Some(0.0) }, // 682
-    Shape { name: "TrainingContainerArguments", kind: Kind::List(682), min: Some(1.0) }, // 683
-    Shape { name: "TrainingContainerEntrypoint", kind: Kind::List(685), min: Some(1.0) }, // 684
-    Shape { name: "TrainingContainerEntrypointString", kind: Kind::String(&[]), min: Some(0.0) }, // 685
-    Shape { name: "TrainingEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 686
-    Shape { name: "TrainingEnvironmentMap", kind: Kind::Map { key: 686, value: 688 }, min: Some(0.0) }, // 687
-    Shape { name: "TrainingEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 688
-    Shape { name: "TrainingEpochCount", kind: Kind::Long, min: Some(0.0) }, // 689
-    Shape { name: "TrainingEpochIndex", kind: Kind::Long, min: Some(0.0) }, // 690
-    Shape { name: "TrainingImageConfig", kind: Kind::Structure { members: &[("TrainingRepositoryAccessMode", 706), ("TrainingRepositoryAuthConfig", 707)], required: &["TrainingRepositoryAccessMode"], union: false }, min: None }, // 691
-    Shape { name: "TrainingInputMode", kind: Kind::String(&["Pipe", "File", "FastFile"]), min: None }, // 692
-    Shape { name: "TrainingInstanceCount", kind: Kind::Integer, min: Some(0.0) }, // 693
-    Shape { name: "TrainingInstanceType", kind: Kind::String(&["ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.p3dn.24xlarge", "ml.p4d.24xlarge", "ml.p4de.24xlarge", "ml.p5.48xlarge", "ml.p5e.48xlarge", "ml.p5en.48xlarge", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.c5n.xlarge", "ml.c5n.2xlarge", "ml.c5n.4xlarge", "ml.c5n.9xlarge", "ml.c5n.18xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.16xlarge", "ml.g5.12xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.16xlarge", "ml.g6.12xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.16xlarge", "ml.g6e.12xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.trn1n.32xlarge", "ml.trn2.48xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.8xlarge", "ml.c6i.4xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.r5d.large", "ml.r5d.xlarge", "ml.r5d.2xlarge", "ml.r5d.4xlarge", "ml.r5d.8xlarge", "ml.r5d.12xlarge", "ml.r5d.16xlarge", "ml.r5d.24xlarge", "ml.t3.medium", "ml.t3.large", "ml.t3.xlarge", "ml.t3.2xlarge", "ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge", "ml.r5.4xlarge", "ml.r5.8xlarge", "ml.r5.12xlarge", "ml.r5.16xlarge", "ml.r5.24xlarge", "ml.p6-b200.48xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.p6e-gb200.36xlarge", "ml.p5.4xlarge", "ml.p6-b300.48xlarge", "ml.g7e.2xlarge", "ml.g7e.4xlarge", "ml.g7e.8xlarge", "ml.g7e.12xlarge", "ml.g7e.24xlarge", "ml.g7e.48xlarge"]), min: None }, // 694
-    Shape { name: "TrainingJob", kind: Kind::Structure { members: &[("TrainingJobName", 698), ("TrainingJobArn", 696), ("TuningJobArn", 225), ("LabelingJobArn", 275), ("AutoMLJobArn", 28), ("ModelArtifacts", 331), ("TrainingJobStatus", 699), ("SecondaryStatus", 620), ("FailureReason", 176), ("HyperParameters", 241), ("AlgorithmSpecification", 12), ("RoleArn", 596), ("InputDataConfig", 257), ("OutputDataConfig", 471), ("ResourceConfig", 587), ("WarmPoolStatus", 773), ("VpcConfig", 770), ("StoppingCondition", 653), ("CreationTime", 679), ("TrainingStartTime", 679), ("TrainingEndTime", 679), ("LastModifiedTime", 679), ("SecondaryStatusTransitions", 622), ("FinalMetricDataList", 200), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("TrainingTimeInSeconds", 710), ("BillableTimeInSeconds", 37), ("DebugHookConfig", 113), ("ExperimentConfig", 170), ("DebugRuleConfigurations", 115), ("TensorBoardOutputConfig", 678), ("DebugRuleEvaluationStatuses", 117), ("OutputModelPackageArn", 356), ("ModelPackageConfig", 357), ("ProfilerConfig", 543), ("Environment", 687), ("RetryStrategy", 595), ("Tags", 667)], required: &[], union: false }, min: None }, // 695
-    Shape { name: "TrainingJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 696
-    Shape { name: "TrainingJobEarlyStoppingType", kind: Kind::String(&["Off", "Auto"]), min: None }, // 697
-    Shape { name: "TrainingJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 698
-    Shape { name: "TrainingJobStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting"]), min: None }, // 699
-    Shape { name: "TrainingJobStatusCounter", kind: Kind::Integer, min: Some(0.0) }, // 700
-    Shape { name: "TrainingJobStatusCounters", kind: Kind::Structure { members: &[("Completed", 700), ("InProgress", 700), ("RetryableError", 700), ("NonRetryableError", 700), ("Stopped", 700)], required: &[], union: false }, min: None }, // 701
-    Shape { name: "TrainingJobSummaries", kind: Kind::List(703), min: None }, // 702
-    Shape { name: "TrainingJobSummary", kind: Kind::Structure { members: &[("TrainingJobName", 698), ("TrainingJobArn", 696), ("CreationTime", 679), ("TrainingEndTime", 679), ("LastModifiedTime", 679), ("TrainingJobStatus", 699), ("SecondaryStatus", 620), ("WarmPoolStatus", 773), ("TrainingPlanArn", 704)], required: &["TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingJobStatus"], union: false }, min: None }, // 703
-    Shape { name: "TrainingPlanArn", kind: Kind::String(&[]), min: Some(50.0) }, // 704
-    Shape { name: "TrainingProgressInfo", kind: Kind::Structure { members: &[("TotalStepCountPerEpoch", 681), ("CurrentStep", 709), ("CurrentEpoch", 690), ("MaxEpoch", 689)], required: &[], union: false }, min: None }, // 705
-    Shape { name: "TrainingRepositoryAccessMode", kind: Kind::String(&["Platform", "Vpc"]), min: None }, // 706
-    Shape { name: "TrainingRepositoryAuthConfig", kind: Kind::Structure { members: &[("TrainingRepositoryCredentialsProviderArn", 708)], required: &["TrainingRepositoryCredentialsProviderArn"], union: false }, min: None }, // 707
-    Shape { name: "TrainingRepositoryCredentialsProviderArn", kind: Kind::String(&[]), min: Some(1.0) }, // 708
-    Shape { name: "TrainingStepIndex", kind: Kind::Long, min: Some(0.0) }, // 709
-    Shape { name: "TrainingTimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 710
-    Shape { name: "TransformAmiVersion", kind: Kind::String(&[]), min: Some(1.0) }, // 711
-    Shape { name: "TransformDataSource", kind: Kind::Structure { members: &[("S3DataSource", 727)], required: &["S3DataSource"], union: false }, min: None }, // 712
-    Shape { name: "TransformEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 713
-    Shape { name: "TransformEnvironmentMap", kind: Kind::Map { key: 713, value: 715 }, min: Some(0.0) }, // 714
-    Shape { name: "TransformEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 715
-    Shape { name: "TransformInput", kind: Kind::Structure { members: &[("DataSource", 712), ("ContentType", 87), ("CompressionType", 74), ("SplitType", 646)], required: &["DataSource"], union: false }, min: None }, // 716
-    Shape { name: "TransformInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 717
-    Shape { name: "TransformInstanceType", kind: Kind::String(&["ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.c6i.large", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.4xlarge", "ml.c6i.8xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.r6i.large", "ml.r6i.xlarge", "ml.r6i.2xlarge", "ml.r6i.4xlarge", "ml.r6i.8xlarge", "ml.r6i.12xlarge", "ml.r6i.16xlarge", "ml.r6i.24xlarge", "ml.r6i.32xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.12xlarge", "ml.g5.16xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.inf2.xlarge", "ml.inf2.8xlarge", "ml.inf2.24xlarge", "ml.inf2.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge"]), min: None }, // 718
-    Shape { name: "TransformInstanceTypes", kind: Kind::List(718), min: Some(1.0) }, // 719
-    Shape { name: "TransformJob", kind: Kind::Structure { members: &[("TransformJobName", 723), ("TransformJobArn", 721), ("TransformJobStatus", 724), ("FailureReason", 176), ("ModelName", 354), ("MaxConcurrentTransforms", 298), ("ModelClientConfig", 338), ("MaxPayloadInMB", 303), ("BatchStrategy", 33), ("Environment", 714), ("TransformInput", 716), ("TransformOutput", 725), ("DataCaptureConfig", 32), ("TransformResources", 726), ("CreationTime", 679), ("TransformStartTime", 679), ("TransformEndTime", 679), ("LabelingJobArn", 275), ("AutoMLJobArn", 28), ("DataProcessing", 108), ("ExperimentConfig", 170), ("Tags", 667)], required: &[], union: false }, min: None }, // 720
-    Shape { name: "TransformJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 721
-    Shape { name: "TransformJobDefinition", kind: Kind::Structure { members: &[("MaxConcurrentTransforms", 298), ("MaxPayloadInMB", 303), ("BatchStrategy", 33), ("Environment", 714), ("TransformInput", 716), ("TransformOutput", 725), ("TransformResources", 726)], required: &["TransformInput", "TransformOutput", "TransformResources"], union: false }, min: None }, // 722
-    Shape { name: "TransformJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 723
-    Shape { name: "TransformJobStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped"]), min: None }, // 724
-    Shape { name: "TransformOutput", kind: Kind::Structure { members: &[("S3OutputPath", 608), ("Accept", 0), ("AssembleWith", 18), ("KmsKeyId", 274)], required: &["S3OutputPath"], union: false }, min: None }, // 725
-    Shape { name: "TransformResources", kind: Kind::Structure { members: &[("InstanceType", 718), ("InstanceCount", 717), ("VolumeKmsKeyId", 274), ("TransformAmiVersion", 711)], required: &["InstanceType", "InstanceCount"], union: false }, min: None }, // 726
-    Shape { name: "TransformS3DataSource", kind: Kind::Structure { members: &[("S3DataType", 603), ("S3Uri", 608)], required: &["S3DataType", "S3Uri"], union: false }, min: None }, // 727
-    Shape { name: "Trial", kind: Kind::Structure { members: &[("TrialName", 172), ("TrialArn", 729), ("DisplayName", 172), ("ExperimentName", 172), ("Source", 749), ("CreationTime", 679), ("CreatedBy", 758), ("LastModifiedTime", 679), ("LastModifiedBy", 758), ("MetadataProperties", 310), ("Tags", 667), ("TrialComponentSummaries", 742)], required: &[], union: false }, min: None }, // 728
-    Shape { name: "TrialArn", kind: Kind::String(&[]), min: Some(0.0) }, // 729
-    Shape { name: "TrialComponent", kind: Kind::Structure { members: &[("TrialComponentName", 172), ("DisplayName", 172), ("TrialComponentArn", 731), ("Source", 744), ("Status", 747), ("StartTime", 679), ("EndTime", 679), ("CreationTime", 679), ("CreatedBy", 758), ("LastModifiedTime", 679), ("LastModifiedBy", 758), ("Parameters", 740), ("InputArtifacts", 734), ("OutputArtifacts", 734), ("Metrics", 737), ("MetadataProperties", 310), ("SourceDetail", 746), ("LineageGroupArn", 279), ("Tags", 667), ("Parents", 482), ("RunName", 172)], required: &[], union: false }, min: None }, // 730
-    Shape { name: "TrialComponentArn", kind: Kind::String(&[]), min: Some(0.0) }, // 731
-    Shape { name: "TrialComponentArtifact", kind: Kind::Structure { members: &[("MediaType", 309), ("Value", 733)], required: &["Value"], union: false }, min: None }, // 732
-    Shape { name: "TrialComponentArtifactValue", kind: Kind::String(&[]), min: Some(0.0) }, // 733
-    Shape { name: "TrialComponentArtifacts", kind: Kind::Map { key: 735, value: 732 }, min: Some(0.0) }, // 734
-    Shape { name: "TrialComponentKey128", kind: Kind::String(&[]), min: Some(0.0) }, // 735
-    Shape { name: "TrialComponentKey320", kind: Kind::String(&[]), min: Some(0.0) }, // 736
-    Shape { name: "TrialComponentMetricSummaries", kind: Kind::List(738), min: None }, // 737
-    Shape { name: "TrialComponentMetricSummary", kind: Kind::Structure { members: &[("MetricName", 315), ("SourceArn", 745), ("TimeStamp", 679), ("Max", 466), ("Min", 466), ("Last", 466), ("Count", 467), ("Avg", 466), ("StdDev", 466)], required: &[], union: false }, min: None }, // 738
-    Shape { name: "TrialComponentParameterValue", kind: Kind::Structure { members: &[("StringValue", 658), ("NumberValue", 139)], required: &[], union: false }, min: None }, // 739
-    Shape { name: "TrialComponentParameters", kind: Kind::Map { key: 736, value: 739 }, min: Some(0.0) }, // 740
-    Shape { name: "TrialComponentPrimaryStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped"]), min: None }, // 741
-    Shape { name: "TrialComponentSimpleSummaries", kind: Kind::List(743), min: None }, // 742
-    Shape { name: "TrialComponentSimpleSummary", kind: Kind::Structure { members: &[("TrialComponentName", 172), ("TrialComponentArn", 731), ("TrialComponentSource", 744), ("CreationTime", 679), ("CreatedBy", 758)], required: &[], union: false }, min: None }, // 743
-    Shape { name: "TrialComponentSource", kind: Kind::Structure { members: &[("SourceArn", 745), ("SourceType", 645)], required: &["SourceArn"], union: false }, min: None }, // 744
-    Shape { name: "TrialComponentSourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 745
-    Shape { name: "TrialComponentSourceDetail", kind: Kind::Structure { members: &[("SourceArn", 745), ("TrainingJob", 695), ("ProcessingJob", 513), ("TransformJob", 720)], required: &[], union: false }, min: None }, // 746
-    Shape { name: "TrialComponentStatus", kind: Kind::Structure { members: &[("PrimaryStatus", 741), ("Message", 748)], required: &[], union: false }, min: None }, // 747
-    Shape { name: "TrialComponentStatusMessage", kind: Kind::String(&[]), min: Some(0.0) }, // 748
-    Shape { name: "TrialSource", kind: Kind::Structure { members: &[("SourceArn", 750), ("SourceType", 645)], required: &["SourceArn"], union: false }, min: None }, // 749
-    Shape { name: "TrialSourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 750
-    Shape { name: "TtlDuration", kind: Kind::Structure { members: &[("Unit", 752), ("Value", 753)], required: &[], union: false }, min: None }, // 751
-    Shape { name: "TtlDurationUnit", kind: Kind::String(&["Seconds", "Minutes", "Hours", "Days", "Weeks"]), min: None }, // 752
-    Shape { name: "TtlDurationValue", kind: Kind::Integer, min: Some(1.0) }, // 753
-    Shape { name: "TuningJobCompletionCriteria", kind: Kind::Structure { members: &[("TargetObjectiveMetricValue", 670), ("BestObjectiveNotImproving", 35), ("ConvergenceDetected", 91)], required: &[], union: false }, min: None }, // 754
-    Shape { name: "UpdateTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 698), ("ProfilerConfig", 544), ("ProfilerRuleConfigurations", 546), ("ResourceConfig", 588), ("RemoteDebugConfig", 582)], required: &["TrainingJobName"], union: false }, min: None }, // 755
-    Shape { name: "UpdateTrainingJobResponse", kind: Kind::Structure { members: &[("TrainingJobArn", 696)], required: &["TrainingJobArn"], union: false }, min: None }, // 756
-    Shape { name: "Url", kind: Kind::String(&[]), min: Some(0.0) }, // 757
-    Shape { name: "UserContext", kind: Kind::Structure { members: &[("UserProfileArn", 655), ("UserProfileName", 655), ("DomainId", 655), ("IamIdentity", 245)], required: &[], union: false }, min: None }, // 758
-    Shape { name: "VariantName", kind: Kind::String(&[]), min: Some(0.0) }, // 759
-    Shape { name: "VariantStatus", kind: Kind::String(&["Creating", "Updating", "Deleting", "ActivatingTraffic", "Baking"]), min: None }, // 760
-    Shape { name: "VariantStatusMessage", kind: Kind::String(&[]), min: Some(0.0) }, // 761
-    Shape { name: "VariantWeight", kind: Kind::Float, min: Some(0.0) }, // 762
-    Shape { name: "VectorConfig", kind: Kind::Structure { members: &[("Dimension", 136)], required: &["Dimension"], union: false }, min: None }, // 763
-    Shape { name: "VersionedArnOrName", kind: Kind::String(&[]), min: Some(1.0) }, // 764
-    Shape { name: "VisibilityConditions", kind: Kind::Structure { members: &[("Key", 766), ("Value", 768)], required: &[], union: false }, min: None }, // 765
-    Shape { name: "VisibilityConditionsKey", kind: Kind::String(&[]), min: Some(1.0) }, // 766
-    Shape { name: "VisibilityConditionsList", kind: Kind::List(765), min: Some(1.0) }, // 767
-    Shape { name: "VisibilityConditionsValue", kind: Kind::String(&[]), min: Some(0.0) }, // 768
-    Shape { name: "VolumeSizeInGB", kind: Kind::Integer, min: Some(1.0) }, // 769
-    Shape { name: "VpcConfig", kind: Kind::Structure { members: &[("SecurityGroupIds", 771), ("Subnets", 660)], required: &["SecurityGroupIds", "Subnets"], union: false }, min: None }, // 770
-    Shape { name: "VpcSecurityGroupIds", kind: Kind::List(623), min: Some(1.0) }, // 771
-    Shape { name: "WarmPoolResourceStatus", kind: Kind::String(&["Available", "Terminated", "Reused", "InUse"]), min: None }, // 772
-    Shape { name: "WarmPoolStatus", kind: Kind::Structure { members: &[("Status", 772), ("ResourceRetainedBillableTimeInSeconds", 591), ("ReusedByJob", 698)], required: &["Status"], union: false }, min: None }, // 773
+    Shape { name: "CreateModelInput", kind: Kind::Structure { members: &[("ModelName", 361), ("PrimaryContainer", 79), ("Containers", 80), ("InferenceExecutionConfig", 254), ("ExecutionRoleArn", 609), ("Tags", 680), ("VpcConfig", 783), ("EnableNetworkIsolation", 40)], required: &["ModelName"], union: false }, min: None }, // 94
+    Shape { name: "CreateModelOutput", kind: Kind::Structure { members: &[("ModelArn", 337)], required: &["ModelArn"], union: false }, min: None }, // 95
+    Shape { name: "CreateOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 164), ("RoleArn", 609), ("ModelSource", 460), ("DeploymentInstanceType", 457), ("MaxInstanceCount", 459), ("OptimizationEnvironment", 458), ("OptimizationConfigs", 454), ("OutputConfig", 462), ("StoppingCondition", 666), ("Tags", 680), ("VpcConfig", 472)], required: &["OptimizationJobName", "RoleArn", "ModelSource", "DeploymentInstanceType", "OptimizationConfigs", "OutputConfig", "StoppingCondition"], union: false }, min: None }, // 96
+    Shape { name: "CreateOptimizationJobResponse", kind: Kind::Structure { members: &[("OptimizationJobArn", 456)], required: &["OptimizationJobArn"], union: false }, min: None }, // 97
+    Shape { name: "CreateTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 711), ("HyperParameters", 246), ("AlgorithmSpecification", 12), ("RoleArn", 609), ("InputDataConfig", 262), ("OutputDataConfig", 483), ("ResourceConfig", 600), ("VpcConfig", 783), ("StoppingCondition", 666), ("Tags", 680), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("DebugHookConfig", 115), ("DebugRuleConfigurations", 117), ("TensorBoardOutputConfig", 691), ("ExperimentConfig", 175), ("ProfilerConfig", 556), ("ProfilerRuleConfigurations", 559), ("Environment", 700), ("RetryStrategy", 608), ("RemoteDebugConfig", 594), ("InfraCheckConfig", 260), ("SessionChainingConfig", 650), ("ServerlessJobConfig", 642), ("MlflowConfig", 328), ("ModelPackageConfig", 365)], required: &["TrainingJobName", "RoleArn", "OutputDataConfig"], union: false }, min: None }, // 98
+    Shape { name: "CreateTrainingJobResponse", kind: Kind::Structure { members: &[("TrainingJobArn", 709)], required: &["TrainingJobArn"], union: false }, min: None }, // 99
+    Shape { name: "CreationTime", kind: Kind::Timestamp, min: None }, // 100
+    Shape { name: "CrossAccountFilterOption", kind: Kind::String(&["SameAccount", "CrossAccount"]), min: None }, // 101
+    Shape { name: "CustomerMetadataKey", kind: Kind::String(&[]), min: Some(1.0) }, // 102
+    Shape { name: "CustomerMetadataMap", kind: Kind::Map { key: 102, value: 104 }, min: Some(1.0) }, // 103
+    Shape { name: "CustomerMetadataValue", kind: Kind::String(&[]), min: Some(1.0) }, // 104
+    Shape { name: "CustomizationTechnique", kind: Kind::String(&["SFT", "DPO", "RLVR", "RLAIF"]), min: None }, // 105
+    Shape { name: "DataCaptureConfigSummary", kind: Kind::Structure { members: &[("EnableCapture", 153), ("CaptureStatus", 43), ("CurrentSamplingPercentage", 622), ("DestinationS3Uri", 139), ("KmsKeyId", 279)], required: &["EnableCapture", "CaptureStatus", "CurrentSamplingPercentage", "DestinationS3Uri", "KmsKeyId"], union: false }, min: None }, // 106
+    Shape { name: "DataCatalogConfig", kind: Kind::Structure { members: &[("TableName", 676), ("Catalog", 44), ("Database", 112)], required: &["TableName", "Catalog", "Database"], union: false }, min: None }, // 107
+    Shape { name: "DataDistributionType", kind: Kind::String(&["FullyReplicated", "ShardedByS3Key"]), min: None }, // 108
+    Shape { name: "DataInputConfig", kind: Kind::String(&[]), min: Some(1.0) }, // 109
+    Shape { name: "DataProcessing", kind: Kind::Structure { members: &[("InputFilter", 277), ("OutputFilter", 277), ("JoinSource", 276)], required: &[], union: false }, min: None }, // 110
+    Shape { name: "DataSource", kind: Kind::Structure { members: &[("S3DataSource", 615), ("FileSystemDataSource", 198), ("DatasetSource", 114)], required: &[], union: false }, min: None }, // 111
+    Shape { name: "Database", kind: Kind::String(&[]), min: Some(1.0) }, // 112
+    Shape { name: "DatasetDefinition", kind: Kind::Structure { members: &[("AthenaDatasetDefinition", 21), ("RedshiftDatasetDefinition", 588), ("LocalPath", 530), ("DataDistributionType", 108), ("InputMode", 263)], required: &[], union: false }, min: None }, // 113
+    Shape { name: "DatasetSource", kind: Kind::Structure { members: &[("DatasetArn", 216)], required: &["DatasetArn"], union: false }, min: None }, // 114
+    Shape { name: "DebugHookConfig", kind: Kind::Structure { members: &[("LocalPath", 142), ("S3OutputPath", 621), ("HookParameters", 211), ("CollectionConfigurations", 64)], required: &["S3OutputPath"], union: false }, min: None }, // 115
+    Shape { name: "DebugRuleConfiguration", kind: Kind::Structure { members: &[("RuleConfigurationName", 611), ("LocalPath", 142), ("S3OutputPath", 621), ("RuleEvaluatorImage", 11), ("InstanceType", 525), ("VolumeSizeInGB", 479), ("RuleParameters", 613)], required: &["RuleConfigurationName", "RuleEvaluatorImage"], union: false }, min: None }, // 116
+    Shape { name: "DebugRuleConfigurations", kind: Kind::List(116), min: Some(0.0) }, // 117
+    Shape { name: "DebugRuleEvaluationStatus", kind: Kind::Structure { members: &[("RuleConfigurationName", 611), ("RuleEvaluationJobArn", 527), ("RuleEvaluationStatus", 612), ("StatusDetails", 661), ("LastModifiedTime", 692)], required: &[], union: false }, min: None }, // 118
+    Shape { name: "DebugRuleEvaluationStatuses", kind: Kind::List(118), min: Some(0.0) }, // 119
+    Shape { name: "DeleteCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 164)], required: &["CompilationJobName"], union: false }, min: None }, // 120
+    Shape { name: "DeleteModelInput", kind: Kind::Structure { members: &[("ModelName", 361)], required: &["ModelName"], union: false }, min: None }, // 121
+    Shape { name: "DeleteOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 164)], required: &["OptimizationJobName"], union: false }, min: None }, // 122
+    Shape { name: "DeleteTagsInput", kind: Kind::Structure { members: &[("ResourceArn", 599), ("TagKeys", 679)], required: &["ResourceArn", "TagKeys"], union: false }, min: None }, // 123
+    Shape { name: "DeleteTagsOutput", kind: Kind::Structure { members: &[], required: &[], union: false }, min: None }, // 124
+    Shape { name: "DeleteTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 711)], required: &["TrainingJobName"], union: false }, min: None }, // 125
+    Shape { name: "DeployedImage", kind: Kind::Structure { members: &[("SpecifiedImage", 84), ("ResolvedImage", 84), ("ResolutionTime", 692)], required: &[], union: false }, min: None }, // 126
+    Shape { name: "DeployedImages", kind: Kind::List(126), min: None }, // 127
+    Shape { name: "DeploymentRecommendation", kind: Kind::Structure { members: &[("RecommendationStatus", 584), ("RealTimeInferenceRecommendations", 581)], required: &["RecommendationStatus"], union: false }, min: None }, // 128
+    Shape { name: "DerivedInformation", kind: Kind::Structure { members: &[("DerivedDataInputConfig", 109)], required: &[], union: false }, min: None }, // 129
+    Shape { name: "DescribeCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 164)], required: &["CompilationJobName"], union: false }, min: None }, // 130
+    Shape { name: "DescribeCompilationJobResponse", kind: Kind::Structure { members: &[("CompilationJobName", 164), ("CompilationJobArn", 68), ("CompilationJobStatus", 69), ("CompilationStartTime", 692), ("CompilationEndTime", 692), ("StoppingCondition", 666), ("InferenceImage", 257), ("ModelPackageVersionArn", 364), ("CreationTime", 100), ("LastModifiedTime", 281), ("FailureReason", 181), ("ModelArtifacts", 338), ("ModelDigests", 357), ("RoleArn", 609), ("InputConfig", 261), ("OutputConfig", 482), ("VpcConfig", 434), ("DerivedInformation", 129)], required: &["CompilationJobName", "CompilationJobArn", "CompilationJobStatus", "StoppingCondition", "CreationTime", "LastModifiedTime", "FailureReason", "ModelArtifacts", "RoleArn", "InputConfig", "OutputConfig"], union: false }, min: None }, // 131
+    Shape { name: "DescribeModelInput", kind: Kind::Structure { members: &[("ModelName", 361)], required: &["ModelName"], union: false }, min: None }, // 132
+    Shape { name: "DescribeModelOutput", kind: Kind::Structure { members: &[("ModelName", 361), ("PrimaryContainer", 79), ("Containers", 80), ("InferenceExecutionConfig", 254), ("ExecutionRoleArn", 609), ("VpcConfig", 783), ("CreationTime", 692), ("ModelArn", 337), ("EnableNetworkIsolation", 40), ("DeploymentRecommendation", 128)], required: &["ModelName", "CreationTime", "ModelArn"], union: false }, min: None }, // 133
+    Shape { name: "DescribeOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 164)], required: &["OptimizationJobName"], union: false }, min: None }, // 134
+    Shape { name: "DescribeOptimizationJobResponse", kind: Kind::Structure { members: &[("OptimizationJobArn", 456), ("OptimizationJobStatus", 463), ("OptimizationStartTime", 692), ("OptimizationEndTime", 692), ("CreationTime", 100), ("LastModifiedTime", 281), ("FailureReason", 181), ("OptimizationJobName", 164), ("ModelSource", 460), ("OptimizationEnvironment", 458), ("DeploymentInstanceType", 457), ("MaxInstanceCount", 459), ("OptimizationConfigs", 454), ("OutputConfig", 462), ("OptimizationOutput", 468), ("RoleArn", 609), ("StoppingCondition", 666), ("VpcConfig", 472)], required: &["OptimizationJobArn", "OptimizationJobStatus", "CreationTime", "LastModifiedTime", "OptimizationJobName", "ModelSource", "DeploymentInstanceType", "OptimizationConfigs", "OutputConfig", "RoleArn", "StoppingCondition"], union: false }, min: None }, // 135
+    Shape { name: "DescribeTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 711)], required: &["TrainingJobName"], union: false }, min: None }, // 136
+    Shape { name: "DescribeTrainingJobResponse", kind: Kind::Structure { members: &[("TrainingJobName", 711), ("TrainingJobArn", 709), ("TuningJobArn", 230), ("LabelingJobArn", 280), ("AutoMLJobArn", 28), ("ModelArtifacts", 338), ("TrainingJobStatus", 712), ("SecondaryStatus", 633), ("FailureReason", 181), ("HyperParameters", 246), ("AlgorithmSpecification", 12), ("RoleArn", 609), ("InputDataConfig", 262), ("OutputDataConfig", 483), ("ResourceConfig", 600), ("WarmPoolStatus", 786), ("VpcConfig", 783), ("StoppingCondition", 666), ("CreationTime", 692), ("TrainingStartTime", 692), ("TrainingEndTime", 692), ("LastModifiedTime", 692), ("SecondaryStatusTransitions", 635), ("FinalMetricDataList", 205), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("TrainingTimeInSeconds", 723), ("BillableTimeInSeconds", 37), ("BillableTokenCount", 38), ("DebugHookConfig", 115), ("ExperimentConfig", 175), ("DebugRuleConfigurations", 117), ("TensorBoardOutputConfig", 691), ("DebugRuleEvaluationStatuses", 119), ("ProfilerConfig", 556), ("ProfilerRuleConfigurations", 559), ("ProfilerRuleEvaluationStatuses", 561), ("ProfilingStatus", 564), ("Environment", 700), ("RetryStrategy", 608), ("RemoteDebugConfig", 594), ("InfraCheckConfig", 260), ("ServerlessJobConfig", 642), ("MlflowConfig", 328), ("ModelPackageConfig", 365), ("MlflowDetails", 329), ("ProgressInfo", 718), ("OutputModelPackageArn", 364)], required: &["TrainingJobName", "TrainingJobArn", "ModelArtifacts", "TrainingJobStatus", "SecondaryStatus", "StoppingCondition", "CreationTime"], union: false }, min: None }, // 137
+    Shape { name: "Description", kind: Kind::String(&[]), min: Some(0.0) }, // 138
+    Shape { name: "DestinationS3Uri", kind: Kind::String(&[]), min: Some(0.0) }, // 139
+    Shape { name: "DetailedModelPackageStatus", kind: Kind::String(&["NotStarted", "InProgress", "Completed", "Failed"]), min: None }, // 140
+    Shape { name: "Dimension", kind: Kind::Integer, min: Some(1.0) }, // 141
+    Shape { name: "DirectoryPath", kind: Kind::String(&[]), min: Some(0.0) }, // 142
+    Shape { name: "DisableProfiler", kind: Kind::Boolean, min: None }, // 143
+    Shape { name: "DoubleParameterValue", kind: Kind::Float, min: None }, // 144
+    Shape { name: "DriftCheckBaselines", kind: Kind::Structure { members: &[("Bias", 146), ("Explainability", 147), ("ModelQuality", 149), ("ModelDataQuality", 148)], required: &[], union: false }, min: None }, // 145
+    Shape { name: "DriftCheckBias", kind: Kind::Structure { members: &[("ConfigFile", 196), ("PreTrainingConstraints", 325), ("PostTrainingConstraints", 325)], required: &[], union: false }, min: None }, // 146
+    Shape { name: "DriftCheckExplainability", kind: Kind::Structure { members: &[("Constraints", 325), ("ConfigFile", 196)], required: &[], union: false }, min: None }, // 147
+    Shape { name: "DriftCheckModelDataQuality", kind: Kind::Structure { members: &[("Statistics", 325), ("Constraints", 325)], required: &[], union: false }, min: None }, // 148
+    Shape { name: "DriftCheckModelQuality", kind: Kind::Structure { members: &[("Statistics", 325), ("Constraints", 325)], required: &[], union: false }, min: None }, // 149
+    Shape { name: "Ec2CapacityReservation", kind: Kind::Structure { members: &[("Ec2CapacityReservationId", 151), ("TotalInstanceCount", 688), ("AvailableInstanceCount", 688), ("UsedByCurrentEndpoint", 688)], required: &[], union: false }, min: None }, // 150
+    Shape { name: "Ec2CapacityReservationId", kind: Kind::String(&[]), min: None }, // 151
+    Shape { name: "Ec2CapacityReservationsList", kind: Kind::List(150), min: None }, // 152
+    Shape { name: "EnableCapture", kind: Kind::Boolean, min: None }, // 153
+    Shape { name: "EnableInfraCheck", kind: Kind::Boolean, min: None }, // 154
+    Shape { name: "EnableRemoteDebug", kind: Kind::Boolean, min: None }, // 155
+    Shape { name: "EnableSessionTagChaining", kind: Kind::Boolean, min: None }, // 156
+    Shape { name: "Endpoint", kind: Kind::Structure { members: &[("EndpointName", 161), ("EndpointArn", 158), ("EndpointConfigName", 159), ("ProductionVariants", 555), ("DataCaptureConfig", 106), ("EndpointStatus", 162), ("FailureReason", 181), ("CreationTime", 692), ("LastModifiedTime", 692), ("MonitoringSchedules", 426), ("Tags", 680), ("ShadowProductionVariants", 555)], required: &["EndpointName", "EndpointArn", "EndpointConfigName", "EndpointStatus", "CreationTime", "LastModifiedTime"], union: false }, min: None }, // 157
+    Shape { name: "EndpointArn", kind: Kind::String(&[]), min: Some(20.0) }, // 158
+    Shape { name: "EndpointConfigName", kind: Kind::String(&[]), min: Some(0.0) }, // 159
+    Shape { name: "EndpointInput", kind: Kind::Structure { members: &[("EndpointName", 161), ("LocalPath", 530), ("S3InputMode", 540), ("S3DataDistributionType", 537), ("FeaturesAttribute", 668), ("InferenceAttribute", 668), ("ProbabilityAttribute", 668), ("ProbabilityThresholdAttribute", 516), ("StartTimeOffset", 430), ("EndTimeOffset", 430), ("ExcludeFeaturesAttribute", 170)], required: &["EndpointName", "LocalPath"], union: false }, min: None }, // 160
+    Shape { name: "EndpointName", kind: Kind::String(&[]), min: Some(0.0) }, // 161
+    Shape { name: "EndpointStatus", kind: Kind::String(&["OutOfService", "Creating", "Updating", "SystemUpdating", "RollingBack", "InService", "Deleting", "Failed", "UpdateRollbackFailed"]), min: None }, // 162
+    Shape { name: "EntityDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 163
+    Shape { name: "EntityName", kind: Kind::String(&[]), min: Some(1.0) }, // 164
+    Shape { name: "EnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 165
+    Shape { name: "EnvironmentMap", kind: Kind::Map { key: 165, value: 167 }, min: Some(0.0) }, // 166
+    Shape { name: "EnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 167
+    Shape { name: "EvaluationType", kind: Kind::String(&["LLMAJEvaluation", "CustomScorerEvaluation", "BenchmarkEvaluation"]), min: None }, // 168
+    Shape { name: "EvaluatorArn", kind: Kind::String(&[]), min: None }, // 169
+    Shape { name: "ExcludeFeaturesAttribute", kind: Kind::String(&[]), min: Some(0.0) }, // 170
+    Shape { name: "ExecutionStatus", kind: Kind::String(&["Pending", "Completed", "CompletedWithViolations", "InProgress", "Failed", "Stopping", "Stopped"]), min: None }, // 171
+    Shape { name: "ExitMessage", kind: Kind::String(&[]), min: Some(0.0) }, // 172
+    Shape { name: "Experiment", kind: Kind::Structure { members: &[("ExperimentName", 177), ("ExperimentArn", 174), ("DisplayName", 177), ("Source", 178), ("Description", 176), ("CreationTime", 692), ("CreatedBy", 771), ("LastModifiedTime", 692), ("LastModifiedBy", 771), ("Tags", 680)], required: &[], union: false }, min: None }, // 173
+    Shape { name: "ExperimentArn", kind: Kind::String(&[]), min: Some(0.0) }, // 174
+    Shape { name: "ExperimentConfig", kind: Kind::Structure { members: &[("ExperimentName", 177), ("TrialName", 177), ("TrialComponentDisplayName", 177), ("RunName", 177)], required: &[], union: false }, min: None }, // 175
+    Shape { name: "ExperimentDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 176
+    Shape { name: "ExperimentEntityName", kind: Kind::String(&[]), min: Some(1.0) }, // 177
+    Shape { name: "ExperimentSource", kind: Kind::Structure { members: &[("SourceArn", 179), ("SourceType", 658)], required: &["SourceArn"], union: false }, min: None }, // 178
+    Shape { name: "ExperimentSourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 179
+    Shape { name: "Explainability", kind: Kind::Structure { members: &[("Report", 325)], required: &[], union: false }, min: None }, // 180
+    Shape { name: "FailureReason", kind: Kind::String(&[]), min: Some(0.0) }, // 181
+    Shape { name: "FeatureDefinition", kind: Kind::Structure { members: &[("FeatureName", 190), ("FeatureType", 195), ("CollectionType", 67), ("CollectionConfig", 62)], required: &["FeatureName", "FeatureType"], union: false }, min: None }, // 182
+    Shape { name: "FeatureDefinitions", kind: Kind::List(182), min: Some(1.0) }, // 183
+    Shape { name: "FeatureDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 184
+    Shape { name: "FeatureGroup", kind: Kind::Structure { members: &[("FeatureGroupArn", 186), ("FeatureGroupName", 187), ("RecordIdentifierFeatureName", 190), ("EventTimeFeatureName", 190), ("FeatureDefinitions", 183), ("CreationTime", 100), ("LastModifiedTime", 281), ("OnlineStoreConfig", 450), ("OfflineStoreConfig", 447), ("RoleArn", 609), ("FeatureGroupStatus", 188), ("OfflineStoreStatus", 448), ("LastUpdateStatus", 282), ("FailureReason", 181), ("Description", 138), ("Tags", 680)], required: &[], union: false }, min: None }, // 185
+    Shape { name: "FeatureGroupArn", kind: Kind::String(&[]), min: Some(0.0) }, // 186
+    Shape { name: "FeatureGroupName", kind: Kind::String(&[]), min: Some(1.0) }, // 187
+    Shape { name: "FeatureGroupStatus", kind: Kind::String(&["Creating", "Created", "CreateFailed", "Deleting", "DeleteFailed"]), min: None }, // 188
+    Shape { name: "FeatureMetadata", kind: Kind::Structure { members: &[("FeatureGroupArn", 186), ("FeatureGroupName", 187), ("FeatureName", 190), ("FeatureType", 195), ("CreationTime", 100), ("LastModifiedTime", 281), ("Description", 184), ("Parameters", 194)], required: &[], union: false }, min: None }, // 189
+    Shape { name: "FeatureName", kind: Kind::String(&[]), min: Some(1.0) }, // 190
+    Shape { name: "FeatureParameter", kind: Kind::Structure { members: &[("Key", 192), ("Value", 193)], required: &[], union: false }, min: None }, // 191
+    Shape { name: "FeatureParameterKey", kind: Kind::String(&[]), min: Some(1.0) }, // 192
+    Shape { name: "FeatureParameterValue", kind: Kind::String(&[]), min: Some(1.0) }, // 193
+    Shape { name: "FeatureParameters", kind: Kind::List(191), min: Some(0.0) }, // 194
+    Shape { name: "FeatureType", kind: Kind::String(&["Integral", "Fractional", "String"]), min: None }, // 195
+    Shape { name: "FileSource", kind: Kind::Structure { members: &[("ContentType", 87), ("ContentDigest", 86), ("S3Uri", 621)], required: &["S3Uri"], union: false }, min: None }, // 196
+    Shape { name: "FileSystemAccessMode", kind: Kind::String(&["rw", "ro"]), min: None }, // 197
+    Shape { name: "FileSystemDataSource", kind: Kind::Structure { members: &[("FileSystemId", 199), ("FileSystemAccessMode", 197), ("FileSystemType", 200), ("DirectoryPath", 142)], required: &["FileSystemId", "FileSystemAccessMode", "FileSystemType", "DirectoryPath"], union: false }, min: None }, // 198
+    Shape { name: "FileSystemId", kind: Kind::String(&[]), min: Some(11.0) }, // 199
+    Shape { name: "FileSystemType", kind: Kind::String(&["EFS", "FSxLustre"]), min: None }, // 200
+    Shape { name: "Filter", kind: Kind::Structure { members: &[("Name", 603), ("Operator", 452), ("Value", 203)], required: &["Name"], union: false }, min: None }, // 201
+    Shape { name: "FilterList", kind: Kind::List(201), min: Some(1.0) }, // 202
+    Shape { name: "FilterValue", kind: Kind::String(&[]), min: Some(1.0) }, // 203
+    Shape { name: "FinalHyperParameterTuningJobObjectiveMetric", kind: Kind::Structure { members: &[("Type", 236), ("MetricName", 322), ("Value", 324)], required: &["MetricName", "Value"], union: false }, min: None }, // 204
+    Shape { name: "FinalMetricDataList", kind: Kind::List(319), min: Some(0.0) }, // 205
+    Shape { name: "Float", kind: Kind::Float, min: None }, // 206
+    Shape { name: "Framework", kind: Kind::String(&["TENSORFLOW", "KERAS", "MXNET", "ONNX", "PYTORCH", "XGBOOST", "TFLITE", "DARKNET", "SKLEARN"]), min: None }, // 207
+    Shape { name: "FrameworkVersion", kind: Kind::String(&[]), min: Some(3.0) }, // 208
+    Shape { name: "GetSearchSuggestionsRequest", kind: Kind::Structure { members: &[("Resource", 605), ("SuggestionQuery", 674)], required: &["Resource"], union: false }, min: None }, // 209
+    Shape { name: "GetSearchSuggestionsResponse", kind: Kind::Structure { members: &[("PropertyNameSuggestions", 573)], required: &[], union: false }, min: None }, // 210
+    Shape { name: "HookParameters", kind: Kind::Map { key: 75, value: 76 }, min: Some(0.0) }, // 211
+    Shape { name: "HubAccessConfig", kind: Kind::Structure { members: &[("HubContentArn", 213)], required: &["HubContentArn"], union: false }, min: None }, // 212
+    Shape { name: "HubContentArn", kind: Kind::String(&[]), min: Some(0.0) }, // 213
+    Shape { name: "HubContentName", kind: Kind::String(&[]), min: Some(0.0) }, // 214
+    Shape { name: "HubContentVersion", kind: Kind::String(&[]), min: Some(5.0) }, // 215
+    Shape { name: "HubDataSetArn", kind: Kind::String(&[]), min: Some(0.0) }, // 216
+    Shape { name: "HyperParameterAlgorithmSpecification", kind: Kind::Structure { members: &[("TrainingImage", 11), ("TrainingInputMode", 705), ("AlgorithmName", 16), ("MetricDefinitions", 321)], required: &["TrainingInputMode"], union: false }, min: None }, // 217
+    Shape { name: "HyperParameterKey", kind: Kind::String(&[]), min: Some(0.0) }, // 218
+    Shape { name: "HyperParameterScalingType", kind: Kind::String(&["Auto", "Linear", "Logarithmic", "ReverseLogarithmic"]), min: None }, // 219
+    Shape { name: "HyperParameterTrainingJobDefinition", kind: Kind::Structure { members: &[("DefinitionName", 221), ("TuningObjective", 235), ("HyperParameterRanges", 489), ("StaticHyperParameters", 246), ("AlgorithmSpecification", 217), ("RoleArn", 609), ("InputDataConfig", 262), ("VpcConfig", 783), ("OutputDataConfig", 483), ("ResourceConfig", 600), ("HyperParameterTuningResourceConfig", 244), ("StoppingCondition", 666), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("RetryStrategy", 608), ("Environment", 224)], required: &["AlgorithmSpecification", "RoleArn", "OutputDataConfig", "StoppingCondition"], union: false }, min: None }, // 220
+    Shape { name: "HyperParameterTrainingJobDefinitionName", kind: Kind::String(&[]), min: Some(1.0) }, // 221
+    Shape { name: "HyperParameterTrainingJobDefinitions", kind: Kind::List(220), min: Some(1.0) }, // 222
+    Shape { name: "HyperParameterTrainingJobEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 223
+    Shape { name: "HyperParameterTrainingJobEnvironmentMap", kind: Kind::Map { key: 223, value: 225 }, min: Some(0.0) }, // 224
+    Shape { name: "HyperParameterTrainingJobEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 225
+    Shape { name: "HyperParameterTrainingJobSummary", kind: Kind::Structure { members: &[("TrainingJobDefinitionName", 221), ("TrainingJobName", 711), ("TrainingJobArn", 709), ("TuningJobName", 234), ("CreationTime", 692), ("TrainingStartTime", 692), ("TrainingEndTime", 692), ("TrainingJobStatus", 712), ("TunedHyperParameters", 246), ("FailureReason", 181), ("FinalHyperParameterTuningJobObjectiveMetric", 204), ("ObjectiveStatus", 444)], required: &["TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingJobStatus", "TunedHyperParameters"], union: false }, min: None }, // 226
+    Shape { name: "HyperParameterTuningAllocationStrategy", kind: Kind::String(&["Prioritized"]), min: None }, // 227
+    Shape { name: "HyperParameterTuningInstanceConfig", kind: Kind::Structure { members: &[("InstanceType", 707), ("InstanceCount", 706), ("VolumeSizeInGB", 782)], required: &["InstanceType", "InstanceCount", "VolumeSizeInGB"], union: false }, min: None }, // 228
+    Shape { name: "HyperParameterTuningInstanceConfigs", kind: Kind::List(228), min: Some(1.0) }, // 229
+    Shape { name: "HyperParameterTuningJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 230
+    Shape { name: "HyperParameterTuningJobCompletionDetails", kind: Kind::Structure { members: &[("NumberOfTrainingJobsObjectiveNotImproving", 271), ("ConvergenceDetectedTime", 692)], required: &[], union: false }, min: None }, // 231
+    Shape { name: "HyperParameterTuningJobConfig", kind: Kind::Structure { members: &[("Strategy", 240), ("StrategyConfig", 239), ("HyperParameterTuningJobObjective", 235), ("ResourceLimits", 602), ("ParameterRanges", 489), ("TrainingJobEarlyStoppingType", 710), ("TuningJobCompletionCriteria", 767), ("RandomSeed", 579)], required: &["Strategy", "ResourceLimits"], union: false }, min: None }, // 232
+    Shape { name: "HyperParameterTuningJobConsumedResources", kind: Kind::Structure { members: &[("RuntimeInSeconds", 271)], required: &[], union: false }, min: None }, // 233
+    Shape { name: "HyperParameterTuningJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 234
+    Shape { name: "HyperParameterTuningJobObjective", kind: Kind::Structure { members: &[("Type", 236), ("MetricName", 322)], required: &["Type", "MetricName"], union: false }, min: None }, // 235
+    Shape { name: "HyperParameterTuningJobObjectiveType", kind: Kind::String(&["Maximize", "Minimize"]), min: None }, // 236
+    Shape { name: "HyperParameterTuningJobSearchEntity", kind: Kind::Structure { members: &[("HyperParameterTuningJobName", 234), ("HyperParameterTuningJobArn", 230), ("HyperParameterTuningJobConfig", 232), ("TrainingJobDefinition", 220), ("TrainingJobDefinitions", 222), ("HyperParameterTuningJobStatus", 238), ("CreationTime", 692), ("HyperParameterTuningEndTime", 692), ("LastModifiedTime", 692), ("TrainingJobStatusCounters", 714), ("ObjectiveStatusCounters", 446), ("BestTrainingJob", 226), ("OverallBestTrainingJob", 226), ("WarmStartConfig", 241), ("FailureReason", 181), ("TuningJobCompletionDetails", 231), ("ConsumedResources", 233), ("Tags", 680)], required: &[], union: false }, min: None }, // 237
+    Shape { name: "HyperParameterTuningJobStatus", kind: Kind::String(&["Completed", "InProgress", "Failed", "Stopped", "Stopping", "Deleting", "DeleteFailed"]), min: None }, // 238
+    Shape { name: "HyperParameterTuningJobStrategyConfig", kind: Kind::Structure { members: &[("HyperbandStrategyConfig", 247)], required: &[], union: false }, min: None }, // 239
+    Shape { name: "HyperParameterTuningJobStrategyType", kind: Kind::String(&["Bayesian", "Random", "Hyperband", "Grid"]), min: None }, // 240
+    Shape { name: "HyperParameterTuningJobWarmStartConfig", kind: Kind::Structure { members: &[("ParentHyperParameterTuningJobs", 494), ("WarmStartType", 242)], required: &["ParentHyperParameterTuningJobs", "WarmStartType"], union: false }, min: None }, // 241
+    Shape { name: "HyperParameterTuningJobWarmStartType", kind: Kind::String(&["IdenticalDataAndAlgorithm", "TransferLearning"]), min: None }, // 242
+    Shape { name: "HyperParameterTuningMaxRuntimeInSeconds", kind: Kind::Integer, min: Some(120.0) }, // 243
+    Shape { name: "HyperParameterTuningResourceConfig", kind: Kind::Structure { members: &[("InstanceType", 707), ("InstanceCount", 706), ("VolumeSizeInGB", 479), ("VolumeKmsKeyId", 279), ("AllocationStrategy", 227), ("InstanceConfigs", 229)], required: &[], union: false }, min: None }, // 244
+    Shape { name: "HyperParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 245
+    Shape { name: "HyperParameters", kind: Kind::Map { key: 218, value: 245 }, min: Some(0.0) }, // 246
+    Shape { name: "HyperbandStrategyConfig", kind: Kind::Structure { members: &[("MinResource", 249), ("MaxResource", 248)], required: &[], union: false }, min: None }, // 247
+    Shape { name: "HyperbandStrategyMaxResource", kind: Kind::Integer, min: Some(1.0) }, // 248
+    Shape { name: "HyperbandStrategyMinResource", kind: Kind::Integer, min: Some(1.0) }, // 249
+    Shape { name: "IamIdentity", kind: Kind::Structure { members: &[("Arn", 668), ("PrincipalId", 668), ("SourceIdentity", 668)], required: &[], union: false }, min: None }, // 250
+    Shape { name: "ImageConfig", kind: Kind::Structure { members: &[("RepositoryAccessMode", 596), ("RepositoryAuthConfig", 597)], required: &["RepositoryAccessMode"], union: false }, min: None }, // 251
+    Shape { name: "ImageDigest", kind: Kind::String(&[]), min: Some(0.0) }, // 252
+    Shape { name: "ImageUri", kind: Kind::String(&[]), min: Some(0.0) }, // 253
+    Shape { name: "InferenceExecutionConfig", kind: Kind::Structure { members: &[("Mode", 255)], required: &["Mode"], union: false }, min: None }, // 254
+    Shape { name: "InferenceExecutionMode", kind: Kind::String(&["Serial", "Direct"]), min: None }, // 255
+    Shape { name: "InferenceHubAccessConfig", kind: Kind::Structure { members: &[("HubContentArn", 213)], required: &["HubContentArn"], union: false }, min: None }, // 256
+    Shape { name: "InferenceImage", kind: Kind::String(&[]), min: Some(0.0) }, // 257
+    Shape { name: "InferenceSpecification", kind: Kind::Structure { members: &[("Containers", 367), ("SupportedTransformInstanceTypes", 732), ("SupportedRealtimeInferenceInstanceTypes", 582), ("SupportedContentTypes", 88), ("SupportedResponseMIMETypes", 607)], required: &["Containers"], union: false }, min: None }, // 258
+    Shape { name: "InferenceSpecificationName", kind: Kind::String(&[]), min: Some(1.0) }, // 259
+    Shape { name: "InfraCheckConfig", kind: Kind::Structure { members: &[("EnableInfraCheck", 154)], required: &[], union: false }, min: None }, // 260
+    Shape { name: "InputConfig", kind: Kind::Structure { members: &[("S3Uri", 621), ("DataInputConfig", 109), ("Framework", 207), ("FrameworkVersion", 208)], required: &["S3Uri", "Framework"], union: false }, min: None }, // 261
+    Shape { name: "InputDataConfig", kind: Kind::List(59), min: Some(1.0) }, // 262
+    Shape { name: "InputMode", kind: Kind::String(&["Pipe", "File"]), min: None }, // 263
+    Shape { name: "InstanceGroup", kind: Kind::Structure { members: &[("InstanceType", 707), ("InstanceCount", 706), ("InstanceGroupName", 265)], required: &["InstanceType", "InstanceCount", "InstanceGroupName"], union: false }, min: None }, // 264
+    Shape { name: "InstanceGroupName", kind: Kind::String(&[]), min: Some(1.0) }, // 265
+    Shape { name: "InstanceGroupNames", kind: Kind::List(265), min: Some(0.0) }, // 266
+    Shape { name: "InstanceGroups", kind: Kind::List(264), min: Some(0.0) }, // 267
+    Shape { name: "InstancePlacementConfig", kind: Kind::Structure { members: &[("EnableMultipleJobs", 40), ("PlacementSpecifications", 515)], required: &[], union: false }, min: None }, // 268
+    Shape { name: "InstancePoolSummary", kind: Kind::Structure { members: &[("InstanceType", 547), ("CurrentInstanceCount", 688)], required: &["InstanceType", "CurrentInstanceCount"], union: false }, min: None }, // 269
+    Shape { name: "InstancePoolSummaryList", kind: Kind::List(269), min: Some(1.0) }, // 270
+    Shape { name: "Integer", kind: Kind::Integer, min: None }, // 271
+    Shape { name: "IntegerParameterRange", kind: Kind::Structure { members: &[("Name", 487), ("MinValue", 490), ("MaxValue", 490), ("ScalingType", 219)], required: &["Name", "MinValue", "MaxValue"], union: false }, min: None }, // 272
+    Shape { name: "IntegerParameterRanges", kind: Kind::List(272), min: Some(0.0) }, // 273
+    Shape { name: "InvocationsMaxRetries", kind: Kind::Integer, min: Some(0.0) }, // 274
+    Shape { name: "InvocationsTimeoutInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 275
+    Shape { name: "JoinSource", kind: Kind::String(&["Input", "None"]), min: None }, // 276
+    Shape { name: "JsonPath", kind: Kind::String(&[]), min: Some(0.0) }, // 277
+    Shape { name: "KeepAlivePeriodInSeconds", kind: Kind::Integer, min: Some(0.0) }, // 278
+    Shape { name: "KmsKeyId", kind: Kind::String(&[]), min: Some(0.0) }, // 279
+    Shape { name: "LabelingJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 280
+    Shape { name: "LastModifiedTime", kind: Kind::Timestamp, min: None }, // 281
+    Shape { name: "LastUpdateStatus", kind: Kind::Structure { members: &[("Status", 283), ("FailureReason", 181)], required: &["Status"], union: false }, min: None }, // 282
+    Shape { name: "LastUpdateStatusValue", kind: Kind::String(&["Successful", "Failed", "InProgress"]), min: None }, // 283
+    Shape { name: "LineageGroupArn", kind: Kind::String(&[]), min: Some(0.0) }, // 284
+    Shape { name: "ListCompilationJobsRequest", kind: Kind::Structure { members: &[("NextToken", 442), ("MaxResults", 312), ("CreationTimeAfter", 100), ("CreationTimeBefore", 100), ("LastModifiedTimeAfter", 281), ("LastModifiedTimeBefore", 281), ("NameContains", 433), ("StatusEquals", 69), ("SortBy", 287), ("SortOrder", 654)], required: &[], union: false }, min: None }, // 285
+    Shape { name: "ListCompilationJobsResponse", kind: Kind::Structure { members: &[("CompilationJobSummaries", 70), ("NextToken", 442)], required: &["CompilationJobSummaries"], union: false }, min: None }, // 286
+    Shape { name: "ListCompilationJobsSortBy", kind: Kind::String(&["Name", "CreationTime", "Status"]), min: None }, // 287
+    Shape { name: "ListModelsInput", kind: Kind::Structure { members: &[("SortBy", 387), ("SortOrder", 480), ("NextToken", 484), ("MaxResults", 312), ("NameContains", 362), ("CreationTimeBefore", 692), ("CreationTimeAfter", 692)], required: &[], union: false }, min: None }, // 288
+    Shape { name: "ListModelsOutput", kind: Kind::Structure { members: &[("Models", 393), ("NextToken", 484)], required: &["Models"], union: false }, min: None }, // 289
+    Shape { name: "ListOptimizationJobsRequest", kind: Kind::Structure { members: &[("NextToken", 442), ("MaxResults", 312), ("CreationTimeAfter", 100), ("CreationTimeBefore", 100), ("LastModifiedTimeAfter", 281), ("LastModifiedTimeBefore", 281), ("OptimizationContains", 433), ("NameContains", 433), ("StatusEquals", 463), ("SortBy", 292), ("SortOrder", 654)], required: &[], union: false }, min: None }, // 290
+    Shape { name: "ListOptimizationJobsResponse", kind: Kind::Structure { members: &[("OptimizationJobSummaries", 464), ("NextToken", 442)], required: &["OptimizationJobSummaries"], union: false }, min: None }, // 291
+    Shape { name: "ListOptimizationJobsSortBy", kind: Kind::String(&["Name", "CreationTime", "Status"]), min: None }, // 292
+    Shape { name: "ListTagsInput", kind: Kind::Structure { members: &[("ResourceArn", 599), ("NextToken", 442), ("MaxResults", 294)], required: &["ResourceArn"], union: false }, min: None }, // 293
+    Shape { name: "ListTagsMaxResults", kind: Kind::Integer, min: Some(50.0) }, // 294
+    Shape { name: "ListTagsOutput", kind: Kind::Structure { members: &[("Tags", 680), ("NextToken", 442)], required: &[], union: false }, min: None }, // 295
+    Shape { name: "ListTrainingJobsRequest", kind: Kind::Structure { members: &[("NextToken", 442), ("MaxResults", 312), ("CreationTimeAfter", 692), ("CreationTimeBefore", 692), ("LastModifiedTimeAfter", 692), ("LastModifiedTimeBefore", 692), ("NameContains", 433), ("StatusEquals", 712), ("SortBy", 653), ("SortOrder", 654), ("WarmPoolStatusEquals", 785), ("TrainingPlanArnEquals", 717)], required: &[], union: false }, min: None }, // 296
+    Shape { name: "ListTrainingJobsResponse", kind: Kind::Structure { members: &[("TrainingJobSummaries", 715), ("NextToken", 442)], required: &["TrainingJobSummaries"], union: false }, min: None }, // 297
+    Shape { name: "Long", kind: Kind::Long, min: None }, // 298
+    Shape { name: "ManagedInstanceScalingCooldownInMinutes", kind: Kind::Integer, min: Some(5.0) }, // 299
+    Shape { name: "ManagedInstanceScalingMaxInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 300
+    Shape { name: "ManagedInstanceScalingMaximumStepSize", kind: Kind::Integer, min: Some(1.0) }, // 301
+    Shape { name: "ManagedInstanceScalingMinInstanceCount", kind: Kind::Integer, min: Some(0.0) }, // 302
+    Shape { name: "ManagedInstanceScalingScaleInStrategy", kind: Kind::String(&["IDLE_RELEASE", "CONSOLIDATION"]), min: None }, // 303
+    Shape { name: "ManagedInstanceScalingStatus", kind: Kind::String(&["ENABLED", "DISABLED"]), min: None }, // 304
+    Shape { name: "MaxConcurrentTransforms", kind: Kind::Integer, min: Some(0.0) }, // 305
+    Shape { name: "MaxNumberOfTrainingJobs", kind: Kind::Integer, min: Some(1.0) }, // 306
+    Shape { name: "MaxNumberOfTrainingJobsNotImproving", kind: Kind::Integer, min: Some(3.0) }, // 307
+    Shape { name: "MaxParallelExecutionSteps", kind: Kind::Integer, min: Some(1.0) }, // 308
+    Shape { name: "MaxParallelTrainingJobs", kind: Kind::Integer, min: Some(1.0) }, // 309
+    Shape { name: "MaxPayloadInMB", kind: Kind::Integer, min: Some(0.0) }, // 310
+    Shape { name: "MaxPendingTimeInSeconds", kind: Kind::Integer, min: Some(7200.0) }, // 311
+    Shape { name: "MaxResults", kind: Kind::Integer, min: Some(1.0) }, // 312
+    Shape { name: "MaxRuntimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 313
+    Shape { name: "MaxWaitTimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 314
+    Shape { name: "MaximumRetryAttempts", kind: Kind::Integer, min: Some(1.0) }, // 315
+    Shape { name: "MediaType", kind: Kind::String(&[]), min: Some(0.0) }, // 316
+    Shape { name: "MetadataProperties", kind: Kind::Structure { members: &[("CommitId", 318), ("Repository", 318), ("GeneratedBy", 318), ("ProjectId", 318)], required: &[], union: false }, min: None }, // 317
+    Shape { name: "MetadataPropertyValue", kind: Kind::String(&[]), min: Some(0.0) }, // 318
+    Shape { name: "MetricData", kind: Kind::Structure { members: &[("MetricName", 322), ("Value", 206), ("Timestamp", 692)], required: &[], union: false }, min: None }, // 319
+    Shape { name: "MetricDefinition", kind: Kind::Structure { members: &[("Name", 322), ("Regex", 323)], required: &["Name", "Regex"], union: false }, min: None }, // 320
+    Shape { name: "MetricDefinitionList", kind: Kind::List(320), min: Some(0.0) }, // 321
+    Shape { name: "MetricName", kind: Kind::String(&[]), min: Some(1.0) }, // 322
+    Shape { name: "MetricRegex", kind: Kind::String(&[]), min: Some(1.0) }, // 323
+    Shape { name: "MetricValue", kind: Kind::Float, min: None }, // 324
+    Shape { name: "MetricsSource", kind: Kind::Structure { members: &[("ContentType", 87), ("ContentDigest", 86), ("S3Uri", 621)], required: &["ContentType", "S3Uri"], union: false }, min: None }, // 325
+    Shape { name: "MlFlowResourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 326
+    Shape { name: "MlReservationArn", kind: Kind::String(&[]), min: Some(20.0) }, // 327
+    Shape { name: "MlflowConfig", kind: Kind::Structure { members: &[("MlflowResourceArn", 326), ("MlflowExperimentName", 331), ("MlflowRunName", 333)], required: &["MlflowResourceArn"], union: false }, min: None }, // 328
+    Shape { name: "MlflowDetails", kind: Kind::Structure { members: &[("MlflowExperimentId", 330), ("MlflowRunId", 332)], required: &[], union: false }, min: None }, // 329
+    Shape { name: "MlflowExperimentId", kind: Kind::String(&[]), min: Some(1.0) }, // 330
+    Shape { name: "MlflowExperimentName", kind: Kind::String(&[]), min: Some(1.0) }, // 331
+    Shape { name: "MlflowRunId", kind: Kind::String(&[]), min: Some(1.0) }, // 332
+    Shape { name: "MlflowRunName", kind: Kind::String(&[]), min: Some(1.0) }, // 333
+    Shape { name: "Model", kind: Kind::Structure { members: &[("ModelName", 361), ("PrimaryContainer", 79), ("Containers", 80), ("InferenceExecutionConfig", 254), ("ExecutionRoleArn", 609), ("VpcConfig", 783), ("CreationTime", 692), ("ModelArn", 337), ("EnableNetworkIsolation", 40), ("Tags", 680), ("DeploymentRecommendation", 128)], required: &[], union: false }, min: None }, // 334
+    Shape { name: "ModelAccessConfig", kind: Kind::Structure { members: &[("AcceptEula", 1)], required: &["AcceptEula"], union: false }, min: None }, // 335
+    Shape { name: "ModelApprovalStatus", kind: Kind::String(&["Approved", "Rejected", "PendingManualApproval"]), min: None }, // 336
+    Shape { name: "ModelArn", kind: Kind::String(&[]), min: Some(20.0) }, // 337
+    Shape { name: "ModelArtifacts", kind: Kind::Structure { members: &[("S3ModelArtifacts", 621)], required: &["S3ModelArtifacts"], union: false }, min: None }, // 338
+    Shape { name: "ModelCacheSetting", kind: Kind::String(&["Enabled", "Disabled"]), min: None }, // 339
+    Shape { name: "ModelCard", kind: Kind::Structure { members: &[("ModelCardArn", 341), ("ModelCardName", 164), ("ModelCardVersion", 271), ("Content", 342), ("ModelCardStatus", 344), ("SecurityConfig", 343), ("CreationTime", 692), ("CreatedBy", 771), ("LastModifiedTime", 692), ("LastModifiedBy", 771), ("Tags", 680), ("ModelId", 668), ("RiskRating", 668), ("ModelPackageGroupName", 668)], required: &[], union: false }, min: None }, // 340
+    Shape { name: "ModelCardArn", kind: Kind::String(&[]), min: Some(0.0) }, // 341
+    Shape { name: "ModelCardContent", kind: Kind::String(&[]), min: Some(0.0) }, // 342
+    Shape { name: "ModelCardSecurityConfig", kind: Kind::Structure { members: &[("KmsKeyId", 279)], required: &[], union: false }, min: None }, // 343
+    Shape { name: "ModelCardStatus", kind: Kind::String(&["Draft", "PendingReview", "Approved", "Archived"]), min: None }, // 344
+    Shape { name: "ModelClientConfig", kind: Kind::Structure { members: &[("InvocationsTimeoutInSeconds", 275), ("InvocationsMaxRetries", 274)], required: &[], union: false }, min: None }, // 345
+    Shape { name: "ModelCompilationConfig", kind: Kind::Structure { members: &[("Image", 455), ("OverrideEnvironment", 458)], required: &[], union: false }, min: None }, // 346
+    Shape { name: "ModelCompressionType", kind: Kind::String(&["None", "Gzip"]), min: None }, // 347
+    Shape { name: "ModelDashboardEndpoint", kind: Kind::Structure { members: &[("EndpointName", 161), ("EndpointArn", 158), ("CreationTime", 692), ("LastModifiedTime", 692), ("EndpointStatus", 162)], required: &["EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus"], union: false }, min: None }, // 348
+    Shape { name: "ModelDashboardEndpoints", kind: Kind::List(348), min: None }, // 349
+    Shape { name: "ModelDashboardIndicatorAction", kind: Kind::Structure { members: &[("Enabled", 40)], required: &[], union: false }, min: None }, // 350
+    Shape { name: "ModelDashboardModel", kind: Kind::Structure { members: &[("Model", 334), ("Endpoints", 349), ("LastBatchTransformJob", 733), ("MonitoringSchedules", 354), ("ModelCard", 352)], required: &[], union: false }, min: None }, // 351
+    Shape { name: "ModelDashboardModelCard", kind: Kind::Structure { members: &[("ModelCardArn", 341), ("ModelCardName", 164), ("ModelCardVersion", 271), ("ModelCardStatus", 344), ("SecurityConfig", 343), ("CreationTime", 692), ("CreatedBy", 771), ("LastModifiedTime", 692), ("LastModifiedBy", 771), ("Tags", 680), ("ModelId", 668), ("RiskRating", 668)], required: &[], union: false }, min: None }, // 352
+    Shape { name: "ModelDashboardMonitoringSchedule", kind: Kind::Structure { members: &[("MonitoringScheduleArn", 424), ("MonitoringScheduleName", 427), ("MonitoringScheduleStatus", 625), ("MonitoringType", 431), ("FailureReason", 181), ("CreationTime", 692), ("LastModifiedTime", 692), ("MonitoringScheduleConfig", 425), ("EndpointName", 161), ("MonitoringAlertSummaries", 398), ("LastMonitoringExecutionSummary", 409), ("BatchTransformInput", 34)], required: &[], union: false }, min: None }, // 353
+    Shape { name: "ModelDashboardMonitoringSchedules", kind: Kind::List(353), min: None }, // 354
+    Shape { name: "ModelDataQuality", kind: Kind::Structure { members: &[("Statistics", 325), ("Constraints", 325)], required: &[], union: false }, min: None }, // 355
+    Shape { name: "ModelDataSource", kind: Kind::Structure { members: &[("S3DataSource", 617)], required: &[], union: false }, min: None }, // 356
+    Shape { name: "ModelDigests", kind: Kind::Structure { members: &[("ArtifactDigest", 17)], required: &[], union: false }, min: None }, // 357
+    Shape { name: "ModelInput", kind: Kind::Structure { members: &[("DataInputConfig", 109)], required: &["DataInputConfig"], union: false }, min: None }, // 358
+    Shape { name: "ModelLifeCycle", kind: Kind::Structure { members: &[("Stage", 164), ("StageStatus", 164), ("StageDescription", 660)], required: &["Stage", "StageStatus"], union: false }, min: None }, // 359
+    Shape { name: "ModelMetrics", kind: Kind::Structure { members: &[("ModelQuality", 384), ("ModelDataQuality", 355), ("Bias", 36), ("Explainability", 180)], required: &[], union: false }, min: None }, // 360
+    Shape { name: "ModelName", kind: Kind::String(&[]), min: Some(0.0) }, // 361
+    Shape { name: "ModelNameContains", kind: Kind::String(&[]), min: Some(0.0) }, // 362
+    Shape { name: "ModelPackage", kind: Kind::Structure { members: &[("ModelPackageName", 164), ("ModelPackageGroupName", 164), ("ModelPackageVersion", 383), ("ModelPackageRegistrationType", 373), ("ModelPackageArn", 364), ("ModelPackageDescription", 163), ("CreationTime", 100), ("InferenceSpecification", 258), ("SourceAlgorithmSpecification", 657), ("ValidationSpecification", 382), ("ModelPackageStatus", 376), ("ModelPackageStatusDetails", 377), ("CertifyForMarketplace", 47), ("ModelApprovalStatus", 336), ("CreatedBy", 771), ("MetadataProperties", 317), ("ModelMetrics", 360), ("LastModifiedTime", 692), ("LastModifiedBy", 771), ("ApprovalDescription", 15), ("Domain", 668), ("Task", 668), ("SamplePayloadUrl", 668), ("AdditionalInferenceSpecifications", 5), ("SourceUri", 375), ("SecurityConfig", 374), ("ModelCard", 372), ("ModelLifeCycle", 359), ("Tags", 680), ("CustomerMetadataProperties", 103), ("DriftCheckBaselines", 145), ("SkipModelValidation", 652)], required: &[], union: false }, min: None }, // 363
+    Shape { name: "ModelPackageArn", kind: Kind::String(&[]), min: Some(1.0) }, // 364
+    Shape { name: "ModelPackageConfig", kind: Kind::Structure { members: &[("ModelPackageGroupArn", 370), ("SourceModelPackageArn", 364)], required: &["ModelPackageGroupArn"], union: false }, min: None }, // 365
+    Shape { name: "ModelPackageContainerDefinition", kind: Kind::Structure { members: &[("ContainerHostname", 83), ("Image", 84), ("ImageDigest", 252), ("ModelDataUrl", 770), ("ModelDataSource", 356), ("ProductId", 545), ("Environment", 166), ("ModelInput", 358), ("Framework", 668), ("FrameworkVersion", 368), ("NearestModelName", 668), ("AdditionalModelDataSources", 8), ("AdditionalS3DataSource", 9), ("ModelDataETag", 668), ("IsCheckpoint", 40), ("BaseModel", 31)], required: &[], union: false }, min: None }, // 366
+    Shape { name: "ModelPackageContainerDefinitionList", kind: Kind::List(366), min: Some(1.0) }, // 367
+    Shape { name: "ModelPackageFrameworkVersion", kind: Kind::String(&[]), min: Some(3.0) }, // 368
+    Shape { name: "ModelPackageGroup", kind: Kind::Structure { members: &[("ModelPackageGroupName", 164), ("ModelPackageGroupArn", 370), ("ModelPackageGroupDescription", 163), ("CreationTime", 100), ("CreatedBy", 771), ("ModelPackageGroupStatus", 371), ("Tags", 680)], required: &[], union: false }, min: None }, // 369
+    Shape { name: "ModelPackageGroupArn", kind: Kind::String(&[]), min: Some(1.0) }, // 370
+    Shape { name: "ModelPackageGroupStatus", kind: Kind::String(&["Pending", "InProgress", "Completed", "Failed", "Deleting", "DeleteFailed"]), min: None }, // 371
+    Shape { name: "ModelPackageModelCard", kind: Kind::Structure { members: &[("ModelCardContent", 342), ("ModelCardStatus", 344)], required: &[], union: false }, min: None }, // 372
+    Shape { name: "ModelPackageRegistrationType", kind: Kind::String(&["Logged", "Registered"]), min: None }, // 373
+    Shape { name: "ModelPackageSecurityConfig", kind: Kind::Structure { members: &[("KmsKeyId", 279)], required: &["KmsKeyId"], union: false }, min: None }, // 374
+    Shape { name: "ModelPackageSourceUri", kind: Kind::String(&[]), min: Some(0.0) }, // 375
+    Shape { name: "ModelPackageStatus", kind: Kind::String(&["Pending", "InProgress", "Completed", "Failed", "Deleting"]), min: None }, // 376
+    Shape { name: "ModelPackageStatusDetails", kind: Kind::Structure { members: &[("ValidationStatuses", 379), ("ImageScanStatuses", 379)], required: &["ValidationStatuses"], union: false }, min: None }, // 377
+    Shape { name: "ModelPackageStatusItem", kind: Kind::Structure { members: &[("Name", 164), ("Status", 140), ("FailureReason", 668)], required: &["Name", "Status"], union: false }, min: None }, // 378
+    Shape { name: "ModelPackageStatusItemList", kind: Kind::List(378), min: None }, // 379
+    Shape { name: "ModelPackageValidationProfile", kind: Kind::Structure { members: &[("ProfileName", 164), ("TransformJobDefinition", 735)], required: &["ProfileName", "TransformJobDefinition"], union: false }, min: None }, // 380
+    Shape { name: "ModelPackageValidationProfiles", kind: Kind::List(380), min: Some(0.0) }, // 381
+    Shape { name: "ModelPackageValidationSpecification", kind: Kind::Structure { members: &[("ValidationRole", 609), ("ValidationProfiles", 381)], required: &["ValidationRole", "ValidationProfiles"], union: false }, min: None }, // 382
+    Shape { name: "ModelPackageVersion", kind: Kind::Integer, min: Some(1.0) }, // 383
+    Shape { name: "ModelQuality", kind: Kind::Structure { members: &[("Statistics", 325), ("Constraints", 325)], required: &[], union: false }, min: None }, // 384
+    Shape { name: "ModelQuantizationConfig", kind: Kind::Structure { members: &[("Image", 455), ("OverrideEnvironment", 458)], required: &[], union: false }, min: None }, // 385
+    Shape { name: "ModelShardingConfig", kind: Kind::Structure { members: &[("Image", 455), ("OverrideEnvironment", 458)], required: &[], union: false }, min: None }, // 386
+    Shape { name: "ModelSortKey", kind: Kind::String(&["Name", "CreationTime"]), min: None }, // 387
+    Shape { name: "ModelSpeculativeDecodingConfig", kind: Kind::Structure { members: &[("Technique", 390), ("TrainingDataSource", 391)], required: &["Technique"], union: false }, min: None }, // 388
+    Shape { name: "ModelSpeculativeDecodingS3DataType", kind: Kind::String(&["S3Prefix", "ManifestFile"]), min: None }, // 389
+    Shape { name: "ModelSpeculativeDecodingTechnique", kind: Kind::String(&["EAGLE"]), min: None }, // 390
+    Shape { name: "ModelSpeculativeDecodingTrainingDataSource", kind: Kind::Structure { members: &[("S3Uri", 621), ("S3DataType", 389)], required: &["S3Uri", "S3DataType"], union: false }, min: None }, // 391
+    Shape { name: "ModelSummary", kind: Kind::Structure { members: &[("ModelName", 361), ("ModelArn", 337), ("CreationTime", 692)], required: &["ModelName", "ModelArn", "CreationTime"], union: false }, min: None }, // 392
+    Shape { name: "ModelSummaryList", kind: Kind::List(392), min: None }, // 393
+    Shape { name: "MonitoringAlertActions", kind: Kind::Structure { members: &[("ModelDashboardIndicator", 350)], required: &[], union: false }, min: None }, // 394
+    Shape { name: "MonitoringAlertName", kind: Kind::String(&[]), min: Some(1.0) }, // 395
+    Shape { name: "MonitoringAlertStatus", kind: Kind::String(&["InAlert", "OK"]), min: None }, // 396
+    Shape { name: "MonitoringAlertSummary", kind: Kind::Structure { members: &[("MonitoringAlertName", 395), ("CreationTime", 692), ("LastModifiedTime", 692), ("AlertStatus", 396), ("DatapointsToAlert", 405), ("EvaluationPeriod", 408), ("Actions", 394)], required: &["MonitoringAlertName", "CreationTime", "LastModifiedTime", "AlertStatus", "DatapointsToAlert", "EvaluationPeriod", "Actions"], union: false }, min: None }, // 397
+    Shape { name: "MonitoringAlertSummaryList", kind: Kind::List(397), min: Some(1.0) }, // 398
+    Shape { name: "MonitoringAppSpecification", kind: Kind::Structure { members: &[("ImageUri", 253), ("ContainerEntrypoint", 81), ("ContainerArguments", 403), ("RecordPreprocessorSourceUri", 621), ("PostAnalyticsProcessorSourceUri", 621)], required: &["ImageUri"], union: false }, min: None }, // 399
+    Shape { name: "MonitoringBaselineConfig", kind: Kind::Structure { members: &[("BaseliningJobName", 528), ("ConstraintsResource", 402), ("StatisticsResource", 428)], required: &[], union: false }, min: None }, // 400
+    Shape { name: "MonitoringClusterConfig", kind: Kind::Structure { members: &[("InstanceCount", 524), ("InstanceType", 525), ("VolumeSizeInGB", 544), ("VolumeKmsKeyId", 279)], required: &["InstanceCount", "InstanceType", "VolumeSizeInGB"], union: false }, min: None }, // 401
+    Shape { name: "MonitoringConstraintsResource", kind: Kind::Structure { members: &[("S3Uri", 621)], required: &[], union: false }, min: None }, // 402
+    Shape { name: "MonitoringContainerArguments", kind: Kind::List(77), min: Some(1.0) }, // 403
+    Shape { name: "MonitoringCsvDatasetFormat", kind: Kind::Structure { members: &[("Header", 40)], required: &[], union: false }, min: None }, // 404
+    Shape { name: "MonitoringDatapointsToAlert", kind: Kind::Integer, min: Some(1.0) }, // 405
+    Shape { name: "MonitoringDatasetFormat", kind: Kind::Structure { members: &[("Csv", 404), ("Json", 414), ("Parquet", 419)], required: &[], union: false }, min: None }, // 406
+    Shape { name: "MonitoringEnvironmentMap", kind: Kind::Map { key: 518, value: 520 }, min: Some(0.0) }, // 407
+    Shape { name: "MonitoringEvaluationPeriod", kind: Kind::Integer, min: Some(1.0) }, // 408
+    Shape { name: "MonitoringExecutionSummary", kind: Kind::Structure { members: &[("MonitoringScheduleName", 427), ("ScheduledTime", 692), ("CreationTime", 692), ("LastModifiedTime", 692), ("MonitoringExecutionStatus", 171), ("ProcessingJobArn", 527), ("EndpointName", 161), ("FailureReason", 181), ("MonitoringJobDefinitionName", 413), ("MonitoringType", 431)], required: &["MonitoringScheduleName", "ScheduledTime", "CreationTime", "LastModifiedTime", "MonitoringExecutionStatus"], union: false }, min: None }, // 409
+    Shape { name: "MonitoringInput", kind: Kind::Structure { members: &[("EndpointInput", 160), ("BatchTransformInput", 34)], required: &[], union: false }, min: None }, // 410
+    Shape { name: "MonitoringInputs", kind: Kind::List(410), min: Some(1.0) }, // 411
+    Shape { name: "MonitoringJobDefinition", kind: Kind::Structure { members: &[("BaselineConfig", 400), ("MonitoringInputs", 411), ("MonitoringOutputConfig", 417), ("MonitoringResources", 420), ("MonitoringAppSpecification", 399), ("StoppingCondition", 429), ("Environment", 407), ("NetworkConfig", 441), ("RoleArn", 609)], required: &["MonitoringInputs", "MonitoringOutputConfig", "MonitoringResources", "MonitoringAppSpecification", "RoleArn"], union: false }, min: None }, // 412
+    Shape { name: "MonitoringJobDefinitionName", kind: Kind::String(&[]), min: Some(1.0) }, // 413
+    Shape { name: "MonitoringJsonDatasetFormat", kind: Kind::Structure { members: &[("Line", 40)], required: &[], union: false }, min: None }, // 414
+    Shape { name: "MonitoringMaxRuntimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 415
+    Shape { name: "MonitoringOutput", kind: Kind::Structure { members: &[("S3Output", 421)], required: &["S3Output"], union: false }, min: None }, // 416
+    Shape { name: "MonitoringOutputConfig", kind: Kind::Structure { members: &[("MonitoringOutputs", 418), ("KmsKeyId", 279)], required: &["MonitoringOutputs"], union: false }, min: None }, // 417
+    Shape { name: "MonitoringOutputs", kind: Kind::List(416), min: Some(1.0) }, // 418
+    Shape { name: "MonitoringParquetDatasetFormat", kind: Kind::Structure { members: &[], required: &[], union: false }, min: None }, // 419
+    Shape { name: "MonitoringResources", kind: Kind::Structure { members: &[("ClusterConfig", 401)], required: &["ClusterConfig"], union: false }, min: None }, // 420
+    Shape { name: "MonitoringS3Output", kind: Kind::Structure { members: &[("S3Uri", 422), ("LocalPath", 530), ("S3UploadMode", 542)], required: &["S3Uri", "LocalPath"], union: false }, min: None }, // 421
+    Shape { name: "MonitoringS3Uri", kind: Kind::String(&[]), min: Some(0.0) }, // 422
+    Shape { name: "MonitoringSchedule", kind: Kind::Structure { members: &[("MonitoringScheduleArn", 424), ("MonitoringScheduleName", 427), ("MonitoringScheduleStatus", 625), ("MonitoringType", 431), ("FailureReason", 181), ("CreationTime", 692), ("LastModifiedTime", 692), ("MonitoringScheduleConfig", 425), ("EndpointName", 161), ("LastMonitoringExecutionSummary", 409), ("Tags", 680)], required: &[], union: false }, min: None }, // 423
+    Shape { name: "MonitoringScheduleArn", kind: Kind::String(&[]), min: Some(0.0) }, // 424
+    Shape { name: "MonitoringScheduleConfig", kind: Kind::Structure { members: &[("ScheduleConfig", 623), ("MonitoringJobDefinition", 412), ("MonitoringJobDefinitionName", 413), ("MonitoringType", 431)], required: &[], union: false }, min: None }, // 425
+    Shape { name: "MonitoringScheduleList", kind: Kind::List(423), min: None }, // 426
+    Shape { name: "MonitoringScheduleName", kind: Kind::String(&[]), min: Some(1.0) }, // 427
+    Shape { name: "MonitoringStatisticsResource", kind: Kind::Structure { members: &[("S3Uri", 621)], required: &[], union: false }, min: None }, // 428
+    Shape { name: "MonitoringStoppingCondition", kind: Kind::Structure { members: &[("MaxRuntimeInSeconds", 415)], required: &["MaxRuntimeInSeconds"], union: false }, min: None }, // 429
+    Shape { name: "MonitoringTimeOffsetString", kind: Kind::String(&[]), min: Some(1.0) }, // 430
+    Shape { name: "MonitoringType", kind: Kind::String(&["DataQuality", "ModelQuality", "ModelBias", "ModelExplainability"]), min: None }, // 431
+    Shape { name: "MultiModelConfig", kind: Kind::Structure { members: &[("ModelCacheSetting", 339)], required: &[], union: false }, min: None }, // 432
+    Shape { name: "NameContains", kind: Kind::String(&[]), min: Some(0.0) }, // 433
+    Shape { name: "NeoVpcConfig", kind: Kind::Structure { members: &[("SecurityGroupIds", 436), ("Subnets", 438)], required: &["SecurityGroupIds", "Subnets"], union: false }, min: None }, // 434
+    Shape { name: "NeoVpcSecurityGroupId", kind: Kind::String(&[]), min: Some(0.0) }, // 435
+    Shape { name: "NeoVpcSecurityGroupIds", kind: Kind::List(435), min: Some(1.0) }, // 436
+    Shape { name: "NeoVpcSubnetId", kind: Kind::String(&[]), min: Some(0.0) }, // 437
+    Shape { name: "NeoVpcSubnets", kind: Kind::List(437), min: Some(1.0) }, // 438
+    Shape { name: "NestedFilters", kind: Kind::Structure { members: &[("NestedPropertyName", 603), ("Filters", 202)], required: &["NestedPropertyName", "Filters"], union: false }, min: None }, // 439
+    Shape { name: "NestedFiltersList", kind: Kind::List(439), min: Some(1.0) }, // 440
+    Shape { name: "NetworkConfig", kind: Kind::Structure { members: &[("EnableInterContainerTrafficEncryption", 40), ("EnableNetworkIsolation", 40), ("VpcConfig", 783)], required: &[], union: false }, min: None }, // 441
+    Shape { name: "NextToken", kind: Kind::String(&[]), min: Some(0.0) }, // 442
+    Shape { name: "NonEmptyString256", kind: Kind::String(&[]), min: Some(0.0) }, // 443
+    Shape { name: "ObjectiveStatus", kind: Kind::String(&["Succeeded", "Pending", "Failed"]), min: None }, // 444
+    Shape { name: "ObjectiveStatusCounter", kind: Kind::Integer, min: Some(0.0) }, // 445
+    Shape { name: "ObjectiveStatusCounters", kind: Kind::Structure { members: &[("Succeeded", 445), ("Pending", 445), ("Failed", 445)], required: &[], union: false }, min: None }, // 446
+    Shape { name: "OfflineStoreConfig", kind: Kind::Structure { members: &[("S3StorageConfig", 620), ("DisableGlueTableCreation", 40), ("DataCatalogConfig", 107), ("TableFormat", 675)], required: &["S3StorageConfig"], union: false }, min: None }, // 447
+    Shape { name: "OfflineStoreStatus", kind: Kind::Structure { members: &[("Status", 449), ("BlockedReason", 39)], required: &["Status"], union: false }, min: None }, // 448
+    Shape { name: "OfflineStoreStatusValue", kind: Kind::String(&["Active", "Blocked", "Disabled"]), min: None }, // 449
+    Shape { name: "OnlineStoreConfig", kind: Kind::Structure { members: &[("SecurityConfig", 451), ("EnableOnlineStore", 40), ("TtlDuration", 764), ("StorageType", 667)], required: &[], union: false }, min: None }, // 450
+    Shape { name: "OnlineStoreSecurityConfig", kind: Kind::Structure { members: &[("KmsKeyId", 279)], required: &[], union: false }, min: None }, // 451
+    Shape { name: "Operator", kind: Kind::String(&["Equals", "NotEquals", "GreaterThan", "GreaterThanOrEqualTo", "LessThan", "LessThanOrEqualTo", "Contains", "Exists", "NotExists", "In"]), min: None }, // 452
+    Shape { name: "OptimizationConfig", kind: Kind::Structure { members: &[("ModelQuantizationConfig", 385), ("ModelCompilationConfig", 346), ("ModelShardingConfig", 386), ("ModelSpeculativeDecodingConfig", 388)], required: &[], union: true }, min: None }, // 453
+    Shape { name: "OptimizationConfigs", kind: Kind::List(453), min: Some(0.0) }, // 454
+    Shape { name: "OptimizationContainerImage", kind: Kind::String(&[]), min: Some(0.0) }, // 455
+    Shape { name: "OptimizationJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 456
+    Shape { name: "OptimizationJobDeploymentInstanceType", kind: Kind::String(&["ml.p4d.24xlarge", "ml.p4de.24xlarge", "ml.p5.48xlarge", "ml.p5e.48xlarge", "ml.p5en.48xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.12xlarge", "ml.g5.16xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.12xlarge", "ml.g6e.16xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.inf2.xlarge", "ml.inf2.8xlarge", "ml.inf2.24xlarge", "ml.inf2.48xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.trn1n.32xlarge"]), min: None }, // 457
+    Shape { name: "OptimizationJobEnvironmentVariables", kind: Kind::Map { key: 443, value: 670 }, min: Some(0.0) }, // 458
+    Shape { name: "OptimizationJobMaxInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 459
+    Shape { name: "OptimizationJobModelSource", kind: Kind::Structure { members: &[("S3", 461), ("SageMakerModel", 469)], required: &[], union: false }, min: None }, // 460
+    Shape { name: "OptimizationJobModelSourceS3", kind: Kind::Structure { members: &[("S3Uri", 621), ("ModelAccessConfig", 467)], required: &[], union: false }, min: None }, // 461
+    Shape { name: "OptimizationJobOutputConfig", kind: Kind::Structure { members: &[("KmsKeyId", 279), ("S3OutputLocation", 621), ("SageMakerModel", 469)], required: &["S3OutputLocation"], union: false }, min: None }, // 462
+    Shape { name: "OptimizationJobStatus", kind: Kind::String(&["INPROGRESS", "COMPLETED", "FAILED", "STARTING", "STOPPING", "STOPPED"]), min: None }, // 463
+    Shape { name: "OptimizationJobSummaries", kind: Kind::List(465), min: None }, // 464
+    Shape { name: "OptimizationJobSummary", kind: Kind::Structure { members: &[("OptimizationJobName", 164), ("OptimizationJobArn", 456), ("CreationTime", 100), ("OptimizationJobStatus", 463), ("OptimizationStartTime", 692), ("OptimizationEndTime", 692), ("LastModifiedTime", 281), ("DeploymentInstanceType", 457), ("MaxInstanceCount", 459), ("OptimizationTypes", 471)], required: &["OptimizationJobName", "OptimizationJobArn", "CreationTime", "OptimizationJobStatus", "DeploymentInstanceType", "OptimizationTypes"], union: false }, min: None }, // 465
+    Shape { name: "OptimizationModelAcceptEula", kind: Kind::Boolean, min: None }, // 466
+    Shape { name: "OptimizationModelAccessConfig", kind: Kind::Structure { members: &[("AcceptEula", 466)], required: &["AcceptEula"], union: false }, min: None }, // 467
+    Shape { name: "OptimizationOutput", kind: Kind::Structure { members: &[("RecommendedInferenceImage", 455)], required: &[], union: false }, min: None }, // 468
+    Shape { name: "OptimizationSageMakerModel", kind: Kind::Structure { members: &[("ModelName", 361)], required: &[], union: false }, min: None }, // 469
+    Shape { name: "OptimizationType", kind: Kind::String(&[]), min: None }, // 470
+    Shape { name: "OptimizationTypes", kind: Kind::List(470), min: None }, // 471
+    Shape { name: "OptimizationVpcConfig", kind: Kind::Structure { members: &[("SecurityGroupIds", 474), ("Subnets", 476)], required: &["SecurityGroupIds", "Subnets"], union: false }, min: None }, // 472
+    Shape { name: "OptimizationVpcSecurityGroupId", kind: Kind::String(&[]), min: Some(0.0) }, // 473
+    Shape { name: "OptimizationVpcSecurityGroupIds", kind: Kind::List(473), min: Some(1.0) }, // 474
+    Shape { name: "OptimizationVpcSubnetId", kind: Kind::String(&[]), min: Some(0.0) }, // 475
+    Shape { name: "OptimizationVpcSubnets", kind: Kind::List(475), min: Some(1.0) }, // 476
+    Shape { name: "OptionalDouble", kind: Kind::Float, min: None }, // 477
+    Shape { name: "OptionalInteger", kind: Kind::Integer, min: None }, // 478
+    Shape { name: "OptionalVolumeSizeInGB", kind: Kind::Integer, min: Some(0.0) }, // 479
+    Shape { name: "OrderKey", kind: Kind::String(&["Ascending", "Descending"]), min: None }, // 480
+    Shape { name: "OutputCompressionType", kind: Kind::String(&["GZIP", "NONE"]), min: None }, // 481
+    Shape { name: "OutputConfig", kind: Kind::Structure { members: &[("S3OutputLocation", 621), ("TargetDevice", 682), ("TargetPlatform", 684), ("CompilerOptions", 72), ("KmsKeyId", 279)], required: &["S3OutputLocation"], union: false }, min: None }, // 482
+    Shape { name: "OutputDataConfig", kind: Kind::Structure { members: &[("KmsKeyId", 279), ("S3OutputPath", 621), ("CompressionType", 481)], required: &["S3OutputPath"], union: false }, min: None }, // 483
+    Shape { name: "PaginationToken", kind: Kind::String(&[]), min: Some(0.0) }, // 484
+    Shape { name: "ParallelismConfiguration", kind: Kind::Structure { members: &[("MaxParallelExecutionSteps", 308)], required: &["MaxParallelExecutionSteps"], union: false }, min: None }, // 485
+    Shape { name: "Parameter", kind: Kind::Structure { members: &[("Name", 508), ("Value", 669)], required: &["Name", "Value"], union: false }, min: None }, // 486
+    Shape { name: "ParameterKey", kind: Kind::String(&[]), min: Some(0.0) }, // 487
+    Shape { name: "ParameterList", kind: Kind::List(486), min: Some(0.0) }, // 488
+    Shape { name: "ParameterRanges", kind: Kind::Structure { members: &[("IntegerParameterRanges", 273), ("ContinuousParameterRanges", 90), ("CategoricalParameterRanges", 46), ("AutoParameters", 30)], required: &[], union: false }, min: None }, // 489
+    Shape { name: "ParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 490
+    Shape { name: "ParameterValues", kind: Kind::List(490), min: Some(1.0) }, // 491
+    Shape { name: "Parent", kind: Kind::Structure { members: &[("TrialName", 177), ("ExperimentName", 177)], required: &[], union: false }, min: None }, // 492
+    Shape { name: "ParentHyperParameterTuningJob", kind: Kind::Structure { members: &[("HyperParameterTuningJobName", 234)], required: &[], union: false }, min: None }, // 493
+    Shape { name: "ParentHyperParameterTuningJobs", kind: Kind::List(493), min: Some(1.0) }, // 494
+    Shape { name: "Parents", kind: Kind::List(492), min: None }, // 495
+    Shape { name: "Peft", kind: Kind::String(&["LORA"]), min: None }, // 496
+    Shape { name: "Pipeline", kind: Kind::Structure { members: &[("PipelineArn", 498), ("PipelineName", 507), ("PipelineDisplayName", 507), ("PipelineDescription", 499), ("RoleArn", 609), ("PipelineStatus", 509), ("CreationTime", 692), ("LastModifiedTime", 692), ("LastRunTime", 692), ("CreatedBy", 771), ("LastModifiedBy", 771), ("ParallelismConfiguration", 485), ("Tags", 680)], required: &[], union: false }, min: None }, // 497
+    Shape { name: "PipelineArn", kind: Kind::String(&[]), min: Some(0.0) }, // 498
+    Shape { name: "PipelineDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 499
+    Shape { name: "PipelineExecution", kind: Kind::Structure { members: &[("PipelineArn", 498), ("PipelineExecutionArn", 501), ("PipelineExecutionDisplayName", 504), ("PipelineExecutionStatus", 505), ("PipelineExecutionDescription", 502), ("PipelineExperimentConfig", 506), ("FailureReason", 503), ("CreationTime", 692), ("LastModifiedTime", 692), ("CreatedBy", 771), ("LastModifiedBy", 771), ("ParallelismConfiguration", 485), ("SelectiveExecutionConfig", 640), ("PipelineParameters", 488), ("PipelineVersionId", 512), ("PipelineVersionDisplayName", 513)], required: &[], union: false }, min: None }, // 500
+    Shape { name: "PipelineExecutionArn", kind: Kind::String(&[]), min: Some(0.0) }, // 501
+    Shape { name: "PipelineExecutionDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 502
+    Shape { name: "PipelineExecutionFailureReason", kind: Kind::String(&[]), min: Some(0.0) }, // 503
+    Shape { name: "PipelineExecutionName", kind: Kind::String(&[]), min: Some(1.0) }, // 504
+    Shape { name: "PipelineExecutionStatus", kind: Kind::String(&["Executing", "Stopping", "Stopped", "Failed", "Succeeded"]), min: None }, // 505
+    Shape { name: "PipelineExperimentConfig", kind: Kind::Structure { members: &[("ExperimentName", 177), ("TrialName", 177)], required: &[], union: false }, min: None }, // 506
+    Shape { name: "PipelineName", kind: Kind::String(&[]), min: Some(1.0) }, // 507
+    Shape { name: "PipelineParameterName", kind: Kind::String(&[]), min: Some(1.0) }, // 508
+    Shape { name: "PipelineStatus", kind: Kind::String(&["Active", "Deleting"]), min: None }, // 509
+    Shape { name: "PipelineVersion", kind: Kind::Structure { members: &[("PipelineArn", 498), ("PipelineVersionId", 512), ("PipelineVersionDisplayName", 513), ("PipelineVersionDescription", 511), ("CreationTime", 692), ("LastModifiedTime", 692), ("CreatedBy", 771), ("LastModifiedBy", 771), ("LastExecutedPipelineExecutionArn", 501), ("LastExecutedPipelineExecutionDisplayName", 504), ("LastExecutedPipelineExecutionStatus", 505)], required: &[], union: false }, min: None }, // 510
+    Shape { name: "PipelineVersionDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 511
+    Shape { name: "PipelineVersionId", kind: Kind::Long, min: Some(1.0) }, // 512
+    Shape { name: "PipelineVersionName", kind: Kind::String(&[]), min: Some(1.0) }, // 513
+    Shape { name: "PlacementSpecification", kind: Kind::Structure { members: &[("UltraServerId", 670), ("InstanceCount", 706)], required: &["InstanceCount"], union: false }, min: None }, // 514
+    Shape { name: "PlacementSpecifications", kind: Kind::List(514), min: Some(0.0) }, // 515
+    Shape { name: "ProbabilityThresholdAttribute", kind: Kind::Float, min: None }, // 516
+    Shape { name: "ProcessingClusterConfig", kind: Kind::Structure { members: &[("InstanceCount", 524), ("InstanceType", 525), ("VolumeSizeInGB", 544), ("VolumeKmsKeyId", 279)], required: &["InstanceCount", "InstanceType", "VolumeSizeInGB"], union: false }, min: None }, // 517
+    Shape { name: "ProcessingEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 518
+    Shape { name: "ProcessingEnvironmentMap", kind: Kind::Map { key: 518, value: 520 }, min: Some(0.0) }, // 519
+    Shape { name: "ProcessingEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 520
+    Shape { name: "ProcessingFeatureStoreOutput", kind: Kind::Structure { members: &[("FeatureGroupName", 187)], required: &["FeatureGroupName"], union: false }, min: None }, // 521
+    Shape { name: "ProcessingInput", kind: Kind::Structure { members: &[("InputName", 668), ("AppManaged", 13), ("S3Input", 539), ("DatasetDefinition", 113)], required: &["InputName"], union: false }, min: None }, // 522
+    Shape { name: "ProcessingInputs", kind: Kind::List(522), min: Some(0.0) }, // 523
+    Shape { name: "ProcessingInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 524
+    Shape { name: "ProcessingInstanceType", kind: Kind::String(&["ml.t3.medium", "ml.t3.large", "ml.t3.xlarge", "ml.t3.2xlarge", "ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge", "ml.r5.4xlarge", "ml.r5.8xlarge", "ml.r5.12xlarge", "ml.r5.16xlarge", "ml.r5.24xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.16xlarge", "ml.g5.12xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.r5d.large", "ml.r5d.xlarge", "ml.r5d.2xlarge", "ml.r5d.4xlarge", "ml.r5d.8xlarge", "ml.r5d.12xlarge", "ml.r5d.16xlarge", "ml.r5d.24xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.12xlarge", "ml.g6e.16xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.4xlarge", "ml.c6i.8xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.p5.4xlarge", "ml.g7e.2xlarge", "ml.g7e.4xlarge", "ml.g7e.8xlarge", "ml.g7e.12xlarge", "ml.g7e.24xlarge", "ml.g7e.48xlarge"]), min: None }, // 525
+    Shape { name: "ProcessingJob", kind: Kind::Structure { members: &[("ProcessingInputs", 523), ("ProcessingOutputConfig", 533), ("ProcessingJobName", 528), ("ProcessingResources", 535), ("StoppingCondition", 543), ("AppSpecification", 14), ("Environment", 519), ("NetworkConfig", 441), ("RoleArn", 609), ("ExperimentConfig", 175), ("ProcessingJobArn", 527), ("ProcessingJobStatus", 529), ("ExitMessage", 172), ("FailureReason", 181), ("ProcessingEndTime", 692), ("ProcessingStartTime", 692), ("LastModifiedTime", 692), ("CreationTime", 692), ("MonitoringScheduleArn", 424), ("AutoMLJobArn", 28), ("TrainingJobArn", 709), ("Tags", 680)], required: &[], union: false }, min: None }, // 526
+    Shape { name: "ProcessingJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 527
+    Shape { name: "ProcessingJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 528
+    Shape { name: "ProcessingJobStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped"]), min: None }, // 529
+    Shape { name: "ProcessingLocalPath", kind: Kind::String(&[]), min: Some(0.0) }, // 530
+    Shape { name: "ProcessingMaxRuntimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 531
+    Shape { name: "ProcessingOutput", kind: Kind::Structure { members: &[("OutputName", 668), ("S3Output", 541), ("FeatureStoreOutput", 521), ("AppManaged", 13)], required: &["OutputName"], union: false }, min: None }, // 532
+    Shape { name: "ProcessingOutputConfig", kind: Kind::Structure { members: &[("Outputs", 534), ("KmsKeyId", 279)], required: &["Outputs"], union: false }, min: None }, // 533
+    Shape { name: "ProcessingOutputs", kind: Kind::List(532), min: Some(0.0) }, // 534
+    Shape { name: "ProcessingResources", kind: Kind::Structure { members: &[("ClusterConfig", 517)], required: &["ClusterConfig"], union: false }, min: None }, // 535
+    Shape { name: "ProcessingS3CompressionType", kind: Kind::String(&["None", "Gzip"]), min: None }, // 536
+    Shape { name: "ProcessingS3DataDistributionType", kind: Kind::String(&["FullyReplicated", "ShardedByS3Key"]), min: None }, // 537
+    Shape { name: "ProcessingS3DataType", kind: Kind::String(&["ManifestFile", "S3Prefix"]), min: None }, // 538
+    Shape { name: "ProcessingS3Input", kind: Kind::Structure { members: &[("S3Uri", 621), ("LocalPath", 530), ("S3DataType", 538), ("S3InputMode", 540), ("S3DataDistributionType", 537), ("S3CompressionType", 536)], required: &["S3Uri", "S3DataType"], union: false }, min: None }, // 539
+    Shape { name: "ProcessingS3InputMode", kind: Kind::String(&["Pipe", "File"]), min: None }, // 540
+    Shape { name: "ProcessingS3Output", kind: Kind::Structure { members: &[("S3Uri", 621), ("LocalPath", 530), ("S3UploadMode", 542)], required: &["S3Uri", "S3UploadMode"], union: false }, min: None }, // 541
+    Shape { name: "ProcessingS3UploadMode", kind: Kind::String(&["Continuous", "EndOfJob"]), min: None }, // 542
+    Shape { name: "ProcessingStoppingCondition", kind: Kind::Structure { members: &[("MaxRuntimeInSeconds", 531)], required: &["MaxRuntimeInSeconds"], union: false }, min: None }, // 543
+    Shape { name: "ProcessingVolumeSizeInGB", kind: Kind::Integer, min: Some(1.0) }, // 544
+    Shape { name: "ProductId", kind: Kind::String(&[]), min: Some(0.0) }, // 545
+    Shape { name: "ProductionVariantCapacityReservationSummary", kind: Kind::Structure { members: &[("MlReservationArn", 327), ("CapacityReservationPreference", 42), ("TotalInstanceCount", 688), ("AvailableInstanceCount", 688), ("UsedByCurrentEndpoint", 688), ("Ec2CapacityReservations", 152)], required: &[], union: false }, min: None }, // 546
+    Shape { name: "ProductionVariantInstanceType", kind: Kind::String(&["ml.t2.medium", "ml.t2.large", "ml.t2.xlarge", "ml.t2.2xlarge", "ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.m5d.large", "ml.m5d.xlarge", "ml.m5d.2xlarge", "ml.m5d.4xlarge", "ml.m5d.12xlarge", "ml.m5d.24xlarge", "ml.c4.large", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.c5.large", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.c5d.large", "ml.c5d.xlarge", "ml.c5d.2xlarge", "ml.c5d.4xlarge", "ml.c5d.9xlarge", "ml.c5d.18xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge", "ml.r5.4xlarge", "ml.r5.12xlarge", "ml.r5.24xlarge", "ml.r5d.large", "ml.r5d.xlarge", "ml.r5d.2xlarge", "ml.r5d.4xlarge", "ml.r5d.12xlarge", "ml.r5d.24xlarge", "ml.inf1.xlarge", "ml.inf1.2xlarge", "ml.inf1.6xlarge", "ml.inf1.24xlarge", "ml.dl1.24xlarge", "ml.c6i.large", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.4xlarge", "ml.c6i.8xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.r6i.large", "ml.r6i.xlarge", "ml.r6i.2xlarge", "ml.r6i.4xlarge", "ml.r6i.8xlarge", "ml.r6i.12xlarge", "ml.r6i.16xlarge", "ml.r6i.24xlarge", "ml.r6i.32xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.12xlarge", "ml.g5.16xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.r8g.medium", "ml.r8g.large", "ml.r8g.xlarge", "ml.r8g.2xlarge", "ml.r8g.4xlarge", "ml.r8g.8xlarge", "ml.r8g.12xlarge", "ml.r8g.16xlarge", "ml.r8g.24xlarge", "ml.r8g.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.12xlarge", "ml.g6e.16xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.g7e.2xlarge", "ml.g7e.4xlarge", "ml.g7e.8xlarge", "ml.g7e.12xlarge", "ml.g7e.24xlarge", "ml.g7e.48xlarge", "ml.p4d.24xlarge", "ml.c7g.large", "ml.c7g.xlarge", "ml.c7g.2xlarge", "ml.c7g.4xlarge", "ml.c7g.8xlarge", "ml.c7g.12xlarge", "ml.c7g.16xlarge", "ml.m6g.large", "ml.m6g.xlarge", "ml.m6g.2xlarge", "ml.m6g.4xlarge", "ml.m6g.8xlarge", "ml.m6g.12xlarge", "ml.m6g.16xlarge", "ml.m6gd.large", "ml.m6gd.xlarge", "ml.m6gd.2xlarge", "ml.m6gd.4xlarge", "ml.m6gd.8xlarge", "ml.m6gd.12xlarge", "ml.m6gd.16xlarge", "ml.c6g.large", "ml.c6g.xlarge", "ml.c6g.2xlarge", "ml.c6g.4xlarge", "ml.c6g.8xlarge", "ml.c6g.12xlarge", "ml.c6g.16xlarge", "ml.c6gd.large", "ml.c6gd.xlarge", "ml.c6gd.2xlarge", "ml.c6gd.4xlarge", "ml.c6gd.8xlarge", "ml.c6gd.12xlarge", "ml.c6gd.16xlarge", "ml.c6gn.large", "ml.c6gn.xlarge", "ml.c6gn.2xlarge", "ml.c6gn.4xlarge", "ml.c6gn.8xlarge", "ml.c6gn.12xlarge", "ml.c6gn.16xlarge", "ml.r6g.large", "ml.r6g.xlarge", "ml.r6g.2xlarge", "ml.r6g.4xlarge", "ml.r6g.8xlarge", "ml.r6g.12xlarge", "ml.r6g.16xlarge", "ml.r6gd.large", "ml.r6gd.xlarge", "ml.r6gd.2xlarge", "ml.r6gd.4xlarge", "ml.r6gd.8xlarge", "ml.r6gd.12xlarge", "ml.r6gd.16xlarge", "ml.p4de.24xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.trn1n.32xlarge", "ml.trn2.48xlarge", "ml.inf2.xlarge", "ml.inf2.8xlarge", "ml.inf2.24xlarge", "ml.inf2.48xlarge", "ml.p5.48xlarge", "ml.p5e.48xlarge", "ml.p5en.48xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.c8g.medium", "ml.c8g.large", "ml.c8g.xlarge", "ml.c8g.2xlarge", "ml.c8g.4xlarge", "ml.c8g.8xlarge", "ml.c8g.12xlarge", "ml.c8g.16xlarge", "ml.c8g.24xlarge", "ml.c8g.48xlarge", "ml.r7gd.medium", "ml.r7gd.large", "ml.r7gd.xlarge", "ml.r7gd.2xlarge", "ml.r7gd.4xlarge", "ml.r7gd.8xlarge", "ml.r7gd.12xlarge", "ml.r7gd.16xlarge", "ml.m8g.medium", "ml.m8g.large", "ml.m8g.xlarge", "ml.m8g.2xlarge", "ml.m8g.4xlarge", "ml.m8g.8xlarge", "ml.m8g.12xlarge", "ml.m8g.16xlarge", "ml.m8g.24xlarge", "ml.m8g.48xlarge", "ml.c6in.large", "ml.c6in.xlarge", "ml.c6in.2xlarge", "ml.c6in.4xlarge", "ml.c6in.8xlarge", "ml.c6in.12xlarge", "ml.c6in.16xlarge", "ml.c6in.24xlarge", "ml.c6in.32xlarge", "ml.p6-b200.48xlarge", "ml.p6-b300.48xlarge", "ml.p6e-gb200.36xlarge", "ml.p5.4xlarge"]), min: None }, // 547
+    Shape { name: "ProductionVariantManagedInstanceScaling", kind: Kind::Structure { members: &[("Status", 304), ("MinInstanceCount", 302), ("MaxInstanceCount", 300), ("ScaleInPolicy", 549)], required: &[], union: false }, min: None }, // 548
+    Shape { name: "ProductionVariantManagedInstanceScalingScaleInPolicy", kind: Kind::Structure { members: &[("Strategy", 303), ("MaximumStepSize", 301), ("CooldownInMinutes", 299)], required: &["Strategy"], union: false }, min: None }, // 549
+    Shape { name: "ProductionVariantRoutingConfig", kind: Kind::Structure { members: &[("RoutingStrategy", 610)], required: &["RoutingStrategy"], union: false }, min: None }, // 550
+    Shape { name: "ProductionVariantServerlessConfig", kind: Kind::Structure { members: &[("MemorySizeInMB", 645), ("MaxConcurrency", 644), ("ProvisionedConcurrency", 646)], required: &["MemorySizeInMB", "MaxConcurrency"], union: false }, min: None }, // 551
+    Shape { name: "ProductionVariantStatus", kind: Kind::Structure { members: &[("Status", 773), ("StatusMessage", 774), ("StartTime", 692)], required: &["Status"], union: false }, min: None }, // 552
+    Shape { name: "ProductionVariantStatusList", kind: Kind::List(552), min: Some(0.0) }, // 553
+    Shape { name: "ProductionVariantSummary", kind: Kind::Structure { members: &[("VariantName", 772), ("DeployedImages", 127), ("CurrentWeight", 775), ("DesiredWeight", 775), ("CurrentInstanceCount", 688), ("DesiredInstanceCount", 688), ("InstancePools", 270), ("VariantStatus", 553), ("CurrentServerlessConfig", 551), ("DesiredServerlessConfig", 551), ("ManagedInstanceScaling", 548), ("RoutingConfig", 550), ("CapacityReservationConfig", 546)], required: &["VariantName"], union: false }, min: None }, // 554
+    Shape { name: "ProductionVariantSummaryList", kind: Kind::List(554), min: Some(1.0) }, // 555
+    Shape { name: "ProfilerConfig", kind: Kind::Structure { members: &[("S3OutputPath", 621), ("ProfilingIntervalInMilliseconds", 562), ("ProfilingParameters", 563), ("DisableProfiler", 143)], required: &[], union: false }, min: None }, // 556
+    Shape { name: "ProfilerConfigForUpdate", kind: Kind::Structure { members: &[("S3OutputPath", 621), ("ProfilingIntervalInMilliseconds", 562), ("ProfilingParameters", 563), ("DisableProfiler", 143)], required: &[], union: false }, min: None }, // 557
+    Shape { name: "ProfilerRuleConfiguration", kind: Kind::Structure { members: &[("RuleConfigurationName", 611), ("LocalPath", 142), ("S3OutputPath", 621), ("RuleEvaluatorImage", 11), ("InstanceType", 525), ("VolumeSizeInGB", 479), ("RuleParameters", 613)], required: &["RuleConfigurationName", "RuleEvaluatorImage"], union: false }, min: None }, // 558
+    Shape { name: "ProfilerRuleConfigurations", kind: Kind::List(558), min: Some(0.0) }, // 559
+    Shape { name: "ProfilerRuleEvaluationStatus", kind: Kind::Structure { members: &[("RuleConfigurationName", 611), ("RuleEvaluationJobArn", 527), ("RuleEvaluationStatus", 612), ("StatusDetails", 661), ("LastModifiedTime", 692)], required: &[], union: false }, min: None }, // 560
+    Shape { name: "ProfilerRuleEvaluationStatuses", kind: Kind::List(560), min: Some(0.0) }, // 561
+    Shape { name: "ProfilingIntervalInMilliseconds", kind: Kind::Long, min: None }, // 562
+    Shape { name: "ProfilingParameters", kind: Kind::Map { key: 75, value: 76 }, min: Some(0.0) }, // 563
+    Shape { name: "ProfilingStatus", kind: Kind::String(&["Enabled", "Disabled"]), min: None }, // 564
+    Shape { name: "Project", kind: Kind::Structure { members: &[("ProjectArn", 566), ("ProjectName", 567), ("ProjectId", 568), ("ProjectDescription", 163), ("ServiceCatalogProvisioningDetails", 649), ("ServiceCatalogProvisionedProductDetails", 648), ("ProjectStatus", 569), ("CreatedBy", 771), ("CreationTime", 692), ("TemplateProviderDetails", 690), ("Tags", 680), ("LastModifiedTime", 692), ("LastModifiedBy", 771)], required: &[], union: false }, min: None }, // 565
+    Shape { name: "ProjectArn", kind: Kind::String(&[]), min: Some(1.0) }, // 566
+    Shape { name: "ProjectEntityName", kind: Kind::String(&[]), min: Some(1.0) }, // 567
+    Shape { name: "ProjectId", kind: Kind::String(&[]), min: Some(1.0) }, // 568
+    Shape { name: "ProjectStatus", kind: Kind::String(&["Pending", "CreateInProgress", "CreateCompleted", "CreateFailed", "DeleteInProgress", "DeleteFailed", "DeleteCompleted", "UpdateInProgress", "UpdateCompleted", "UpdateFailed"]), min: None }, // 569
+    Shape { name: "PropertyNameHint", kind: Kind::String(&[]), min: Some(0.0) }, // 570
+    Shape { name: "PropertyNameQuery", kind: Kind::Structure { members: &[("PropertyNameHint", 570)], required: &["PropertyNameHint"], union: false }, min: None }, // 571
+    Shape { name: "PropertyNameSuggestion", kind: Kind::Structure { members: &[("PropertyName", 603)], required: &[], union: false }, min: None }, // 572
+    Shape { name: "PropertyNameSuggestionList", kind: Kind::List(572), min: None }, // 573
+    Shape { name: "ProvisionedProductStatusMessage", kind: Kind::String(&[]), min: None }, // 574
+    Shape { name: "ProvisioningParameter", kind: Kind::Structure { members: &[("Key", 576), ("Value", 577)], required: &[], union: false }, min: None }, // 575
+    Shape { name: "ProvisioningParameterKey", kind: Kind::String(&[]), min: Some(1.0) }, // 576
+    Shape { name: "ProvisioningParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 577
+    Shape { name: "ProvisioningParameters", kind: Kind::List(575), min: None }, // 578
+    Shape { name: "RandomSeed", kind: Kind::Integer, min: Some(0.0) }, // 579
+    Shape { name: "RealTimeInferenceRecommendation", kind: Kind::Structure { members: &[("RecommendationId", 668), ("InstanceType", 547), ("Environment", 166)], required: &["RecommendationId", "InstanceType"], union: false }, min: None }, // 580
+    Shape { name: "RealTimeInferenceRecommendations", kind: Kind::List(580), min: Some(0.0) }, // 581
+    Shape { name: "RealtimeInferenceInstanceTypes", kind: Kind::List(547), min: None }, // 582
+    Shape { name: "RecipeName", kind: Kind::String(&[]), min: Some(0.0) }, // 583
+    Shape { name: "RecommendationStatus", kind: Kind::String(&["IN_PROGRESS", "COMPLETED", "FAILED", "NOT_APPLICABLE"]), min: None }, // 584
+    Shape { name: "RecordWrapper", kind: Kind::String(&["None", "RecordIO"]), min: None }, // 585
+    Shape { name: "RedshiftClusterId", kind: Kind::String(&[]), min: Some(1.0) }, // 586
+    Shape { name: "RedshiftDatabase", kind: Kind::String(&[]), min: Some(1.0) }, // 587
+    Shape { name: "RedshiftDatasetDefinition", kind: Kind::Structure { members: &[("ClusterId", 586), ("Database", 587), ("DbUser", 592), ("QueryString", 589), ("ClusterRoleArn", 609), ("OutputS3Uri", 621), ("KmsKeyId", 279), ("OutputFormat", 591), ("OutputCompression", 590)], required: &["ClusterId", "Database", "DbUser", "QueryString", "ClusterRoleArn", "OutputS3Uri", "OutputFormat"], union: false }, min: None }, // 588
+    Shape { name: "RedshiftQueryString", kind: Kind::String(&[]), min: Some(1.0) }, // 589
+    Shape { name: "RedshiftResultCompressionType", kind: Kind::String(&["None", "GZIP", "BZIP2", "ZSTD", "SNAPPY"]), min: None }, // 590
+    Shape { name: "RedshiftResultFormat", kind: Kind::String(&["PARQUET", "CSV"]), min: None }, // 591
+    Shape { name: "RedshiftUserName", kind: Kind::String(&[]), min: Some(1.0) }, // 592
+    Shape { name: "Relation", kind: Kind::String(&["EqualTo", "GreaterThanOrEqualTo"]), min: None }, // 593
+    Shape { name: "RemoteDebugConfig", kind: Kind::Structure { members: &[("EnableRemoteDebug", 155)], required: &[], union: false }, min: None }, // 594
+    Shape { name: "RemoteDebugConfigForUpdate", kind: Kind::Structure { members: &[("EnableRemoteDebug", 155)], required: &[], union: false }, min: None }, // 595
+    Shape { name: "RepositoryAccessMode", kind: Kind::String(&["Platform", "Vpc"]), min: None }, // 596
+    Shape { name: "RepositoryAuthConfig", kind: Kind::Structure { members: &[("RepositoryCredentialsProviderArn", 598)], required: &["RepositoryCredentialsProviderArn"], union: false }, min: None }, // 597
+    Shape { name: "RepositoryCredentialsProviderArn", kind: Kind::String(&[]), min: Some(1.0) }, // 598
+    Shape { name: "ResourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 599
+    Shape { name: "ResourceConfig", kind: Kind::Structure { members: &[("InstanceType", 707), ("InstanceCount", 706), ("VolumeSizeInGB", 479), ("VolumeKmsKeyId", 279), ("KeepAlivePeriodInSeconds", 278), ("InstanceGroups", 267), ("TrainingPlanArn", 717), ("InstancePlacementConfig", 268)], required: &[], union: false }, min: None }, // 600
+    Shape { name: "ResourceConfigForUpdate", kind: Kind::Structure { members: &[("KeepAlivePeriodInSeconds", 278)], required: &["KeepAlivePeriodInSeconds"], union: false }, min: None }, // 601
+    Shape { name: "ResourceLimits", kind: Kind::Structure { members: &[("MaxNumberOfTrainingJobs", 306), ("MaxParallelTrainingJobs", 309), ("MaxRuntimeInSeconds", 243)], required: &["MaxParallelTrainingJobs"], union: false }, min: None }, // 602
+    Shape { name: "ResourcePropertyName", kind: Kind::String(&[]), min: Some(1.0) }, // 603
+    Shape { name: "ResourceRetainedBillableTimeInSeconds", kind: Kind::Integer, min: Some(0.0) }, // 604
+    Shape { name: "ResourceType", kind: Kind::String(&["TrainingJob", "Experiment", "ExperimentTrial", "ExperimentTrialComponent", "Endpoint", "Model", "ModelPackage", "ModelPackageGroup", "Pipeline", "PipelineExecution", "FeatureGroup", "FeatureMetadata", "Image", "ImageVersion", "Project", "HyperParameterTuningJob", "ModelCard", "PipelineVersion"]), min: None }, // 605
+    Shape { name: "ResponseMIMEType", kind: Kind::String(&[]), min: Some(0.0) }, // 606
+    Shape { name: "ResponseMIMETypes", kind: Kind::List(606), min: None }, // 607
+    Shape { name: "RetryStrategy", kind: Kind::Structure { members: &[("MaximumRetryAttempts", 315)], required: &["MaximumRetryAttempts"], union: false }, min: None }, // 608
+    Shape { name: "RoleArn", kind: Kind::String(&[]), min: Some(20.0) }, // 609
+    Shape { name: "RoutingStrategy", kind: Kind::String(&["LEAST_OUTSTANDING_REQUESTS", "RANDOM"]), min: None }, // 610
+    Shape { name: "RuleConfigurationName", kind: Kind::String(&[]), min: Some(1.0) }, // 611
+    Shape { name: "RuleEvaluationStatus", kind: Kind::String(&["InProgress", "NoIssuesFound", "IssuesFound", "Error", "Stopping", "Stopped"]), min: None }, // 612
+    Shape { name: "RuleParameters", kind: Kind::Map { key: 75, value: 76 }, min: Some(0.0) }, // 613
+    Shape { name: "S3DataDistribution", kind: Kind::String(&["FullyReplicated", "ShardedByS3Key"]), min: None }, // 614
+    Shape { name: "S3DataSource", kind: Kind::Structure { members: &[("S3DataType", 616), ("S3Uri", 621), ("S3DataDistributionType", 614), ("AttributeNames", 27), ("InstanceGroupNames", 266), ("ModelAccessConfig", 335), ("HubAccessConfig", 212)], required: &["S3DataType", "S3Uri"], union: false }, min: None }, // 615
+    Shape { name: "S3DataType", kind: Kind::String(&["ManifestFile", "S3Prefix", "AugmentedManifestFile", "Converse"]), min: None }, // 616
+    Shape { name: "S3ModelDataSource", kind: Kind::Structure { members: &[("S3Uri", 619), ("S3DataType", 618), ("CompressionType", 347), ("ModelAccessConfig", 335), ("HubAccessConfig", 256), ("ManifestS3Uri", 619), ("ETag", 668), ("ManifestEtag", 668)], required: &["S3Uri", "S3DataType", "CompressionType"], union: false }, min: None }, // 617
+    Shape { name: "S3ModelDataType", kind: Kind::String(&["S3Prefix", "S3Object"]), min: None }, // 618
+    Shape { name: "S3ModelUri", kind: Kind::String(&[]), min: Some(0.0) }, // 619
+    Shape { name: "S3StorageConfig", kind: Kind::Structure { members: &[("S3Uri", 621), ("KmsKeyId", 279), ("ResolvedOutputS3Uri", 621)], required: &["S3Uri"], union: false }, min: None }, // 620
+    Shape { name: "S3Uri", kind: Kind::String(&[]), min: Some(0.0) }, // 621
+    Shape { name: "SamplingPercentage", kind: Kind::Integer, min: Some(0.0) }, // 622
+    Shape { name: "ScheduleConfig", kind: Kind::Structure { members: &[("ScheduleExpression", 624), ("DataAnalysisStartTime", 668), ("DataAnalysisEndTime", 668)], required: &["ScheduleExpression"], union: false }, min: None }, // 623
+    Shape { name: "ScheduleExpression", kind: Kind::String(&[]), min: Some(1.0) }, // 624
+    Shape { name: "ScheduleStatus", kind: Kind::String(&["Pending", "Failed", "Scheduled", "Stopped"]), min: None }, // 625
+    Shape { name: "SearchExpression", kind: Kind::Structure { members: &[("Filters", 202), ("NestedFilters", 440), ("SubExpressions", 627), ("Operator", 41)], required: &[], union: false }, min: None }, // 626
+    Shape { name: "SearchExpressionList", kind: Kind::List(626), min: Some(1.0) }, // 627
+    Shape { name: "SearchRecord", kind: Kind::Structure { members: &[("TrainingJob", 708), ("Experiment", 173), ("Trial", 741), ("TrialComponent", 743), ("Endpoint", 157), ("ModelPackage", 363), ("ModelPackageGroup", 369), ("Pipeline", 497), ("PipelineExecution", 500), ("PipelineVersion", 510), ("FeatureGroup", 185), ("FeatureMetadata", 189), ("Project", 565), ("HyperParameterTuningJob", 237), ("ModelCard", 340), ("Model", 351)], required: &[], union: false }, min: None }, // 628
+    Shape { name: "SearchRequest", kind: Kind::Structure { members: &[("Resource", 605), ("SearchExpression", 626), ("SortBy", 603), ("SortOrder", 632), ("NextToken", 442), ("MaxResults", 312), ("CrossAccountFilterOption", 101), ("VisibilityConditions", 780)], required: &["Resource"], union: false }, min: None }, // 629
+    Shape { name: "SearchResponse", kind: Kind::Structure { members: &[("Results", 631), ("NextToken", 442), ("TotalHits", 693)], required: &[], union: false }, min: None }, // 630
+    Shape { name: "SearchResultsList", kind: Kind::List(628), min: None }, // 631
+    Shape { name: "SearchSortOrder", kind: Kind::String(&["Ascending", "Descending"]), min: None }, // 632
+    Shape { name: "SecondaryStatus", kind: Kind::String(&["Starting", "LaunchingMLInstances", "PreparingTrainingStack", "Downloading", "DownloadingTrainingImage", "Training", "Uploading", "Stopping", "Stopped", "MaxRuntimeExceeded", "Completed", "Failed", "Interrupted", "MaxWaitTimeExceeded", "Updating", "Restarting", "Pending"]), min: None }, // 633
+    Shape { name: "SecondaryStatusTransition", kind: Kind::Structure { members: &[("Status", 633), ("StartTime", 692), ("EndTime", 692), ("StatusMessage", 662)], required: &["Status", "StartTime"], union: false }, min: None }, // 634
+    Shape { name: "SecondaryStatusTransitions", kind: Kind::List(634), min: None }, // 635
+    Shape { name: "SecurityGroupId", kind: Kind::String(&[]), min: Some(0.0) }, // 636
+    Shape { name: "Seed", kind: Kind::Long, min: None }, // 637
+    Shape { name: "SelectedStep", kind: Kind::Structure { members: &[("StepName", 670)], required: &["StepName"], union: false }, min: None }, // 638
+    Shape { name: "SelectedStepList", kind: Kind::List(638), min: Some(1.0) }, // 639
+    Shape { name: "SelectiveExecutionConfig", kind: Kind::Structure { members: &[("SourcePipelineExecutionArn", 501), ("SelectedSteps", 639)], required: &["SelectedSteps"], union: false }, min: None }, // 640
+    Shape { name: "ServerlessJobBaseModelArn", kind: Kind::String(&[]), min: Some(1.0) }, // 641
+    Shape { name: "ServerlessJobConfig", kind: Kind::Structure { members: &[("BaseModelArn", 641), ("AcceptEula", 1), ("JobType", 643), ("CustomizationTechnique", 105), ("Peft", 496), ("EvaluationType", 168), ("EvaluatorArn", 169)], required: &["BaseModelArn", "JobType"], union: false }, min: None }, // 642
+    Shape { name: "ServerlessJobType", kind: Kind::String(&["FineTuning", "Evaluation"]), min: None }, // 643
+    Shape { name: "ServerlessMaxConcurrency", kind: Kind::Integer, min: Some(1.0) }, // 644
+    Shape { name: "ServerlessMemorySizeInMB", kind: Kind::Integer, min: Some(1024.0) }, // 645
+    Shape { name: "ServerlessProvisionedConcurrency", kind: Kind::Integer, min: Some(1.0) }, // 646
+    Shape { name: "ServiceCatalogEntityId", kind: Kind::String(&[]), min: Some(1.0) }, // 647
+    Shape { name: "ServiceCatalogProvisionedProductDetails", kind: Kind::Structure { members: &[("ProvisionedProductId", 647), ("ProvisionedProductStatusMessage", 574)], required: &[], union: false }, min: None }, // 648
+    Shape { name: "ServiceCatalogProvisioningDetails", kind: Kind::Structure { members: &[("ProductId", 647), ("ProvisioningArtifactId", 647), ("PathId", 647), ("ProvisioningParameters", 578)], required: &["ProductId"], union: false }, min: None }, // 649
+    Shape { name: "SessionChainingConfig", kind: Kind::Structure { members: &[("EnableSessionTagChaining", 156)], required: &[], union: false }, min: None }, // 650
+    Shape { name: "ShuffleConfig", kind: Kind::Structure { members: &[("Seed", 637)], required: &["Seed"], union: false }, min: None }, // 651
+    Shape { name: "SkipModelValidation", kind: Kind::String(&["All", "None"]), min: None }, // 652
+    Shape { name: "SortBy", kind: Kind::String(&["Name", "CreationTime", "Status"]), min: None }, // 653
+    Shape { name: "SortOrder", kind: Kind::String(&["Ascending", "Descending"]), min: None }, // 654
+    Shape { name: "SourceAlgorithm", kind: Kind::Structure { members: &[("ModelDataUrl", 770), ("ModelDataSource", 356), ("ModelDataETag", 668), ("AlgorithmName", 16)], required: &["AlgorithmName"], union: false }, min: None }, // 655
+    Shape { name: "SourceAlgorithmList", kind: Kind::List(655), min: Some(1.0) }, // 656
+    Shape { name: "SourceAlgorithmSpecification", kind: Kind::Structure { members: &[("SourceAlgorithms", 656)], required: &["SourceAlgorithms"], union: false }, min: None }, // 657
+    Shape { name: "SourceType", kind: Kind::String(&[]), min: Some(0.0) }, // 658
+    Shape { name: "SplitType", kind: Kind::String(&["None", "Line", "RecordIO", "TFRecord"]), min: None }, // 659
+    Shape { name: "StageDescription", kind: Kind::String(&[]), min: Some(0.0) }, // 660
+    Shape { name: "StatusDetails", kind: Kind::String(&[]), min: Some(0.0) }, // 661
+    Shape { name: "StatusMessage", kind: Kind::String(&[]), min: None }, // 662
+    Shape { name: "StopCompilationJobRequest", kind: Kind::Structure { members: &[("CompilationJobName", 164)], required: &["CompilationJobName"], union: false }, min: None }, // 663
+    Shape { name: "StopOptimizationJobRequest", kind: Kind::Structure { members: &[("OptimizationJobName", 164)], required: &["OptimizationJobName"], union: false }, min: None }, // 664
+    Shape { name: "StopTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 711)], required: &["TrainingJobName"], union: false }, min: None }, // 665
+    Shape { name: "StoppingCondition", kind: Kind::Structure { members: &[("MaxRuntimeInSeconds", 313), ("MaxWaitTimeInSeconds", 314), ("MaxPendingTimeInSeconds", 311)], required: &[], union: false }, min: None }, // 666
+    Shape { name: "StorageType", kind: Kind::String(&["Standard", "InMemory"]), min: None }, // 667
+    Shape { name: "String", kind: Kind::String(&[]), min: None }, // 668
+    Shape { name: "String1024", kind: Kind::String(&[]), min: Some(0.0) }, // 669
+    Shape { name: "String256", kind: Kind::String(&[]), min: Some(0.0) }, // 670
+    Shape { name: "StringParameterValue", kind: Kind::String(&[]), min: Some(0.0) }, // 671
+    Shape { name: "SubnetId", kind: Kind::String(&[]), min: Some(0.0) }, // 672
+    Shape { name: "Subnets", kind: Kind::List(672), min: Some(1.0) }, // 673
+    Shape { name: "SuggestionQuery", kind: Kind::Structure { members: &[("PropertyNameQuery", 571)], required: &[], union: false }, min: None }, // 674
+    Shape { name: "TableFormat", kind: Kind::String(&["Default", "Glue", "Iceberg"]), min: None }, // 675
+    Shape { name: "TableName", kind: Kind::String(&[]), min: Some(1.0) }, // 676
+    Shape { name: "Tag", kind: Kind::Structure { members: &[("Key", 678), ("Value", 681)], required: &["Key", "Value"], union: false }, min: None }, // 677
+    Shape { name: "TagKey", kind: Kind::String(&[]), min: Some(1.0) }, // 678
+    Shape { name: "TagKeyList", kind: Kind::List(678), min: Some(1.0) }, // 679
+    Shape { name: "TagList", kind: Kind::List(677), min: Some(0.0) }, // 680
+    Shape { name: "TagValue", kind: Kind::String(&[]), min: Some(0.0) }, // 681
+    Shape { name: "TargetDevice", kind: Kind::String(&["lambda", "ml_m4", "ml_m5", "ml_m6g", "ml_c4", "ml_c5", "ml_c6g", "ml_p2", "ml_p3", "ml_g4dn", "ml_inf1", "ml_inf2", "ml_trn1", "ml_eia2", "jetson_tx1", "jetson_tx2", "jetson_nano", "jetson_xavier", "rasp3b", "rasp4b", "imx8qm", "deeplens", "rk3399", "rk3288", "aisage", "sbe_c", "qcs605", "qcs603", "sitara_am57x", "amba_cv2", "amba_cv22", "amba_cv25", "x86_win32", "x86_win64", "coreml", "jacinto_tda4vm", "imx8mplus"]), min: None }, // 682
+    Shape { name: "TargetObjectiveMetricValue", kind: Kind::Float, min: None }, // 683
+    Shape { name: "TargetPlatform", kind: Kind::Structure { members: &[("Os", 687), ("Arch", 686), ("Accelerator", 685)], required: &["Os", "Arch"], union: false }, min: None }, // 684
+    Shape { name: "TargetPlatformAccelerator", kind: Kind::String(&["INTEL_GRAPHICS", "MALI", "NVIDIA", "NNA"]), min: None }, // 685
+    Shape { name: "TargetPlatformArch", kind: Kind::String(&["X86_64", "X86", "ARM64", "ARM_EABI", "ARM_EABIHF"]), min: None }, // 686
+    Shape { name: "TargetPlatformOs", kind: Kind::String(&["ANDROID", "LINUX"]), min: None }, // 687
+    Shape { name: "TaskCount", kind: Kind::Integer, min: Some(0.0) }, // 688
+    Shape { name: "TemplateProviderDetail", kind: Kind::Structure { members: &[("CfnTemplateProviderDetail", 57)], required: &[], union: false }, min: None }, // 689
+    Shape { name: "TemplateProviderDetailList", kind: Kind::List(689), min: Some(1.0) }, // 690
+    Shape { name: "TensorBoardOutputConfig", kind: Kind::Structure { members: &[("LocalPath", 142), ("S3OutputPath", 621)], required: &["S3OutputPath"], union: false }, min: None }, // 691
+    Shape { name: "Timestamp", kind: Kind::Timestamp, min: None }, // 692
+    Shape { name: "TotalHits", kind: Kind::Structure { members: &[("Value", 298), ("Relation", 593)], required: &[], union: false }, min: None }, // 693
+    Shape { name: "TotalStepCountPerEpoch", kind: Kind::Long, min: Some(0.0) }, // 694
+    Shape { name: "TrainingContainerArgument", kind: Kind::String(&[]), min: Some(0.0) }, // 695
+    Shape { name: "TrainingContainerArguments", kind: Kind::List(695), min: Some(1.0) }, // 696
+    Shape { name: "TrainingContainerEntrypoint", kind: Kind::List(698), min: Some(1.0) }, // 697
+    Shape { name: "TrainingContainerEntrypointString", kind: Kind::String(&[]), min: Some(0.0) }, // 698
+    Shape { name: "TrainingEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 699
+    Shape { name: "TrainingEnvironmentMap", kind: Kind::Map { key: 699, value: 701 }, min: Some(0.0) }, // 700
+    Shape { name: "TrainingEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 701
+    Shape { name: "TrainingEpochCount", kind: Kind::Long, min: Some(0.0) }, // 702
+    Shape { name: "TrainingEpochIndex", kind: Kind::Long, min: Some(0.0) }, // 703
+    Shape { name: "TrainingImageConfig", kind: Kind::Structure { members: &[("TrainingRepositoryAccessMode", 719), ("TrainingRepositoryAuthConfig", 720)], required: &["TrainingRepositoryAccessMode"], union: false }, min: None }, // 704
+    Shape { name: "TrainingInputMode", kind: Kind::String(&["Pipe", "File", "FastFile"]), min: None }, // 705
+    Shape { name: "TrainingInstanceCount", kind: Kind::Integer, min: Some(0.0) }, // 706
+    Shape { name: "TrainingInstanceType", kind: Kind::String(&["ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.p3dn.24xlarge", "ml.p4d.24xlarge", "ml.p4de.24xlarge", "ml.p5.48xlarge", "ml.p5e.48xlarge", "ml.p5en.48xlarge", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.c5n.xlarge", "ml.c5n.2xlarge", "ml.c5n.4xlarge", "ml.c5n.9xlarge", "ml.c5n.18xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.16xlarge", "ml.g5.12xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.16xlarge", "ml.g6.12xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge", "ml.g6e.xlarge", "ml.g6e.2xlarge", "ml.g6e.4xlarge", "ml.g6e.8xlarge", "ml.g6e.16xlarge", "ml.g6e.12xlarge", "ml.g6e.24xlarge", "ml.g6e.48xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.trn1n.32xlarge", "ml.trn2.48xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.8xlarge", "ml.c6i.4xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.r5d.large", "ml.r5d.xlarge", "ml.r5d.2xlarge", "ml.r5d.4xlarge", "ml.r5d.8xlarge", "ml.r5d.12xlarge", "ml.r5d.16xlarge", "ml.r5d.24xlarge", "ml.t3.medium", "ml.t3.large", "ml.t3.xlarge", "ml.t3.2xlarge", "ml.r5.large", "ml.r5.xlarge", "ml.r5.2xlarge", "ml.r5.4xlarge", "ml.r5.8xlarge", "ml.r5.12xlarge", "ml.r5.16xlarge", "ml.r5.24xlarge", "ml.p6-b200.48xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.p6e-gb200.36xlarge", "ml.p5.4xlarge", "ml.p6-b300.48xlarge", "ml.g7e.2xlarge", "ml.g7e.4xlarge", "ml.g7e.8xlarge", "ml.g7e.12xlarge", "ml.g7e.24xlarge", "ml.g7e.48xlarge"]), min: None }, // 707
+    Shape { name: "TrainingJob", kind: Kind::Structure { members: &[("TrainingJobName", 711), ("TrainingJobArn", 709), ("TuningJobArn", 230), ("LabelingJobArn", 280), ("AutoMLJobArn", 28), ("ModelArtifacts", 338), ("TrainingJobStatus", 712), ("SecondaryStatus", 633), ("FailureReason", 181), ("HyperParameters", 246), ("AlgorithmSpecification", 12), ("RoleArn", 609), ("InputDataConfig", 262), ("OutputDataConfig", 483), ("ResourceConfig", 600), ("WarmPoolStatus", 786), ("VpcConfig", 783), ("StoppingCondition", 666), ("CreationTime", 692), ("TrainingStartTime", 692), ("TrainingEndTime", 692), ("LastModifiedTime", 692), ("SecondaryStatusTransitions", 635), ("FinalMetricDataList", 205), ("EnableNetworkIsolation", 40), ("EnableInterContainerTrafficEncryption", 40), ("EnableManagedSpotTraining", 40), ("CheckpointConfig", 61), ("TrainingTimeInSeconds", 723), ("BillableTimeInSeconds", 37), ("DebugHookConfig", 115), ("ExperimentConfig", 175), ("DebugRuleConfigurations", 117), ("TensorBoardOutputConfig", 691), ("DebugRuleEvaluationStatuses", 119), ("OutputModelPackageArn", 364), ("ModelPackageConfig", 365), ("ProfilerConfig", 556), ("Environment", 700), ("RetryStrategy", 608), ("Tags", 680)], required: &[], union: false }, min: None }, // 708
+    Shape { name: "TrainingJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 709
+    Shape { name: "TrainingJobEarlyStoppingType", kind: Kind::String(&["Off", "Auto"]), min: None }, // 710
+    Shape { name: "TrainingJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 711
+    Shape { name: "TrainingJobStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped", "Deleting"]), min: None }, // 712
+    Shape { name: "TrainingJobStatusCounter", kind: Kind::Integer, min: Some(0.0) }, // 713
+    Shape { name: "TrainingJobStatusCounters", kind: Kind::Structure { members: &[("Completed", 713), ("InProgress", 713), ("RetryableError", 713), ("NonRetryableError", 713), ("Stopped", 713)], required: &[], union: false }, min: None }, // 714
+    Shape { name: "TrainingJobSummaries", kind: Kind::List(716), min: None }, // 715
+    Shape { name: "TrainingJobSummary", kind: Kind::Structure { members: &[("TrainingJobName", 711), ("TrainingJobArn", 709), ("CreationTime", 692), ("TrainingEndTime", 692), ("LastModifiedTime", 692), ("TrainingJobStatus", 712), ("SecondaryStatus", 633), ("WarmPoolStatus", 786), ("TrainingPlanArn", 717)], required: &["TrainingJobName", "TrainingJobArn", "CreationTime", "TrainingJobStatus"], union: false }, min: None }, // 716
+    Shape { name: "TrainingPlanArn", kind: Kind::String(&[]), min: Some(50.0) }, // 717
+    Shape { name: "TrainingProgressInfo", kind: Kind::Structure { members: &[("TotalStepCountPerEpoch", 694), ("CurrentStep", 722), ("CurrentEpoch", 703), ("MaxEpoch", 702)], required: &[], union: false }, min: None }, // 718
+    Shape { name: "TrainingRepositoryAccessMode", kind: Kind::String(&["Platform", "Vpc"]), min: None }, // 719
+    Shape { name: "TrainingRepositoryAuthConfig", kind: Kind::Structure { members: &[("TrainingRepositoryCredentialsProviderArn", 721)], required: &["TrainingRepositoryCredentialsProviderArn"], union: false }, min: None }, // 720
+    Shape { name: "TrainingRepositoryCredentialsProviderArn", kind: Kind::String(&[]), min: Some(1.0) }, // 721
+    Shape { name: "TrainingStepIndex", kind: Kind::Long, min: Some(0.0) }, // 722
+    Shape { name: "TrainingTimeInSeconds", kind: Kind::Integer, min: Some(1.0) }, // 723
+    Shape { name: "TransformAmiVersion", kind: Kind::String(&[]), min: Some(1.0) }, // 724
+    Shape { name: "TransformDataSource", kind: Kind::Structure { members: &[("S3DataSource", 740)], required: &["S3DataSource"], union: false }, min: None }, // 725
+    Shape { name: "TransformEnvironmentKey", kind: Kind::String(&[]), min: Some(0.0) }, // 726
+    Shape { name: "TransformEnvironmentMap", kind: Kind::Map { key: 726, value: 728 }, min: Some(0.0) }, // 727
+    Shape { name: "TransformEnvironmentValue", kind: Kind::String(&[]), min: Some(0.0) }, // 728
+    Shape { name: "TransformInput", kind: Kind::Structure { members: &[("DataSource", 725), ("ContentType", 87), ("CompressionType", 74), ("SplitType", 659)], required: &["DataSource"], union: false }, min: None }, // 729
+    Shape { name: "TransformInstanceCount", kind: Kind::Integer, min: Some(1.0) }, // 730
+    Shape { name: "TransformInstanceType", kind: Kind::String(&["ml.m4.xlarge", "ml.m4.2xlarge", "ml.m4.4xlarge", "ml.m4.10xlarge", "ml.m4.16xlarge", "ml.c4.xlarge", "ml.c4.2xlarge", "ml.c4.4xlarge", "ml.c4.8xlarge", "ml.p2.xlarge", "ml.p2.8xlarge", "ml.p2.16xlarge", "ml.p3.2xlarge", "ml.p3.8xlarge", "ml.p3.16xlarge", "ml.c5.xlarge", "ml.c5.2xlarge", "ml.c5.4xlarge", "ml.c5.9xlarge", "ml.c5.18xlarge", "ml.m5.large", "ml.m5.xlarge", "ml.m5.2xlarge", "ml.m5.4xlarge", "ml.m5.12xlarge", "ml.m5.24xlarge", "ml.m6i.large", "ml.m6i.xlarge", "ml.m6i.2xlarge", "ml.m6i.4xlarge", "ml.m6i.8xlarge", "ml.m6i.12xlarge", "ml.m6i.16xlarge", "ml.m6i.24xlarge", "ml.m6i.32xlarge", "ml.c6i.large", "ml.c6i.xlarge", "ml.c6i.2xlarge", "ml.c6i.4xlarge", "ml.c6i.8xlarge", "ml.c6i.12xlarge", "ml.c6i.16xlarge", "ml.c6i.24xlarge", "ml.c6i.32xlarge", "ml.r6i.large", "ml.r6i.xlarge", "ml.r6i.2xlarge", "ml.r6i.4xlarge", "ml.r6i.8xlarge", "ml.r6i.12xlarge", "ml.r6i.16xlarge", "ml.r6i.24xlarge", "ml.r6i.32xlarge", "ml.m7i.large", "ml.m7i.xlarge", "ml.m7i.2xlarge", "ml.m7i.4xlarge", "ml.m7i.8xlarge", "ml.m7i.12xlarge", "ml.m7i.16xlarge", "ml.m7i.24xlarge", "ml.m7i.48xlarge", "ml.c7i.large", "ml.c7i.xlarge", "ml.c7i.2xlarge", "ml.c7i.4xlarge", "ml.c7i.8xlarge", "ml.c7i.12xlarge", "ml.c7i.16xlarge", "ml.c7i.24xlarge", "ml.c7i.48xlarge", "ml.r7i.large", "ml.r7i.xlarge", "ml.r7i.2xlarge", "ml.r7i.4xlarge", "ml.r7i.8xlarge", "ml.r7i.12xlarge", "ml.r7i.16xlarge", "ml.r7i.24xlarge", "ml.r7i.48xlarge", "ml.g4dn.xlarge", "ml.g4dn.2xlarge", "ml.g4dn.4xlarge", "ml.g4dn.8xlarge", "ml.g4dn.12xlarge", "ml.g4dn.16xlarge", "ml.g5.xlarge", "ml.g5.2xlarge", "ml.g5.4xlarge", "ml.g5.8xlarge", "ml.g5.12xlarge", "ml.g5.16xlarge", "ml.g5.24xlarge", "ml.g5.48xlarge", "ml.trn1.2xlarge", "ml.trn1.32xlarge", "ml.inf2.xlarge", "ml.inf2.8xlarge", "ml.inf2.24xlarge", "ml.inf2.48xlarge", "ml.g6.xlarge", "ml.g6.2xlarge", "ml.g6.4xlarge", "ml.g6.8xlarge", "ml.g6.12xlarge", "ml.g6.16xlarge", "ml.g6.24xlarge", "ml.g6.48xlarge"]), min: None }, // 731
+    Shape { name: "TransformInstanceTypes", kind: Kind::List(731), min: Some(1.0) }, // 732
+    Shape { name: "TransformJob", kind: Kind::Structure { members: &[("TransformJobName", 736), ("TransformJobArn", 734), ("TransformJobStatus", 737), ("FailureReason", 181), ("ModelName", 361), ("MaxConcurrentTransforms", 305), ("ModelClientConfig", 345), ("MaxPayloadInMB", 310), ("BatchStrategy", 33), ("Environment", 727), ("TransformInput", 729), ("TransformOutput", 738), ("DataCaptureConfig", 32), ("TransformResources", 739), ("CreationTime", 692), ("TransformStartTime", 692), ("TransformEndTime", 692), ("LabelingJobArn", 280), ("AutoMLJobArn", 28), ("DataProcessing", 110), ("ExperimentConfig", 175), ("Tags", 680)], required: &[], union: false }, min: None }, // 733
+    Shape { name: "TransformJobArn", kind: Kind::String(&[]), min: Some(0.0) }, // 734
+    Shape { name: "TransformJobDefinition", kind: Kind::Structure { members: &[("MaxConcurrentTransforms", 305), ("MaxPayloadInMB", 310), ("BatchStrategy", 33), ("Environment", 727), ("TransformInput", 729), ("TransformOutput", 738), ("TransformResources", 739)], required: &["TransformInput", "TransformOutput", "TransformResources"], union: false }, min: None }, // 735
+    Shape { name: "TransformJobName", kind: Kind::String(&[]), min: Some(1.0) }, // 736
+    Shape { name: "TransformJobStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped"]), min: None }, // 737
+    Shape { name: "TransformOutput", kind: Kind::Structure { members: &[("S3OutputPath", 621), ("Accept", 0), ("AssembleWith", 18), ("KmsKeyId", 279)], required: &["S3OutputPath"], union: false }, min: None }, // 738
+    Shape { name: "TransformResources", kind: Kind::Structure { members: &[("InstanceType", 731), ("InstanceCount", 730), ("VolumeKmsKeyId", 279), ("TransformAmiVersion", 724)], required: &["InstanceType", "InstanceCount"], union: false }, min: None }, // 739
+    Shape { name: "TransformS3DataSource", kind: Kind::Structure { members: &[("S3DataType", 616), ("S3Uri", 621)], required: &["S3DataType", "S3Uri"], union: false }, min: None }, // 740
+    Shape { name: "Trial", kind: Kind::Structure { members: &[("TrialName", 177), ("TrialArn", 742), ("DisplayName", 177), ("ExperimentName", 177), ("Source", 762), ("CreationTime", 692), ("CreatedBy", 771), ("LastModifiedTime", 692), ("LastModifiedBy", 771), ("MetadataProperties", 317), ("Tags", 680), ("TrialComponentSummaries", 755)], required: &[], union: false }, min: None }, // 741
+    Shape { name: "TrialArn", kind: Kind::String(&[]), min: Some(0.0) }, // 742
+    Shape { name: "TrialComponent", kind: Kind::Structure { members: &[("TrialComponentName", 177), ("DisplayName", 177), ("TrialComponentArn", 744), ("Source", 757), ("Status", 760), ("StartTime", 692), ("EndTime", 692), ("CreationTime", 692), ("CreatedBy", 771), ("LastModifiedTime", 692), ("LastModifiedBy", 771), ("Parameters", 753), ("InputArtifacts", 747), ("OutputArtifacts", 747), ("Metrics", 750), ("MetadataProperties", 317), ("SourceDetail", 759), ("LineageGroupArn", 284), ("Tags", 680), ("Parents", 495), ("RunName", 177)], required: &[], union: false }, min: None }, // 743
+    Shape { name: "TrialComponentArn", kind: Kind::String(&[]), min: Some(0.0) }, // 744
+    Shape { name: "TrialComponentArtifact", kind: Kind::Structure { members: &[("MediaType", 316), ("Value", 746)], required: &["Value"], union: false }, min: None }, // 745
+    Shape { name: "TrialComponentArtifactValue", kind: Kind::String(&[]), min: Some(0.0) }, // 746
+    Shape { name: "TrialComponentArtifacts", kind: Kind::Map { key: 748, value: 745 }, min: Some(0.0) }, // 747
+    Shape { name: "TrialComponentKey128", kind: Kind::String(&[]), min: Some(0.0) }, // 748
+    Shape { name: "TrialComponentKey320", kind: Kind::String(&[]), min: Some(0.0) }, // 749
+    Shape { name: "TrialComponentMetricSummaries", kind: Kind::List(751), min: None }, // 750
+    Shape { name: "TrialComponentMetricSummary", kind: Kind::Structure { members: &[("MetricName", 322), ("SourceArn", 758), ("TimeStamp", 692), ("Max", 477), ("Min", 477), ("Last", 477), ("Count", 478), ("Avg", 477), ("StdDev", 477)], required: &[], union: false }, min: None }, // 751
+    Shape { name: "TrialComponentParameterValue", kind: Kind::Structure { members: &[("StringValue", 671), ("NumberValue", 144)], required: &[], union: false }, min: None }, // 752
+    Shape { name: "TrialComponentParameters", kind: Kind::Map { key: 749, value: 752 }, min: Some(0.0) }, // 753
+    Shape { name: "TrialComponentPrimaryStatus", kind: Kind::String(&["InProgress", "Completed", "Failed", "Stopping", "Stopped"]), min: None }, // 754
+    Shape { name: "TrialComponentSimpleSummaries", kind: Kind::List(756), min: None }, // 755
+    Shape { name: "TrialComponentSimpleSummary", kind: Kind::Structure { members: &[("TrialComponentName", 177), ("TrialComponentArn", 744), ("TrialComponentSource", 757), ("CreationTime", 692), ("CreatedBy", 771)], required: &[], union: false }, min: None }, // 756
+    Shape { name: "TrialComponentSource", kind: Kind::Structure { members: &[("SourceArn", 758), ("SourceType", 658)], required: &["SourceArn"], union: false }, min: None }, // 757
+    Shape { name: "TrialComponentSourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 758
+    Shape { name: "TrialComponentSourceDetail", kind: Kind::Structure { members: &[("SourceArn", 758), ("TrainingJob", 708), ("ProcessingJob", 526), ("TransformJob", 733)], required: &[], union: false }, min: None }, // 759
+    Shape { name: "TrialComponentStatus", kind: Kind::Structure { members: &[("PrimaryStatus", 754), ("Message", 761)], required: &[], union: false }, min: None }, // 760
+    Shape { name: "TrialComponentStatusMessage", kind: Kind::String(&[]), min: Some(0.0) }, // 761
+    Shape { name: "TrialSource", kind: Kind::Structure { members: &[("SourceArn", 763), ("SourceType", 658)], required: &["SourceArn"], union: false }, min: None }, // 762
+    Shape { name: "TrialSourceArn", kind: Kind::String(&[]), min: Some(0.0) }, // 763
+    Shape { name: "TtlDuration", kind: Kind::Structure { members: &[("Unit", 765), ("Value", 766)], required: &[], union: false }, min: None }, // 764
+    Shape { name: "TtlDurationUnit", kind: Kind::String(&["Seconds", "Minutes", "Hours", "Days", "Weeks"]), min: None }, // 765
+    Shape { name: "TtlDurationValue", kind: Kind::Integer, min: Some(1.0) }, // 766
+    Shape { name: "TuningJobCompletionCriteria", kind: Kind::Structure { members: &[("TargetObjectiveMetricValue", 683), ("BestObjectiveNotImproving", 35), ("ConvergenceDetected", 91)], required: &[], union: false }, min: None }, // 767
+    Shape { name: "UpdateTrainingJobRequest", kind: Kind::Structure { members: &[("TrainingJobName", 711), ("ProfilerConfig", 557), ("ProfilerRuleConfigurations", 559), ("ResourceConfig", 601), ("RemoteDebugConfig", 595)], required: &["TrainingJobName"], union: false }, min: None }, // 768
+    Shape { name: "UpdateTrainingJobResponse", kind: Kind::Structure { members: &[("TrainingJobArn", 709)], required: &["TrainingJobArn"], union: false }, min: None }, // 769
+    Shape { name: "Url", kind: Kind::String(&[]), min: Some(0.0) }, // 770
+    Shape { name: "UserContext", kind: Kind::Structure { members: &[("UserProfileArn", 668), ("UserProfileName", 668), ("DomainId", 668), ("IamIdentity", 250)], required: &[], union: false }, min: None }, // 771
+    Shape { name: "VariantName", kind: Kind::String(&[]), min: Some(0.0) }, // 772
+    Shape { name: "VariantStatus", kind: Kind::String(&["Creating", "Updating", "Deleting", "ActivatingTraffic", "Baking"]), min: None }, // 773
+    Shape { name: "VariantStatusMessage", kind: Kind::String(&[]), min: Some(0.0) }, // 774
+    Shape { name: "VariantWeight", kind: Kind::Float, min: Some(0.0) }, // 775
+    Shape { name: "VectorConfig", kind: Kind::Structure { members: &[("Dimension", 141)], required: &["Dimension"], union: false }, min: None }, // 776
+    Shape { name: "VersionedArnOrName", kind: Kind::String(&[]), min: Some(1.0) }, // 777
+    Shape { name: "VisibilityConditions", kind: Kind::Structure { members: &[("Key", 779), ("Value", 781)], required: &[], union: false }, min: None }, // 778
+    Shape { name: "VisibilityConditionsKey", kind: Kind::String(&[]), min: Some(1.0) }, // 779
+    Shape { name: "VisibilityConditionsList", kind: Kind::List(778), min: Some(1.0) }, // 780
+    Shape { name: "VisibilityConditionsValue", kind: Kind::String(&[]), min: Some(0.0) }, // 781
+    Shape { name: "VolumeSizeInGB", kind: Kind::Integer, min: Some(1.0) }, // 782
+    Shape { name: "VpcConfig", kind: Kind::Structure { members: &[("SecurityGroupIds", 784), ("Subnets", 673)], required: &["SecurityGroupIds", "Subnets"], union: false }, min: None }, // 783
+    Shape { name: "VpcSecurityGroupIds", kind: Kind::List(636), min: Some(1.0) }, // 784
+    Shape { name: "WarmPoolResourceStatus", kind: Kind::String(&["Available", "Terminated", "Reused", "InUse"]), min: None }, // 785
+    Shape { name: "WarmPoolStatus", kind: Kind::Structure { members: &[("Status", 785), ("ResourceRetainedBillableTimeInSeconds", 604), ("ReusedByJob", 711)], required: &["Status"], union: false }, min: None }, // 786
 ];

@@ -21,4 +21,5 @@ mod zip;
 pub use error::ArchiveError;
 pub use limits::Limits;
 pub use rules::{ModelFiles, class_labels, samples};
+pub use sniff::{BEGINNING, is_pickled};
 pub use unpack::{Unpacked, unpack};

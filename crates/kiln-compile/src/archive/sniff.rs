@@ -6,6 +6,9 @@ use std::path::Path;
 
 use super::zip;
 
+/// How many bytes of a file's beginning tell what it is.
+pub const BEGINNING: u64 = 16;
+
 /// What PyTorch wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Torch {
@@ -62,7 +65,7 @@ pub(super) fn trees(path: &Path) -> io::Result<Trees> {
     Ok(
         if start.starts_with(b"tree\n") || start.starts_with(b"tree\r\n") {
             Trees::Lightgbm
-        } else if is_pickle(&start) || is_compressed(&start) {
+        } else if is_pickled(&start) {
             Trees::Pickled
         } else {
             Trees::Other
@@ -80,6 +83,13 @@ pub(super) fn is_zip(path: &Path) -> io::Result<bool> {
 
 pub(super) fn is_tflite(path: &Path) -> io::Result<bool> {
     Ok(start(path)?.get(4..8) == Some(b"TFL3"))
+}
+
+/// Whether a file of trees that begins so holds a Python object, which only Python reads:
+/// plain, or compressed as joblib does.
+#[must_use]
+pub fn is_pickled(start: &[u8]) -> bool {
+    is_pickle(start) || is_compressed(start)
 }
 
 fn is_pickle(start: &[u8]) -> bool {
@@ -105,6 +115,6 @@ fn is_compressed(start: &[u8]) -> bool {
 
 fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    File::open(path)?.take(16).read_to_end(&mut start)?;
+    File::open(path)?.take(BEGINNING).read_to_end(&mut start)?;
     Ok(start)
 }

@@ -53,6 +53,12 @@ fn order<'a>(export: &Export<'a>) -> Result<Order<'a>, ExportError> {
         ModelFiles::Keras(path) => ("keras", path),
         other => return Err(ExportError::Unknown(format!("{other:?}"))),
     };
+    let signature = export.options.signature_def_key.as_deref();
+    if let (Some(_), ModelFiles::FrozenGraph(_)) = (signature, export.files) {
+        let reason = "CompilerOptions 'signature_def_key' is not supported for frozen graphs, \
+                      which have no signatures. It goes with a SavedModel";
+        return Err(ExportError::Refused(reason.to_owned()));
+    }
     let turns = matches!(export.files, ModelFiles::Keras(_));
     let described = |input| described(input, turns);
     Ok(Order {
@@ -62,7 +68,7 @@ fn order<'a>(export: &Export<'a>) -> Result<Order<'a>, ExportError> {
             .inputs
             .map(|config| config.inputs.iter().map(described).collect()),
         dtype: export.options.dtype.map(|dtype| dtype.name()),
-        signature: export.options.signature_def_key.as_deref(),
+        signature,
         outputs: &export.options.output_names,
         samples: export.samples,
         labels: export.class_labels,

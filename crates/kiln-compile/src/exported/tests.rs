@@ -115,6 +115,11 @@ fn what_goes_wrong_is_told_in_the_service_s_words() {
         ),
         (
             &torch,
+            "kill -9 $$".to_owned(),
+            "ServerError: pytorch_network.py was killed",
+        ),
+        (
+            &torch,
             "true".to_owned(),
             "ServerError: the exporter's answer cannot be read: there is no \"export.json\"",
         ),
@@ -128,4 +133,22 @@ fn what_goes_wrong_is_told_in_the_service_s_words() {
         let (_place, answer) = exported(&script, files, Some(&given));
         assert_eq!(answer.unwrap_err().to_string(), expected);
     }
+}
+
+#[test]
+fn a_frozen_graph_has_no_signatures() {
+    let place = tempfile::tempdir().unwrap();
+    let export = Export {
+        environment: place.path(),
+        files: &ModelFiles::FrozenGraph("/m/graph.pb".into()),
+        inputs: None,
+        options: &Options::read("{'signature_def_key': 'serving_default'}").unwrap(),
+        samples: &[],
+        class_labels: None,
+        scratch: place.path(),
+    };
+    let refused = run(&export, &mut |_| ()).unwrap_err().to_string();
+    assert!(refused.starts_with(
+        "ClientError: InputConfiguration: CompilerOptions 'signature_def_key' is not supported"
+    ));
 }

@@ -51,7 +51,7 @@ pub fn check(order: &Order) -> Result<Checked, RequestError> {
         framework_version: order.framework_version.clone(),
         inputs,
         target: match framework.makes_trees() {
-            true => target.for_trees(),
+            true => target.for_trees(&options),
             false => target,
         },
         options,

@@ -83,6 +83,14 @@ pub enum Mistake {
         /// The key.
         key: String,
     },
+    /// The same key twice, under two of its names.
+    #[error("{input} has '{key}' twice")]
+    Twice {
+        /// The input, with its name.
+        input: String,
+        /// The key, as it is written the second time.
+        key: String,
+    },
     /// A key that belongs to Core ML.
     #[error("{input} has '{key}', which is supported for the TargetDevice coreml only")]
     CoreMlOnly {

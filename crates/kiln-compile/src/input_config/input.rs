@@ -52,7 +52,10 @@ impl<'a> Extended<'a> {
                 let (input, key) = (subject.to_owned(), entry.key.clone());
                 return Err(Mistake::CoreMlOnly { input, key }.at(entry.at));
             }
-            *place = Some(&entry.value);
+            if place.replace(&entry.value).is_some() {
+                let (input, key) = (subject.to_owned(), entry.key.clone());
+                return Err(Mistake::Twice { input, key }.at(entry.at));
+            }
         }
         Ok(sorted)
     }

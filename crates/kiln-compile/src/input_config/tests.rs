@@ -205,6 +205,11 @@ fn mistakes_are_told_with_their_place() {
             "'dtype' of input 'a' must be a string but is an integer at line 1, column 31",
         ),
         (
+            "{'a': {'shape': [1], 'dtype': 'int64', 'DTYPE': 'float'}}",
+            PLAIN,
+            "input 'a' has 'DTYPE' twice at line 1, column 40",
+        ),
+        (
             "{'a': {'shape': [1], 'shap': [1]}}",
             PLAIN,
             "input 'a' has the unknown key 'shap' at line 1, column 22",

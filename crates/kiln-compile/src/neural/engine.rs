@@ -99,6 +99,8 @@ pub struct Built {
     pub trials: Vec<Trial>,
     /// What the model's owner should know.
     pub remarks: Vec<String>,
+    /// The release of what has built it.
+    pub release: String,
 }
 
 /// Builds networks for one device.

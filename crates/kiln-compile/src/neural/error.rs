@@ -62,6 +62,9 @@ impl From<CompilerError> for NeuralError {
     fn from(error: CompilerError) -> Self {
         match error {
             CompilerError::Failed(diagnostics) => explain(&diagnostics),
+            CompilerError::Crashed(how) => {
+                Self::Rejected(format!("the compiler crashed on it ({how})"))
+            }
             other => Self::Compiler(other),
         }
     }

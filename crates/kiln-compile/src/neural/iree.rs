@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::compiler::{Compiler, Diagnostic};
+use super::compiler::{Compiled, Diagnostic, compile_apart};
 use super::device::Approach;
 use super::engine::{Trials, Verdict};
 use super::{Built, Device, Engine, Network, NeuralError, Preset, Trial};
@@ -27,9 +27,10 @@ const ALWAYS: [&str; 3] = [
 /// its code can be built with them.
 const DOUBLES: &str = "--iree-input-demote-f64-to-f32=false";
 
-/// IREE's compiler as an engine.
+/// IREE's compiler as an engine. Each preset has a process of its own, so that one on which
+/// the compiler crashes leaves the others.
 pub struct Iree {
-    compiler: Compiler,
+    library: PathBuf,
     device: Device,
     approach: Approach,
 }
@@ -43,15 +44,12 @@ struct Candidate {
 
 impl Iree {
     /// An engine with the compiler of this library. What the device needs is written into
-    /// the folder, where the compiler reads it again and again. A process has one engine:
-    /// some of a device's flags cannot be taken back.
+    /// the folder, where the compiler reads it again and again.
     pub fn open(library: &Path, device: Device, home: &Path) -> Result<Self, NeuralError> {
-        let approach = device.approach(home)?;
-        let compiler = Compiler::open(library, &approach.global)?;
         Ok(Self {
-            compiler,
+            library: library.to_owned(),
+            approach: device.approach(home)?,
             device,
-            approach,
         })
     }
 
@@ -60,7 +58,7 @@ impl Iree {
         network: &Network<'_>,
         preset: Preset,
         scratch: &Path,
-    ) -> Result<(PathBuf, Vec<Diagnostic>), NeuralError> {
+    ) -> Result<(PathBuf, Compiled), NeuralError> {
         let folder = scratch.join(preset.name());
         fs::create_dir_all(&folder).map_err(NeuralError::file(&folder))?;
         let mut flags = self.approach.flags.clone();
@@ -69,11 +67,10 @@ impl Iree {
         if network.traits.doubles {
             flags.push(DOUBLES.to_owned());
         }
-        let said = self
-            .compiler
-            .compile(&flags, network.mlir, &folder.join(MODULE))?;
+        let compiler = (self.library.as_path(), self.approach.global.as_slice());
+        let compiled = compile_apart(compiler, &flags, network.mlir, &folder.join(MODULE))?;
         network.signature.write(&folder)?;
-        Ok((folder, said))
+        Ok((folder, compiled))
     }
 }
 
@@ -86,6 +83,7 @@ impl Engine for Iree {
         let mut tried: Vec<Trial> = Vec::new();
         let mut best: Option<Candidate> = None;
         let mut failure = None;
+        let mut release = String::new();
         for preset in Preset::for_network(&self.device, network.traits.convolutions) {
             let needed = best.is_none();
             let wanted = !preset.is_last_resort(network.traits.convolutions)
@@ -96,8 +94,9 @@ impl Engine for Iree {
             let begun = Instant::now();
             let made = self.candidate(network, preset, trials.scratch);
             let build = begun.elapsed();
-            let outcome = made.and_then(|(folder, said)| {
-                tell(trials, &said);
+            let outcome = made.and_then(|(folder, compiled)| {
+                tell(trials, &compiled.said);
+                release = compiled.revision;
                 judge(trials, preset, folder)
             });
             tried.push(report(trials, preset, build, &outcome));
@@ -113,6 +112,7 @@ impl Engine for Iree {
                 kept: best.preset.name().to_owned(),
                 trials: tried,
                 remarks: self.approach.remarks.clone(),
+                release,
             }),
             (None, Some(failure)) => Err(failure),
             (None, None) => Err(NeuralError::Rejected(

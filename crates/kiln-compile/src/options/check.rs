@@ -27,11 +27,16 @@ impl Options {
         self.expect_what_is_needed(place)
     }
 
-    /// A platform's name does not tell which GPU it has. That of a device does.
+    /// A platform's name does not tell which GPU it has. That of a device does. Options
+    /// that are all of the processor ask for no more than that: the documentation's
+    /// example for an instance of m5 has NVIDIA as accelerator and `mcpu` alone.
     fn expect_what_is_needed(&self, place: &Place) -> Result<(), OptionsError> {
-        let needed = place
-            .machine()
-            .is_some_and(|machine| machine.is_nvidia() && machine.cpu.is_none());
+        let is_of_processor = |option: &String| matches!(option.as_str(), "mcpu" | "mattr");
+        let is_processor_meant = !self.given.is_empty() && self.given.iter().all(is_of_processor);
+        let needed = !is_processor_meant
+            && place
+                .machine()
+                .is_some_and(|machine| machine.is_nvidia() && machine.cpu.is_none());
         let options = [
             ("'gpu-code'", self.gpu_code.is_none()),
             ("'trt-ver'", self.tensorrt.is_none()),

@@ -42,3 +42,11 @@ pub struct Options {
     /// The names of the options that were given, as the request has them.
     given: Vec<String>,
 }
+
+impl Options {
+    /// Whether it names the processor or features of it.
+    #[must_use]
+    pub fn names_processor(&self) -> bool {
+        self.mcpu.is_some() || !self.mattr.is_empty()
+    }
+}

@@ -176,6 +176,13 @@ fn options_go_with_frameworks_and_targets() {
             nvidia(),
             "CompilerOptions must have 'gpu-code', 'trt-ver', 'cuda-ver' for LINUX_X86_64_NVIDIA",
         ),
+        ("{'mcpu': 'skylake-avx512'}", Onnx, nvidia(), ""),
+        (
+            "{'mcpu': 'haswell', 'cuda-ver': '10.1'}",
+            Onnx,
+            nvidia(),
+            "CompilerOptions must have 'gpu-code', 'trt-ver' for LINUX_X86_64_NVIDIA",
+        ),
         (
             "{'gpu_code': 'sm_75', 'cuda-ver': '10.1'}",
             Onnx,

@@ -9,6 +9,7 @@ use crate::exported::ExportError;
 use crate::front::RequestError;
 use crate::input_config::FitError;
 use crate::neural::NeuralError;
+use crate::neural::compiler::CompilerError;
 use crate::python::PythonError;
 
 /// Why a model was not compiled.
@@ -43,6 +44,9 @@ pub enum CompileError {
     /// The artifact is not right.
     #[error("ServerError: The artifact did not pass its verification: {0}")]
     Verification(String),
+    /// A tool was killed, which the system does when memory is short.
+    #[error("ServerError: {0}")]
+    Killed(String),
     /// A tool did not do its work.
     #[error("ServerError: {0}")]
     Tool(String),
@@ -57,6 +61,15 @@ pub enum CompileError {
 }
 
 impl CompileError {
+    /// Whether something was killed, which the system does when memory is short.
+    #[must_use]
+    pub fn is_of_a_kill(&self) -> bool {
+        matches!(
+            self,
+            Self::Killed(_) | Self::Export(ExportError::Python(PythonError::Killed { .. }))
+        )
+    }
+
     /// Wraps what went wrong with a file.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let what = what.into();
@@ -66,13 +79,17 @@ impl CompileError {
 
 impl From<PythonError> for CompileError {
     fn from(error: PythonError) -> Self {
-        Self::Tool(error.to_string())
+        match error {
+            PythonError::Killed { .. } => Self::Killed(error.to_string()),
+            error => Self::Tool(error.to_string()),
+        }
     }
 }
 
 impl From<NeuralError> for CompileError {
     fn from(error: NeuralError) -> Self {
         match error {
+            NeuralError::Compiler(CompilerError::Killed) => Self::Killed(error.to_string()),
             NeuralError::Compiler(_) | NeuralError::File { .. } => Self::Tool(error.to_string()),
             NeuralError::Differs(reason) => Self::Verification(reason),
             NeuralError::Operators(_)
@@ -92,5 +109,24 @@ impl From<VerificationError> for CompileError {
 impl From<DlrError> for CompileError {
     fn from(error: DlrError) -> Self {
         Self::Verification(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kill_is_known_wherever_it_was() {
+        let killed = || PythonError::Killed { script: "x.py" };
+        assert!(CompileError::from(killed()).is_of_a_kill());
+        assert!(CompileError::from(ExportError::from(killed())).is_of_a_kill());
+        let compiler = NeuralError::from(CompilerError::Killed);
+        assert!(CompileError::from(compiler).is_of_a_kill());
+        assert!(!CompileError::Tool("it was killed".to_owned()).is_of_a_kill());
+        assert_eq!(
+            CompileError::from(killed()).to_string(),
+            "ServerError: x.py was killed"
+        );
     }
 }

@@ -9,7 +9,7 @@ use super::report::Port;
 use crate::array::Element;
 use crate::dlr::TensorInfo;
 use crate::framework::Framework;
-use crate::input_config::{Dimension, Input, InputConfig, Shape};
+use crate::input_config::{Dimension, Dtype, Input, InputConfig, Shape};
 use crate::neural::import::ENTRY;
 use crate::neural::{Signature, Tensor};
 
@@ -23,7 +23,7 @@ pub(super) fn sizes(
         return Ok(Sizes::new());
     };
     let of_model = InputConfig {
-        inputs: model.graph.inputs.iter().map(input).collect(),
+        inputs: model.graph.inputs.iter().map(typed).collect(),
     };
     let fitted = given.fit(&of_model, framework)?;
     let mut sizes = Sizes::new();
@@ -42,7 +42,17 @@ pub(super) fn sizes(
     Ok(sizes)
 }
 
-/// What the model itself says of an input.
+/// What the model itself says of an input, its type included.
+fn typed(value: &Value) -> Input {
+    let ty = value.ty.as_ref().and_then(|ty| ty.as_tensor());
+    let element = ty.and_then(|ty| element(ty.element));
+    Input {
+        dtype: element.and_then(|element| Dtype::parse(element.name())),
+        ..input(value)
+    }
+}
+
+/// What the model itself says of an input's shape.
 fn input(value: &Value) -> Input {
     let ty = value.ty.as_ref().and_then(|ty| ty.as_tensor());
     let dims = ty.and_then(|ty| ty.dims.as_deref()).unwrap_or_default();

@@ -27,7 +27,7 @@ mod workshop;
 pub(crate) use loaded::{arrays, tensors};
 
 pub use error::CompileError;
-pub use generation::example;
+pub use generation::{GenerationError, example};
 pub use report::{Evidence, Latency, Port, REPORT, Report, StageTime, Verification};
 pub use run::run;
 pub use workshop::{Compiled, Tools, Workshop};

@@ -61,8 +61,9 @@ pub(super) fn compile(
     let derived_data_input_config = derived(&plain, order.framework);
     let proof = match reference {
         Reference::Framework { yardstick, cases } => Proof { yardstick, cases },
-        Reference::Runtime(file) => course.stage("reference", |course| {
-            let proof = Proof::of(workshop, &file, &signature, unpacked, tolerance)?;
+        Reference::Runtime { file, of } => course.stage("reference", |course| {
+            let mut proof = Proof::of(workshop, &file, &signature, unpacked, tolerance)?;
+            proof.yardstick.reference.push_str(of);
             course.say(&format!("Kiln: {} has answered", proof.yardstick.reference));
             Ok::<_, CompileError>(proof)
         })?,
@@ -107,8 +108,10 @@ impl Proof {
     ) -> Result<Self, CompileError> {
         let inputs = infos(&signature.inputs);
         let mut sets: Vec<Vec<Array>> = Vec::new();
-        for _ in 0..GENERATED {
-            let made = example(&inputs, 1, sets.len() as u64);
+        for seed in 0..GENERATED {
+            // Several open sizes, the smallest last: the last run is the one that is timed.
+            let open = (GENERATED - seed) as usize;
+            let made = example(&inputs, open, seed);
             sets.push(made.map_err(|error| CompileError::Input(error.to_string()))?);
         }
         sets.extend(samples::read(unpacked, &inputs)?);
@@ -127,6 +130,12 @@ impl Proof {
             },
             cases: cases.collect(),
         })
+    }
+
+    /// Whether right answers cannot be told from wrong ones, as there is no number in any.
+    fn says_nothing(&self) -> bool {
+        let mut answers = self.cases.iter().flat_map(|case| &case.expected);
+        answers.all(|answer| answer.values().all(f64::is_nan))
     }
 }
 
@@ -168,7 +177,8 @@ impl Site<'_> {
             log: &mut |line| course.say(&format!("Kiln: {line}")),
         };
         let built = engine.build(&network, &mut trials)?;
-        course.report.engine = format!("{}, {}", engine.name(), built.kept);
+        let (name, release) = (engine.name(), &built.release);
+        course.report.engine = format!("{name} {release}, {}", built.kept);
         for remark in &built.remarks {
             course.remark(remark);
         }
@@ -247,6 +257,13 @@ impl Site<'_> {
                 self.build.platform
             ));
         };
+        if self.proof.says_nothing() {
+            return not_run(format!(
+                "it was run, but {} answers with no number to any of the inputs, so that nothing \
+                 is proved by answering alike. Give it inputs in samples/*.npz",
+                evidence.reference
+            ));
+        }
         Ok(Verification::Verified(Box::new(evidence)))
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::error::CompileError;
 use crate::array::{Array, read_npy, write_npy};
-use crate::python::Script;
+use crate::python::{PythonError, Script};
 
 const SCRIPT: Script = Script {
     name: "onnx_reference.py",
@@ -38,14 +38,24 @@ pub(super) fn answers(
     let mut arguments = vec![model];
     arguments.extend(cases.iter().map(std::path::PathBuf::as_path));
     let mut reference = String::new();
-    SCRIPT.run(environment, &arguments, &room, &mut |line| {
+    let ran = SCRIPT.run(environment, &arguments, &room, &mut |line| {
         line.clone_into(&mut reference);
+    });
+    ran.map_err(|error| match error {
+        PythonError::Failed { lines, .. } => refused(lines.last()),
+        error => error.into(),
     })?;
     let outputs = cases.iter().map(|case| read_outputs(case));
     Ok(Answers {
         reference,
         outputs: outputs.collect::<Result<_, _>>()?,
     })
+}
+
+/// That the runtime does not run the model is the model's fault.
+fn refused(said: Option<&String>) -> CompileError {
+    let said = said.map_or("it does not say why", String::as_str);
+    CompileError::Input(format!("ONNX Runtime cannot run the model: {said}"))
 }
 
 fn write_inputs(case: &Path, inputs: &[Array]) -> std::io::Result<()> {

@@ -63,13 +63,7 @@ fn build(
     match &order.target.plan {
         Plan::Build(build) if forest::is_one(files) => {
             let forest = course.stage("read", |course| forest::read(course, workshop, files))?;
-            trees::compile(
-                course,
-                workshop,
-                (&order.target, build),
-                (forest, unpacked),
-                folder,
-            )
+            trees::compile(course, workshop, (order, build), (forest, unpacked), folder)
         }
         Plan::Build(build) => {
             let source = course.stage("read", |course| {

@@ -17,9 +17,10 @@ use super::workshop::{Compiled, Workshop};
 use crate::archive::Unpacked;
 use crate::array::{Array, Element};
 use crate::dlr::{Emulator, Runner, TensorInfo};
-use crate::input_config::{Dimension, Input, InputConfig};
+use crate::front::Checked;
+use crate::input_config::{Dimension, Dtype, Input, InputConfig};
 use crate::parts::Toolchain;
-use crate::target::{Build, Target};
+use crate::target::Build;
 use crate::trees::{self, Ensemble};
 
 /// Rows of each batch that a build is tried with: one alone, a few, and enough
@@ -38,12 +39,13 @@ const OUTPUT: &str = "output";
 pub(super) fn compile(
     course: &mut Course<'_>,
     workshop: &Workshop<'_>,
-    (target, build): (&Target, &Build),
+    (order, build): (&Checked, &Build),
     (forest, unpacked): (Forest, &Unpacked),
     folder: &Path,
 ) -> Result<Compiled, CompileError> {
     let Forest { ensemble, answers } = forest;
     let ensemble = &ensemble;
+    expect_rows(order, ensemble)?;
     let parts = workshop.tools.parts()?;
     let toolchain = Toolchain::new(workshop.tools.zig()?);
     course.report.engine = "Kiln's tree kernel".to_owned();
@@ -53,7 +55,7 @@ pub(super) fn compile(
     course.stage("build", |course| {
         let built = trees::build(ensemble, &build.platform, parts, &toolchain, folder).map_err(
             |error| CompileError::Build {
-                target: target.name.clone(),
+                target: order.target.name.clone(),
                 reason: error.to_string(),
             },
         )?;
@@ -79,12 +81,38 @@ pub(super) fn compile(
     })
 }
 
-/// Rows of any number, as a `DataInputConfig`.
-fn derived(ensemble: &Ensemble) -> String {
+/// Rows of any number.
+fn input(ensemble: &Ensemble) -> Input {
     let columns = Dimension::Fixed(u64::from(ensemble.parts().features));
-    let input = Input::new(Some(INPUT.to_owned()), vec![Dimension::Open, columns]);
-    let inputs = vec![input];
+    Input::new(Some(INPUT.to_owned()), vec![Dimension::Open, columns])
+}
+
+/// The input as a `DataInputConfig`.
+fn derived(ensemble: &Ensemble) -> String {
+    let inputs = vec![input(ensemble)];
     InputConfig { inputs }.render()
+}
+
+/// What a request says of the input must be true of it, however it calls it.
+fn expect_rows(order: &Checked, ensemble: &Ensemble) -> Result<(), CompileError> {
+    let Some(given) = &order.inputs else {
+        return Ok(());
+    };
+    let unnamed = |input: &Input| Input {
+        name: None,
+        ..input.clone()
+    };
+    let given = InputConfig {
+        inputs: given.inputs.iter().map(unnamed).collect(),
+    };
+    let model = InputConfig {
+        inputs: vec![Input {
+            dtype: Some(Dtype::Float32),
+            ..input(ensemble)
+        }],
+    };
+    given.fit(&model, order.framework)?;
+    Ok(())
 }
 
 /// The input, as clients see it.

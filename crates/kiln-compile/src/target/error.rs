@@ -61,4 +61,13 @@ pub enum TargetError {
         /// The target's architecture.
         arch: Arch,
     },
+
+    /// A processor feature that the compiler does not know.
+    #[error("mattr '{feature}' is not a feature of processors of the architecture {}", .arch.name())]
+    Feature {
+        /// What was given, with its sign.
+        feature: String,
+        /// The target's architecture.
+        arch: Arch,
+    },
 }

@@ -9,12 +9,15 @@ mod cpus;
 mod cuda;
 mod devices;
 mod error;
+mod features;
 mod place;
 mod platform;
 mod platforms;
 mod processor;
 #[cfg(test)]
 mod tests;
+
+use crate::options::Options;
 
 pub use error::TargetError;
 pub use place::{Graphics, Machine, Place};
@@ -76,7 +79,15 @@ impl Target {
 
     /// The same target for a tree ensemble, which the processor evaluates.
     #[must_use]
-    pub fn for_trees(mut self) -> Self {
+    pub fn for_trees(mut self, options: &Options) -> Self {
+        if let Plan::Build(build) = &self.plan
+            && !matches!(build.platform.arch, Arch::ArmEabi | Arch::ArmEabihf)
+            && options.names_processor()
+        {
+            let remark = "mcpu and mattr make no difference: the code of tree ensembles finds \
+                          out what its processor can do, and uses it.";
+            self.remarks.push(remark.to_owned());
+        }
         if let Plan::Build(build) = &mut self.plan
             && build.accelerator != Accelerator::None
         {

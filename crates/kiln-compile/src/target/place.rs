@@ -1,7 +1,7 @@
 //! A target as its name alone describes it, before compiler options are applied.
 
 use super::cuda::{self, Generated};
-use super::{Accelerator, Arch, Build, Os, Plan, Platform, Target, TargetError, cpus};
+use super::{Accelerator, Arch, Build, Os, Plan, Platform, Target, TargetError, cpus, features};
 use crate::options::Options;
 
 /// The level of Android's interface that LLVM is told of.
@@ -126,9 +126,11 @@ impl Machine {
                 return Err(TargetError::Cpu { cpu, arch });
             }
         };
+        let asked = options.mattr.iter().map(|feature| self.feature(feature));
+        let asked: Vec<String> = asked.collect::<Result<_, _>>()?;
         // What an option says of a feature stands in place of the table's word.
         let decided = |feature: &str| {
-            let mut asked = options.mattr.iter();
+            let mut asked = asked.iter();
             asked.any(|asked| asked.get(1..) == feature.get(1..))
         };
         let features = features.iter().filter(|feature| !decided(feature));
@@ -137,7 +139,15 @@ impl Machine {
             os: self.os,
             arch: self.arch,
             cpu,
-            features: features.chain(options.mattr.iter().cloned()).collect(),
+            features: features.chain(asked.iter().cloned()).collect(),
+        })
+    }
+
+    /// A feature that an option names, as the compilers call it.
+    fn feature(&self, given: &str) -> Result<String, TargetError> {
+        features::named(self.arch, given).ok_or_else(|| TargetError::Feature {
+            feature: given.to_owned(),
+            arch: self.arch,
         })
     }
 
@@ -158,7 +168,11 @@ impl Machine {
 /// Code for a later GPU than a device has would not run on it.
 fn nvidia(known: Option<u32>, asked: Option<u32>) -> (Accelerator, Vec<String>) {
     let (sm, remark) = match (known, asked) {
-        (None, None) => return (Accelerator::None, Vec::new()),
+        (None, None) => {
+            let remark = "The target's GPU is not used: CompilerOptions has no gpu-code. \
+                          The processor computes the model.";
+            return (Accelerator::None, vec![remark.to_owned()]);
+        }
         (Some(known), Some(asked)) if asked > known => {
             let remark = format!(
                 "The device's GPU is of sm_{known}, which is built for in place of sm_{asked}."

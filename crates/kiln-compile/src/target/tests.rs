@@ -248,6 +248,22 @@ fn options_change_the_build() {
             "armv7a-unknown-linux-gnueabihf (cortex-a9)",
         ),
         (
+            linux("ARM_EABIHF"),
+            "{'mattr': ['+neon', '+vfpv4']}",
+            "armv7a-unknown-linux-gnueabihf +vfp3d16,+neon,+vfp4",
+        ),
+        (
+            linux("X86_64"),
+            "{'mattr': '+avx2,+neon'}",
+            "mattr '+neon' is not a feature of processors of the architecture X86_64",
+        ),
+        (
+            // As the documentation has it for an instance of m5.
+            Place::of_platform("LINUX", "X86_64", Some("NVIDIA")),
+            "{'mcpu': 'skylake-avx512'}",
+            "x86_64-unknown-linux-gnu (skylake-avx512)!",
+        ),
+        (
             linux("X86_64"),
             "{'mcpu': 'cortex-a9'}",
             "mcpu 'cortex-a9' is not a processor of the architecture X86_64",
@@ -281,7 +297,10 @@ fn options_change_the_build() {
 #[test]
 fn trees_leave_the_gpu_alone() {
     let place = Place::of_device("ml_g4dn").unwrap();
-    let target = place.target(&Options::default()).unwrap().for_trees();
+    let target = place
+        .target(&Options::default())
+        .unwrap()
+        .for_trees(&Options::default());
     let Plan::Build(build) = target.plan else {
         panic!("ml_g4dn is a machine");
     };
@@ -290,6 +309,22 @@ fn trees_leave_the_gpu_alone() {
         target.remarks,
         ["The target's GPU is not used: the processor evaluates tree ensembles."]
     );
+}
+
+#[test]
+fn trees_need_no_word_of_their_processor() {
+    let options = Options::read("{'mattr': ['+avx2']}").unwrap();
+    for (device, remarks) in [("ml_c5", 1), ("x86_win64", 1)] {
+        let target = Place::of_device(device).unwrap().target(&options).unwrap();
+        assert_eq!(
+            target.for_trees(&options).remarks.len(),
+            remarks,
+            "{device}"
+        );
+    }
+    let options = Options::read("{'mattr': ['+neon']}").unwrap();
+    let board = Place::of_device("rasp3b").unwrap().target(&options);
+    assert!(board.unwrap().for_trees(&options).remarks.is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
-use super::writer;
+use super::{Arrived, writer};
 use crate::objects::Checked;
 use crate::wanted::{Wanted, while_wanted};
 use crate::{DataError, LocalBody};
@@ -30,15 +30,17 @@ pub(super) async fn copy(
     size: u64,
     path: &Path,
     uri: &str,
+    arrived: &Arrived,
 ) -> Result<u64, DataError> {
     let (path, uri) = (path.to_owned(), uri.to_owned());
+    let arrived = arrived.clone();
     while_wanted(move |wanted| {
         let target = writer::create(&path, &uri)?;
         let filled = fill(
             &target,
             Checked::new(local, size),
             size,
-            wanted,
+            (wanted, &arrived),
             &uri,
             &path,
         );
@@ -54,7 +56,7 @@ fn fill(
     mut target: &File,
     mut source: Checked,
     size: u64,
-    wanted: &Wanted,
+    (wanted, arrived): (&Wanted, &Arrived),
     uri: &str,
     path: &Path,
 ) -> Result<(), DataError> {
@@ -66,6 +68,7 @@ fn fill(
     let reading = || DataError::io(format!("reading {uri}"));
     while let Some(block) = source.next().map_err(reading())? {
         wanted.check().map_err(reading())?;
+        arrived.add(block.bytes.len());
         if !shared {
             target.write_all(&block.bytes).map_err(failed)?;
         }

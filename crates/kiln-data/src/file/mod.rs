@@ -10,6 +10,7 @@ mod parts;
 mod writer;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{StreamExt, TryStreamExt};
@@ -51,6 +52,23 @@ impl std::ops::Add for Fetched {
     }
 }
 
+/// How many bytes of a download have arrived, those included that came in vain.
+/// Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Arrived(Arc<AtomicU64>);
+
+impl Arrived {
+    /// So many by now.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, bytes: usize) {
+        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
 /// Fetches a channel's own objects into `directory`, which is made when it is
 /// missing.
 ///
@@ -63,6 +81,21 @@ pub async fn download(
     channel: &Channel,
     directory: &Path,
 ) -> Result<Fetched, DataError> {
+    let arrived = Arrived::default();
+    download_counted(objects, catalogue, channel, directory, &arrived).await
+}
+
+/// The same, which counts what arrives.
+///
+/// # Errors
+/// As there.
+pub async fn download_counted(
+    objects: &Objects,
+    catalogue: &Catalogue,
+    channel: &Channel,
+    directory: &Path,
+    arrived: &Arrived,
+) -> Result<Fetched, DataError> {
     let doing = format!("making the directory {}", directory.display());
     std::fs::create_dir_all(directory).map_err(DataError::io(doing))?;
     let turn = catalogue.turn(channel.shard, channel.shuffle, 0);
@@ -71,6 +104,7 @@ pub async fn download(
         directory: directory.to_owned(),
         turn: Mutex::new(turn),
         parts: Semaphore::new(PARTS_AT_ONCE),
+        arrived: arrived.clone(),
     });
     // Lanes that end with this future, whichever way it ends.
     let mut lanes = JoinSet::new();
@@ -92,6 +126,7 @@ struct Download {
     directory: std::path::PathBuf,
     turn: Mutex<Turn>,
     parts: Semaphore,
+    arrived: Arrived,
 }
 
 impl Download {
@@ -133,7 +168,7 @@ impl Download {
         let (bucket, key) = (&object.bucket, &object.key);
         let path = self.directory.join(&object.path);
         if let Some((local, size)) = self.objects.local_body(bucket, key, object.size).await {
-            match copied::copy(local, size, &path, &object.uri()).await {
+            match copied::copy(local, size, &path, &object.uri(), &self.arrived).await {
                 // The store has it, whatever is wrong with the file.
                 Err(error @ DataError::Io { .. }) => tracing::debug!(%error, "not copied"),
                 settled => return settled,
@@ -142,7 +177,7 @@ impl Download {
         if object.size.is_some_and(|size| size > LARGE) {
             let head = self.objects.head(bucket, key).await?;
             if let Some(large) = parts::Large::of(object, &head) {
-                return large.fetch(&self.objects, &path, &self.parts).await;
+                return self.fetch_large(&large, &path).await;
             }
         }
         let read = self.objects.read_listed(bucket, key, object.size);
@@ -151,16 +186,26 @@ impl Download {
         match parts::Large::of(object, body.head()) {
             Some(large) => {
                 drop(body);
-                large.fetch(&self.objects, &path, &self.parts).await
+                self.fetch_large(&large, &path).await
             }
-            None => write_whole(body, object, &path).await,
+            None => write_whole(body, object, &path, &self.arrived).await,
         }
+    }
+
+    async fn fetch_large(&self, large: &parts::Large, path: &Path) -> Result<u64, DataError> {
+        let fetching = large.fetch(&self.objects, path, &self.parts, &self.arrived);
+        fetching.await
     }
 }
 
-async fn write_whole(mut body: ObjectBody, object: &Object, path: &Path) -> Result<u64, DataError> {
+async fn write_whole(
+    mut body: ObjectBody,
+    object: &Object,
+    path: &Path,
+    arrived: &Arrived,
+) -> Result<u64, DataError> {
     let mut file = FileWriter::create(path, object.uri());
-    let copied = copy(&mut body, &mut file).await;
+    let copied = copy(&mut body, &mut file, arrived).await;
     match copied {
         Ok(()) => file.finish().await,
         Err(error) => {
@@ -170,8 +215,13 @@ async fn write_whole(mut body: ObjectBody, object: &Object, path: &Path) -> Resu
     }
 }
 
-async fn copy(body: &mut ObjectBody, file: &mut FileWriter) -> Result<(), DataError> {
+async fn copy(
+    body: &mut ObjectBody,
+    file: &mut FileWriter,
+    arrived: &Arrived,
+) -> Result<(), DataError> {
     while let Some(chunk) = body.chunk().await? {
+        arrived.add(chunk.len());
         file.write(chunk).await?;
     }
     Ok(())

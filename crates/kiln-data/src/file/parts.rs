@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::Semaphore;
 
 use super::writer::{self, FileWriter};
-use super::{LARGE, PARTS_AT_ONCE};
+use super::{Arrived, LARGE, PARTS_AT_ONCE};
 use crate::catalogue::{Object, blocking};
 use crate::{Checksum, DataError, ObjectHead, Objects};
 
@@ -51,9 +51,11 @@ impl Large {
         objects: &Objects,
         path: &Path,
         permits: &Semaphore,
+        arrived: &Arrived,
     ) -> Result<u64, DataError> {
         let file = self.make(path).await?;
-        let fetched = self.fetch_into(&file, objects, path, permits).await;
+        let into = (&file, path);
+        let fetched = self.fetch_into(into, objects, permits, arrived).await;
         if fetched.is_err() {
             let _ = std::fs::remove_file(path);
         }
@@ -77,10 +79,10 @@ impl Large {
 
     async fn fetch_into(
         &self,
-        file: &Arc<File>,
+        (file, path): (&Arc<File>, &Path),
         objects: &Objects,
-        path: &Path,
         permits: &Semaphore,
+        arrived: &Arrived,
     ) -> Result<(), DataError> {
         let parts = (0..self.size.div_ceil(PART)).map(|part| part * PART);
         let sum = stream::iter(parts)
@@ -88,7 +90,7 @@ impl Large {
                 // Nobody closes the semaphore.
                 let _permit = permits.acquire().await;
                 let range = at..(at + PART).min(self.size);
-                self.fetch_part(file, objects, path, range).await
+                self.fetch_part((file, path), objects, range, arrived).await
             })
             .buffered(PARTS_AT_ONCE)
             .try_fold(None, |sum, part| async move { Ok(joined(sum, part)) })
@@ -105,10 +107,10 @@ impl Large {
 
     async fn fetch_part(
         &self,
-        file: &Arc<File>,
+        (file, path): (&Arc<File>, &Path),
         objects: &Objects,
-        path: &Path,
         range: Range<u64>,
+        arrived: &Arrived,
     ) -> Result<Option<Sum>, DataError> {
         let algorithm = match self.checksum {
             Some(Checksum::Crc(algorithm, _)) => Some(algorithm),
@@ -122,6 +124,7 @@ impl Large {
             .read_range(&self.bucket, &self.key, range, tag)
             .await?;
         while let Some(chunk) = body.chunk().await? {
+            arrived.add(chunk.len());
             if let Some(digest) = &mut digest {
                 digest.update(&chunk);
             }

@@ -53,6 +53,37 @@ pub async fn tree<P: AsRef<Path>>(
     Ok(stored)
 }
 
+/// What a directory's tree holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Its files, by their paths in the directory and in the order of names, with
+    /// their sizes.
+    pub files: Vec<(PathBuf, u64)>,
+    /// Its links, which are not followed.
+    pub links: Vec<PathBuf>,
+}
+
+/// Looks at what is in a directory. One that does not exist is empty.
+///
+/// # Errors
+/// When part of it cannot be read.
+pub fn look_at(directory: &Path) -> Result<Tree, DataError> {
+    let mut tree = Tree::default();
+    for entry in Walk::new(&[directory]).map_err(DataError::io("reading the directory"))? {
+        let entry = entry.map_err(|failed| {
+            DataError::in_the_works(format!("reading {}", failed.path.display()))(failed.error)
+        })?;
+        match entry.kind {
+            Kind::File => tree
+                .files
+                .push((entry.path, entry.stat.st_size.unsigned_abs())),
+            Kind::Link => tree.links.push(entry.path),
+            Kind::Directory => {}
+        }
+    }
+    Ok(tree)
+}
+
 /// Stores a file at `s3://bucket/key`, wholly or not at all, unless that is called
 /// off in time: then nothing of it is left in the store when this returns, and the
 /// answer says what called it off. Once all bytes are with the store it is too late.
@@ -124,7 +155,10 @@ fn find_files(roots: &[PathBuf], found: &mpsc::Sender<Entry>) -> Result<(), Data
 }
 
 /// The key of a file below a prefix, with one slash between them.
-pub(crate) fn key(prefix: &str, path: &Path) -> Result<String, DataError> {
+///
+/// # Errors
+/// When its name cannot be a key.
+pub fn key(prefix: &str, path: &Path) -> Result<String, DataError> {
     let Some(name) = path.to_str() else {
         return Err(DataError::Nameless(path.to_owned()));
     };
@@ -150,6 +184,21 @@ mod tests {
         for (prefix, expected) in [("", "a/b"), ("p", "p/a/b"), ("p/", "p/a/b")] {
             assert_eq!(key(prefix, Path::new("a/b")).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn a_tree_is_its_files_and_its_links_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        std::fs::create_dir_all(root.join("b/empty")).unwrap();
+        std::fs::write(root.join("b/two"), "22").unwrap();
+        std::fs::write(root.join("a"), "1").unwrap();
+        std::os::unix::fs::symlink("/etc", root.join("etc")).unwrap();
+        nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let tree = look_at(root).unwrap();
+        assert_eq!(tree.files, [("a".into(), 1), ("b/two".into(), 2)]);
+        assert_eq!(tree.links, [PathBuf::from("etc")]);
+        assert_eq!(look_at(&root.join("absent")).unwrap(), Tree::default());
     }
 
     #[test]

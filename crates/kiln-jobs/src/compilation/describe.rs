@@ -4,6 +4,7 @@
 //! The model requires `FailureReason` and `ModelArtifacts` in every answer: where
 //! there is nothing to say yet, they are empty, as typed clients expect.
 
+use kiln_agent::report::Compiled;
 use kiln_model::Arn;
 use kiln_model::api::{
     CreateCompilationJobRequest, DerivedInformation, DescribeCompilationJobResponse,
@@ -11,8 +12,8 @@ use kiln_model::api::{
 };
 
 use super::place;
-use super::state::CompilationState;
 use crate::JobError;
+use crate::solo::SoloState;
 
 /// Renders the description of a job.
 ///
@@ -21,11 +22,11 @@ use crate::JobError;
 pub(super) fn describe(
     arn: &Arn,
     request: &CreateCompilationJobRequest,
-    state: &CompilationState,
+    state: &SoloState<Compiled>,
 ) -> Result<DescribeCompilationJobResponse, JobError> {
     let request = request.clone();
     let damaged = || JobError::Internal("a stored request has no InputConfig".to_owned());
-    let compiled = state.compiled.clone().filter(|_| state.stored);
+    let compiled = state.outcome.clone().filter(|_| state.stored);
     let derived = compiled
         .as_ref()
         .and_then(|compiled| compiled.derived_data_input_config.clone());
@@ -36,7 +37,7 @@ pub(super) fn describe(
     Ok(DescribeCompilationJobResponse {
         compilation_job_name: request.compilation_job_name,
         compilation_job_arn: arn.to_string(),
-        compilation_job_status: state.status,
+        compilation_job_status: state.status.parse()?,
         compilation_start_time: state.started,
         compilation_end_time: state.ended,
         stopping_condition: request.stopping_condition,
@@ -66,15 +67,15 @@ pub(super) fn describe(
 
 #[cfg(test)]
 mod tests {
-    use kiln_agent::report::{Compiled, Ending, Outcome, Stage};
+    use kiln_agent::report::{Ending, Outcome, Stage};
     use kiln_model::{JobKind, Timestamp};
     use serde_json::{Value, json};
 
-    use super::super::state::Event;
-    use super::super::terms::Terms;
     use super::*;
+    use crate::compilation::Compilation;
+    use crate::solo::{Event, Work};
 
-    fn described(events: Vec<Event>) -> Value {
+    fn described(events: Vec<Event<Compiled>>) -> Value {
         let request: CreateCompilationJobRequest = serde_json::from_value(json!({
             "CompilationJobName": "c",
             "RoleArn": "arn:aws:iam::123456789012:role/r",
@@ -87,9 +88,9 @@ mod tests {
         }))
         .unwrap();
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000).unwrap();
-        let mut state = CompilationState::new(at(10));
+        let mut state = SoloState::new(at(10));
         for (n, event) in (11..).zip(events) {
-            state.step(event, at(n), &Terms::of(&request));
+            state.step(event, at(n), &Compilation::terms(&request));
         }
         let (region, account) = (
             "us-east-1".parse().unwrap(),
@@ -129,7 +130,7 @@ mod tests {
         let found = described(vec![
             Event::Placed("i".to_owned()),
             Event::Stage(Stage::Working),
-            Event::Compiled(Compiled {
+            Event::Outcome(Compiled {
                 artifact_digest: "beef".to_owned(),
                 derived_data_input_config: Some("{\"data\":[1,4]}".to_owned()),
                 inference_image: Some("image".to_owned()),

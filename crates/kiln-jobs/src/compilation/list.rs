@@ -7,9 +7,10 @@ use kiln_model::api::{
 };
 use kiln_store::{JobSummary, ListQuery, SortKey};
 
-use super::{CompilationJobs, KIND};
+use super::{Compilation, CompilationJobs};
 use crate::JobError;
 use crate::plane::{instant, pages};
+use crate::solo::Work;
 
 /// The answer to a list request.
 pub type CompilationJobList = ListCompilationJobsResponse;
@@ -29,13 +30,20 @@ impl CompilationJobs {
             ..request.clone()
         };
         let wanted = pages::Wanted {
-            kind: KIND,
             operation: "ListCompilationJobs",
             token: request.next_token.as_deref(),
             size: request.max_results,
         };
-        let page = self.shared.plane.page(&wanted, &alike, query(request))?;
-        let summaries = page.jobs.into_iter().map(|job| self.summary(job));
+        let jobs = &self.plane().store.jobs;
+        let page = self.plane().page(&wanted, &alike, |after, limit| {
+            let query = ListQuery {
+                after,
+                limit,
+                ..query(request)
+            };
+            jobs.list(Compilation::kind(), &query)
+        })?;
+        let summaries = page.items.into_iter().map(|job| self.summary(job));
         let mut answer = ListCompilationJobsResponse::new(summaries.collect::<Result<_, _>>()?);
         answer.next_token = page.next;
         Ok(answer)
@@ -53,7 +61,11 @@ impl CompilationJobs {
         summary.last_modified_time = Some(instant(job.index.modified));
         summary.compilation_end_time = job.index.ended.map(instant);
         // One that was deleted since has no more to say.
-        let described = self.shared.plane.store.jobs.description(KIND, &job.name)?;
+        let described = self
+            .plane()
+            .store
+            .jobs
+            .description(Compilation::kind(), &job.name)?;
         if let Some(text) = described {
             let described: DescribeCompilationJobResponse = serde_json::from_str(&text)?;
             // Another may have its name.
@@ -90,8 +102,30 @@ fn query(request: &ListCompilationJobsRequest) -> ListQuery {
             Some(ListCompilationJobsSortBy::Name) => SortKey::Name,
             Some(ListCompilationJobsSortBy::Status) => SortKey::Status,
         },
-        // As with training jobs, the newest come first unless the request says otherwise.
-        descending: request.sort_order != Some(SortOrder::Ascending),
+        // The oldest come first unless the request says otherwise, as the service model has it.
+        descending: request.sort_order == Some(SortOrder::Descending),
         ..ListQuery::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_come_first_unless_the_request_says_otherwise() {
+        for (order, descending) in [
+            (None, false),
+            (Some(SortOrder::Ascending), false),
+            (Some(SortOrder::Descending), true),
+        ] {
+            let asked = ListCompilationJobsRequest {
+                sort_order: order,
+                ..ListCompilationJobsRequest::default()
+            };
+            let query = query(&asked);
+            assert_eq!(query.descending, descending, "{order:?}");
+            assert_eq!(query.sort, SortKey::Created);
+        }
     }
 }

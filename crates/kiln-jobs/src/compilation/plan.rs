@@ -1,23 +1,18 @@
 //! From an accepted request to the plan of its instance.
 
-use kiln_agent::plan::{Assignment, CompilationPlan, ObjectPlan, Plan};
-use kiln_engine::Claim;
+use kiln_agent::plan::{CompilationPlan, ObjectPlan, Plan};
 use kiln_model::S3Uri;
 use kiln_model::api::CreateCompilationJobRequest;
 
-use super::terms::Terms;
 use super::{place, request};
 use crate::JobError;
+use crate::solo::Seat;
 
 /// Builds the plan of a job's instance.
 ///
 /// # Errors
 /// When the request names no model or no places, which its acceptance rules out.
-pub(super) fn build(
-    job: &CreateCompilationJobRequest,
-    assignment: Assignment,
-    claim: &Claim,
-) -> Result<Plan, JobError> {
+pub(super) fn build(job: &CreateCompilationJobRequest, seat: Seat) -> Result<Plan, JobError> {
     let input = place::input(job).map_err(JobError::Internal)?;
     let output = place::artifact(&job.output_config).map_err(JobError::Internal)?;
     let config = job.input_config.as_ref();
@@ -25,13 +20,13 @@ pub(super) fn build(
         .ok_or_else(|| JobError::Internal("a stored request has no InputConfig".to_owned()))?;
     let key = job.output_config.kms_key_id.clone();
     Ok(Plan::Compilation(Box::new(CompilationPlan {
-        assignment,
+        assignment: seat.assignment,
         input: object(&input),
         output: object(&output),
         kms_key: key.filter(|key| !key.is_empty()),
         order: request::order(job, config),
-        limits: claim.limits,
-        max_runtime_seconds: (Terms::of(job).runtime / 1000).max(1).unsigned_abs(),
+        limits: seat.claim.limits,
+        max_runtime_seconds: seat.runtime_seconds,
     })))
 }
 

@@ -7,8 +7,7 @@ use kiln_compile::{Order, front};
 use kiln_model::api::{CreateCompilationJobRequest, InputConfig};
 
 use super::{CompilationJobs, place};
-use crate::training::check_tag_keys;
-use crate::{BucketsError, JobError};
+use crate::{JobError, check_tag_keys};
 
 /// Seconds for which a job may run when its request names no limit.
 pub(super) const DEFAULT_MAX_RUNTIME: i32 = 900;
@@ -124,18 +123,10 @@ impl CompilationJobs {
         request: &CreateCompilationJobRequest,
     ) -> Result<(), JobError> {
         let place = place::artifact(&request.output_config).map_err(JobError::Validation)?;
-        let bucket = place.bucket();
-        match self.shared.plane.buckets.exists(bucket).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(JobError::Validation(format!(
-                "The OutputConfig S3 bucket \"{bucket}\" does not exist. Please create the bucket \
-                 before the compilation job."
-            ))),
-            Err(BucketsError::Denied) => Err(JobError::Validation(format!(
-                "Access denied to OutputConfig S3 bucket \"{bucket}\"."
-            ))),
-            Err(error @ BucketsError::Failed(_)) => Err(JobError::Internal(error.to_string())),
-        }
+        let plane = self.plane();
+        plane
+            .require_bucket("OutputConfig", &place, "compilation job")
+            .await
     }
 }
 

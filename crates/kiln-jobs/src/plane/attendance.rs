@@ -11,9 +11,20 @@ use crate::JobError;
 /// How many times an agent may die before it has begun.
 const BEGINNINGS: u32 = 3;
 
-/// Waits until an instance's agent is gone, and clears up behind it.
+/// Waits until an instance's agent is gone and no other goes on in its place, and clears
+/// up behind it.
 pub(crate) async fn attend(kind: Arc<dyn Kind>, id: String) {
-    see_through(kind.as_ref(), &id).await;
+    loop {
+        see_through(kind.as_ref(), &id).await;
+        match hear_out(kind.as_ref(), &id).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            Err(error) => {
+                tracing::error!(instance = id, %error, "a departed agent could not be heard yet");
+                tokio::time::sleep(RETRY_AFTER).await;
+            }
+        }
+    }
     while let Err(error) = clear_up(kind.as_ref(), &id).await {
         tracing::error!(instance = id, %error, "an instance could not be cleared up yet");
         tokio::time::sleep(RETRY_AFTER).await;
@@ -54,13 +65,23 @@ async fn begin_again(kind: &dyn Kind, id: &str) -> Result<bool, JobError> {
     }
 }
 
-async fn clear_up(kind: &dyn Kind, id: &str) -> Result<(), JobError> {
+/// Takes in what an agent that is gone had still to say. Answers whether another goes
+/// on in its place.
+async fn hear_out(kind: &dyn Kind, id: &str) -> Result<bool, JobError> {
     let plane = kind.plane();
     let instance = plane.store.instances.find(id)?;
-    let delivered = instance.map_or(0, |instance| instance.delivered);
+    let delivered = instance.as_ref().map_or(0, |instance| instance.delivered);
     for reports in plane.engine.leftovers(id, delivered)? {
         kind.take_in(id, reports).await?;
     }
+    match instance {
+        Some(instance) => kind.go_on(&instance).await,
+        None => Ok(false),
+    }
+}
+
+async fn clear_up(kind: &dyn Kind, id: &str) -> Result<(), JobError> {
+    let plane = kind.plane();
     kind.lose(id, "the agent of the instance is gone").await?;
     until_needless(kind, id).await?;
     plane.engine.clear(id).await?;

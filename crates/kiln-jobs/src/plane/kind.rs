@@ -67,6 +67,11 @@ pub(crate) trait Kind: Send + Sync {
     /// still to come. Answers whether it was.
     async fn begin_again(&self, instance: &Instance) -> Result<bool, JobError>;
 
+    /// Has another agent go on where one that is gone was. Answers whether it does.
+    async fn go_on(&self, _: &Instance) -> Result<bool, JobError> {
+        Ok(false)
+    }
+
     /// Takes in reports, those that were taken in before included.
     async fn take_in(&self, instance: &str, reports: Vec<Numbered>) -> Result<(), JobError>;
 

@@ -11,6 +11,7 @@ pub(crate) mod hearing;
 mod kind;
 pub(crate) mod page_token;
 pub(crate) mod pages;
+mod places;
 mod queue;
 mod recovery;
 mod sessions;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use kiln_agent::plan::Keys;
 use kiln_engine::Engine;
 use kiln_model::api::Tag;
+use kiln_model::{Arn, JobKind, JobName};
 use kiln_store::{Instance, NewJob, Store, StoreError};
 use tokio::sync::{Notify, watch};
 
@@ -36,7 +38,7 @@ pub(crate) use recovery::{start, watch_over};
 pub use sessions::Session;
 
 use self::sessions::Sessions;
-use crate::{Buckets, CreatedRole, JobError, JobSession, SessionKeys, Settings};
+use crate::{Buckets, CreatedRole, JobError, JobSession, Scope, SessionKeys, Settings};
 
 /// How long what failed rests before it is tried again.
 pub(crate) const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
@@ -142,6 +144,37 @@ impl Plane {
     /// The role with an ARN, if it was created here.
     pub(crate) fn created_role(&self, arn: &str) -> Result<Option<CreatedRole>, JobError> {
         CreatedRole::named_by(arn, &self.store.principals, &self.settings.identity)
+    }
+
+    /// What a job's keys open: what its request names, or what its role's policies allow,
+    /// if that was created here. `role` is its id from then; another may have its name
+    /// by now.
+    pub(crate) fn under_role(
+        &self,
+        scope: Option<Scope>,
+        arn: &str,
+        role: Option<&str>,
+    ) -> Result<Option<Scope>, JobError> {
+        let Some(id) = role else {
+            return Ok(scope);
+        };
+        let role = self.created_role(arn)?;
+        let role = role.filter(|role| role.principal.id == *id);
+        Ok(scope.zip(role).map(|(scope, role)| scope.under(role)))
+    }
+
+    /// The ARN of a job.
+    pub(crate) fn arn(&self, kind: JobKind, name: &str) -> Result<Arn, JobError> {
+        let identity = &self.settings.identity;
+        let name: JobName = name
+            .parse()
+            .map_err(|error| JobError::Validation(format!("{error}")))?;
+        Ok(Arn::new(
+            kind,
+            identity.region.clone(),
+            identity.account.clone(),
+            &name,
+        ))
     }
 
     /// The instance whose agent shows this token.

@@ -8,7 +8,7 @@ use kiln_store::Store;
 use serde_json::json;
 
 use super::*;
-use crate::training::test_machine::{Machine, control_plane, start, until};
+use crate::test_machine::{Machine, control_plane, start, until};
 
 /// A machine of endless room.
 fn endless() -> Arc<Machine> {
@@ -33,8 +33,8 @@ async fn a_job_whose_caller_went_away_runs_all_the_same() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
     let engine = endless();
-    let jobs = control_plane(&store, directory.path(), &engine);
-    start(&jobs).await;
+    let jobs = TrainingJobs::new(control_plane(&store, directory.path(), &engine));
+    start(&jobs.shared.plane, &jobs).await;
     let mut call = Box::pin(jobs.create(request("a")));
     assert!(futures::poll!(&mut call).is_pending());
     drop(call);
@@ -46,19 +46,19 @@ async fn a_job_that_stands_in_the_queue_twice_is_placed_once() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
     let engine = endless();
-    let jobs = control_plane(&store, directory.path(), &engine);
+    let jobs = TrainingJobs::new(control_plane(&store, directory.path(), &engine));
     jobs.create(request("a")).await.unwrap();
     jobs.shared.plane.queue().push(KIND, "a".to_owned());
     jobs.create(request("b")).await.unwrap();
     // Starting puts both in the queue once more.
-    start(&jobs).await;
+    start(&jobs.shared.plane, &jobs).await;
     until(|| jobs.shared.plane.queue().first().is_none()).await;
     let placed = engine.placed.lock().unwrap();
     let names: Vec<_> = placed
         .iter()
         .map(|plan| match plan {
             Plan::Training(plan) => plan.environment["TRAINING_JOB_NAME"].as_str(),
-            Plan::Compilation(_) => panic!("no compilation was asked for"),
+            Plan::Compilation(_) | Plan::Optimization(_) => panic!("no such job was asked for"),
         })
         .collect();
     assert_eq!(names, ["a", "b"]);
@@ -69,15 +69,15 @@ async fn an_instance_that_cannot_be_begun_again_gives_its_room_back() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
     let engine = endless();
-    let before = control_plane(&store, directory.path(), &engine);
+    let before = TrainingJobs::new(control_plane(&store, directory.path(), &engine));
     before.create(request("a")).await.unwrap();
-    start(&before).await;
+    start(&before.shared.plane, &before).await;
     until(|| engine.placed.lock().unwrap().len() == 1).await;
 
     let engine = endless();
     engine.break_down();
-    let after = control_plane(&store, directory.path(), &engine);
-    start(&after).await;
+    let after = TrainingJobs::new(control_plane(&store, directory.path(), &engine));
+    start(&after.shared.plane, &after).await;
     until(|| store.instances.all().unwrap().is_empty()).await;
     until(|| engine.room.lock().unwrap().is_empty()).await;
     let stored = store.jobs.find(KIND, "a").unwrap().unwrap();

@@ -30,14 +30,21 @@ impl TrainingJobs {
             ..request.clone()
         };
         let wanted = pages::Wanted {
-            kind: KIND,
             operation: "ListTrainingJobs",
             token: request.next_token.as_deref(),
             size: request.max_results,
         };
-        let page = self.shared.plane.page(&wanted, &alike, query(request))?;
+        let jobs = &self.shared.plane.store.jobs;
+        let page = self.shared.plane.page(&wanted, &alike, |after, limit| {
+            let query = ListQuery {
+                after,
+                limit,
+                ..query(request)
+            };
+            jobs.list(KIND, &query)
+        })?;
         let summaries = page
-            .jobs
+            .items
             .into_iter()
             .map(summary)
             .collect::<Result<_, _>>()?;

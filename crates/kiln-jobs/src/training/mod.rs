@@ -25,10 +25,7 @@ mod search;
 mod spot;
 mod state;
 mod state_change;
-mod tags;
 mod terms;
-#[cfg(test)]
-mod test_machine;
 mod timekeeping;
 mod update;
 mod warm_pool;
@@ -38,7 +35,7 @@ mod warm_pools;
 use std::sync::Arc;
 
 use kiln_model::api::CreateTrainingJobRequest;
-use kiln_model::{Arn, JobKind, JobName, Timestamp};
+use kiln_model::{Arn, JobKind, Timestamp};
 use kiln_store::{JobChange, JobIndex, NewJob, StoredJob};
 
 use self::consequence::Consequence;
@@ -52,7 +49,6 @@ use crate::{JobError, JobSession, Scope};
 pub use list::TrainingJobList;
 pub use metrics::trial_component;
 pub use state::{Action, AlreadyEnded, Event, LastMetric, TrainingState};
-pub use tags::check_tag_keys;
 
 /// The kind, as the store and ARNs name it.
 pub const KIND: &str = "training-job";
@@ -254,13 +250,8 @@ impl TrainingJobs {
             None => Some(Scope::of(&job.request, holder.party)),
             Some(rule) => Scope::of_rule(&job.request, rule, holder.party),
         };
-        let Some(id) = &job.state.role else {
-            return Ok(scope);
-        };
-        let role = self.shared.plane.created_role(&job.request.role_arn)?;
-        // Another role may have its name by now.
-        let role = role.filter(|role| role.principal.id == *id);
-        Ok(scope.zip(role).map(|(scope, role)| scope.under(role)))
+        let (arn, role) = (&job.request.role_arn, job.state.role.as_deref());
+        self.shared.plane.under_role(scope, arn, role)
     }
 
     /// Reads a job, lets `decide` alter it, and writes it back, in one
@@ -288,16 +279,7 @@ impl TrainingJobs {
     }
 
     fn arn(&self, name: &str) -> Result<Arn, JobError> {
-        let identity = &self.shared.plane.settings.identity;
-        let name: JobName = name
-            .parse()
-            .map_err(|error| JobError::Validation(format!("{error}")))?;
-        Ok(Arn::new(
-            JobKind::Training,
-            identity.region.clone(),
-            identity.account.clone(),
-            &name,
-        ))
+        self.shared.plane.arn(JobKind::Training, name)
     }
 
     fn read(&self, stored: StoredJob) -> Result<Job, JobError> {

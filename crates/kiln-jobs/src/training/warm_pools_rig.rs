@@ -9,7 +9,7 @@ use kiln_store::Store;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::training::test_machine::{Machine, SHARE, control_plane};
+use crate::test_machine::{Machine, SHARE, control_plane};
 use crate::training::{Event, TrainingJobs};
 
 /// The control plane.
@@ -31,7 +31,7 @@ impl Plane {
         let engine = Machine::with_room_for(1);
         // Jobs are placed by hand, and no agent stands behind them.
         engine.break_down();
-        let jobs = control_plane(&store, directory.path(), &engine);
+        let jobs = TrainingJobs::new(control_plane(&store, directory.path(), &engine));
         Self {
             directory,
             store,

@@ -8,7 +8,7 @@ use kiln_model::api::WarmPoolResourceStatus as Status;
 
 use super::rig::Plane;
 use crate::plane::keep_time;
-use crate::training::test_machine::until;
+use crate::test_machine::until;
 
 fn failed(reason: &str) -> Outcome {
     Outcome::Failed(reason.to_owned())

@@ -32,6 +32,14 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// The values of `ContainerMode`.
+    ContainerMode {
+        SingleModel = "SingleModel",
+        MultiModel = "MultiModel",
+    }
+}
+
+wire_enum! {
     /// The values of `CrossAccountFilterOption`.
     CrossAccountFilterOption {
         SameAccount = "SameAccount",
@@ -90,6 +98,14 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// The values of `InferenceExecutionMode`.
+    InferenceExecutionMode {
+        Serial = "Serial",
+        Direct = "Direct",
+    }
+}
+
+wire_enum! {
     /// The values of `ListCompilationJobsSortBy`.
     ListCompilationJobsSortBy {
         Name = "Name",
@@ -104,6 +120,30 @@ wire_enum! {
         Name = "Name",
         CreationTime = "CreationTime",
         Status = "Status",
+    }
+}
+
+wire_enum! {
+    /// The values of `ModelCacheSetting`.
+    ModelCacheSetting {
+        Enabled = "Enabled",
+        Disabled = "Disabled",
+    }
+}
+
+wire_enum! {
+    /// The values of `ModelCompressionType`.
+    ModelCompressionType {
+        None = "None",
+        Gzip = "Gzip",
+    }
+}
+
+wire_enum! {
+    /// The values of `ModelSortKey`.
+    ModelSortKey {
+        Name = "Name",
+        CreationTime = "CreationTime",
     }
 }
 
@@ -195,6 +235,14 @@ wire_enum! {
         Starting = "STARTING",
         Stopping = "STOPPING",
         Stopped = "STOPPED",
+    }
+}
+
+wire_enum! {
+    /// The values of `OrderKey`.
+    OrderKey {
+        Ascending = "Ascending",
+        Descending = "Descending",
     }
 }
 
@@ -363,6 +411,14 @@ wire_enum! {
 }
 
 wire_enum! {
+    /// The values of `RepositoryAccessMode`.
+    RepositoryAccessMode {
+        Platform = "Platform",
+        Vpc = "Vpc",
+    }
+}
+
+wire_enum! {
     /// The values of `ResourceType`.
     ResourceType {
         TrainingJob = "TrainingJob",
@@ -413,6 +469,14 @@ wire_enum! {
         S3Prefix = "S3Prefix",
         AugmentedManifestFile = "AugmentedManifestFile",
         Converse = "Converse",
+    }
+}
+
+wire_enum! {
+    /// The values of `S3ModelDataType`.
+    S3ModelDataType {
+        S3Prefix = "S3Prefix",
+        S3Object = "S3Object",
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod compilation;
 pub(crate) mod enums;
+pub(crate) mod models;
 pub(crate) mod optimization;
 pub(crate) mod search;
 pub(crate) mod shared;
@@ -16,6 +17,7 @@ pub(crate) mod shapes;
 pub mod api {
     pub use super::compilation::*;
     pub use super::enums::*;
+    pub use super::models::*;
     pub use super::optimization::*;
     pub use super::search::*;
     pub use super::shared::*;

@@ -4,6 +4,14 @@
 use serde::{Deserialize, Serialize};
 
 
+/// The shape `ModelAccessConfig` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ModelAccessConfig {
+    /// `AcceptEula`.
+    pub accept_eula: bool,
+}
+
 /// The shape `ModelArtifacts` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -35,4 +43,14 @@ pub struct Tag {
     pub key: String,
     /// `Value`.
     pub value: String,
+}
+
+/// The shape `VpcConfig` of the API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct VpcConfig {
+    /// `SecurityGroupIds`.
+    pub security_group_ids: Vec<String>,
+    /// `Subnets`.
+    pub subnets: Vec<String>,
 }

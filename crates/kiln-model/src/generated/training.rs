@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use super::enums::{CompressionType, CustomizationTechnique, EvaluationType, FileSystemAccessMode, FileSystemType, OutputCompressionType, Peft, ProcessingInstanceType, ProfilingStatus, RecordWrapper, RuleEvaluationStatus, S3DataDistribution, S3DataType, SecondaryStatus, ServerlessJobType, SortBy, SortOrder, TrainingInputMode, TrainingInstanceType, TrainingJobStatus, TrainingRepositoryAccessMode, WarmPoolResourceStatus};
-use super::shared::{ModelArtifacts, StoppingCondition, Tag};
+use super::shared::{ModelAccessConfig, ModelArtifacts, StoppingCondition, Tag, VpcConfig};
 
 /// The shape `AlgorithmSpecification` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -793,14 +793,6 @@ pub struct MlflowDetails {
     pub mlflow_run_id: Option<String>,
 }
 
-/// The shape `ModelAccessConfig` of the API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct ModelAccessConfig {
-    /// `AcceptEula`.
-    pub accept_eula: bool,
-}
-
 /// The shape `ModelPackageConfig` of the API.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -1315,16 +1307,6 @@ impl UpdateTrainingJobRequest {
 pub struct UpdateTrainingJobResponse {
     /// `TrainingJobArn`.
     pub training_job_arn: String,
-}
-
-/// The shape `VpcConfig` of the API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub struct VpcConfig {
-    /// `SecurityGroupIds`.
-    pub security_group_ids: Vec<String>,
-    /// `Subnets`.
-    pub subnets: Vec<String>,
 }
 
 /// The shape `WarmPoolStatus` of the API.

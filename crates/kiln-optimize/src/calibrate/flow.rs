@@ -29,7 +29,15 @@ impl Projection<'_> {
     fn apply(&self, rows: View, threads: usize) -> Vec<f32> {
         let width = self.weight.outputs();
         let mut out = vec![0f32; rows.height() * width];
-        multiply(rows, &self.weight, &mut out, width, Blend::Set, Part::All, threads);
+        multiply(
+            rows,
+            &self.weight,
+            &mut out,
+            width,
+            Blend::Set,
+            Part::All,
+            threads,
+        );
         if let Some(bias) = self.bias {
             for row in out.chunks_exact_mut(width) {
                 for (x, bias) in row.iter_mut().zip(bias) {
@@ -113,7 +121,11 @@ impl<'a> Flow<'a> {
         layer: &Layer,
         observer: &mut dyn FnMut(usize, &[f32]),
     ) -> Result<(), OptimizeError> {
-        let start = Store::open(&self.start(layer.index()), self.plan.geometry.hidden, Keeping::Exact)?;
+        let start = Store::open(
+            &self.start(layer.index()),
+            self.plan.geometry.hidden,
+            Keeping::Exact,
+        )?;
         for batch in &self.batches {
             let mut rows = start.read(batch.rows.clone())?;
             layer.before_attention(&mut rows);
@@ -135,7 +147,8 @@ impl<'a> Flow<'a> {
         let wide = self.plan.geometry.intermediate;
         let rounded = self.keeping();
         let start = self.start(layer.index());
-        let [attended, middle, widened] = ["attended", "middle", "widened"].map(|name| self.file(name));
+        let [attended, middle, widened] =
+            ["attended", "middle", "widened"].map(|name| self.file(name));
         let threads = self.threads;
         match step {
             Step::Attend => {
@@ -220,7 +233,11 @@ impl<'a> Flow<'a> {
         take: &mut dyn FnMut(&[f32]),
     ) -> Result<(), OptimizeError> {
         let hidden = self.plan.geometry.hidden;
-        let end = Store::open(&self.start(self.plan.geometry.layers), hidden, Keeping::Exact)?;
+        let end = Store::open(
+            &self.start(self.plan.geometry.layers),
+            hidden,
+            Keeping::Exact,
+        )?;
         let lengths = self.batches.iter().flat_map(|batch| &batch.lengths);
         let mut first = 0;
         for (sample, length) in lengths.enumerate() {
@@ -244,7 +261,8 @@ impl<'a> Flow<'a> {
     fn apply(&self, projections: &[Projection], rows: &[f32], width: usize) -> Vec<Vec<f32>> {
         let rows = View::new(rows, rows.len() / width, width);
         let each = projections.iter();
-        each.map(|projection| projection.apply(rows, self.threads)).collect()
+        each.map(|projection| projection.apply(rows, self.threads))
+            .collect()
     }
 
     fn keeping(&self) -> Keeping {

@@ -40,7 +40,11 @@ impl Step {
             (Self::Project, false) => &["self_attn.o_proj"],
             (Self::Widen, false) => &["mlp.gate_proj", "mlp.up_proj"],
             (Self::Narrow, false) => &["mlp.down_proj"],
-            (Self::Attend, true) => &["attention.self.query", "attention.self.key", "attention.self.value"],
+            (Self::Attend, true) => &[
+                "attention.self.query",
+                "attention.self.key",
+                "attention.self.value",
+            ],
             (Self::Project, true) => &["attention.output.dense"],
             (Self::Widen, true) => &["intermediate.dense"],
             (Self::Narrow, true) => &["output.dense"],
@@ -111,7 +115,10 @@ impl<'a> Plan<'a> {
     pub fn modules(&self, layer: usize, step: Step) -> Vec<String> {
         let prefix = self.model.layer_prefix(layer);
         let linears = step.linears(self.model.config().family);
-        linears.iter().map(|linear| format!("{prefix}{linear}")).collect()
+        linears
+            .iter()
+            .map(|linear| format!("{prefix}{linear}"))
+            .collect()
     }
 
     /// How many tokens a sample may have, if it is to have at most `wanted`.
@@ -128,9 +135,14 @@ impl<'a> Plan<'a> {
         let (model, prefix) = (self.model, self.model.prefix());
         let mut rows = vec![0f32; tokens.len() * self.geometry.hidden];
         let mut add_rows = |table: &str, numbers: &[usize]| {
-            look_up(model, &format!("{prefix}{table}.weight"), numbers, &mut |at, row| {
-                add(&mut rows[at * row.len()..(at + 1) * row.len()], row);
-            })
+            look_up(
+                model,
+                &format!("{prefix}{table}.weight"),
+                numbers,
+                &mut |at, row| {
+                    add(&mut rows[at * row.len()..(at + 1) * row.len()], row);
+                },
+            )
         };
         let numbers: Vec<usize> = tokens.iter().map(|token| *token as usize).collect();
         if !self.is_encoder() {
@@ -182,7 +194,9 @@ impl<'a> Plan<'a> {
             Some(kind) => kind == "sliding_attention",
             None => match self.model.config().family {
                 Family::Qwen2 | Family::Qwen3 => {
-                    let full = config.get("max_window_layers").and_then(|count| count.as_u64());
+                    let full = config
+                        .get("max_window_layers")
+                        .and_then(|count| count.as_u64());
                     full.is_some_and(|full| layer as u64 >= full)
                 }
                 _ => true,
@@ -245,15 +259,26 @@ impl<'a> Layer<'a> {
 
     /// Attends with queries, keys and values.
     #[must_use]
-    pub fn attend(&self, lengths: &[usize], mut projected: Vec<Vec<f32>>, threads: usize) -> Vec<f32> {
+    pub fn attend(
+        &self,
+        lengths: &[usize],
+        mut projected: Vec<Vec<f32>>,
+        threads: usize,
+    ) -> Vec<f32> {
         let geometry = self.plan.geometry;
-        for (rows, name) in projected.iter_mut().zip(["self_attn.q_norm", "self_attn.k_norm"]) {
+        for (rows, name) in projected
+            .iter_mut()
+            .zip(["self_attn.q_norm", "self_attn.k_norm"])
+        {
             if let Some(weight) = self.vectors.find(&format!("{name}.weight")) {
                 root_mean_square(rows, weight, geometry.epsilon);
             }
         }
         if let Some(rotations) = &self.plan.rotations {
-            for (rows, count) in projected.iter_mut().zip([geometry.heads, geometry.kv_heads]) {
+            for (rows, count) in projected
+                .iter_mut()
+                .zip([geometry.heads, geometry.kv_heads])
+            {
                 turn_all(rotations, rows, count, geometry.head_dim, lengths);
             }
         }
@@ -263,7 +288,14 @@ impl<'a> Layer<'a> {
             width: geometry.head_dim,
             sight: self.sight,
         };
-        attend(&heads, lengths, &projected[0], &projected[1], &projected[2], threads)
+        attend(
+            &heads,
+            lengths,
+            &projected[0],
+            &projected[1],
+            &projected[2],
+            threads,
+        )
     }
 
     /// Adds the attention's output to what flows.
@@ -309,7 +341,13 @@ impl<'a> Layer<'a> {
     }
 }
 
-fn turn_all(rotations: &Rotations, rows: &mut [f32], heads: usize, width: usize, lengths: &[usize]) {
+fn turn_all(
+    rotations: &Rotations,
+    rows: &mut [f32],
+    heads: usize,
+    width: usize,
+    lengths: &[usize],
+) {
     let positions = lengths.iter().flat_map(|length| 0..*length);
     for (token, position) in rows.chunks_exact_mut(heads * width).zip(positions) {
         for head in token.chunks_exact_mut(width) {

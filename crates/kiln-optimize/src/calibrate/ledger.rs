@@ -70,8 +70,10 @@ impl Ledger {
     /// What was made of a layer.
     pub fn recall(&self, layer: usize) -> Result<Vec<Made>, OptimizeError> {
         let (reader, tensors) = Reader::open(&self.path(layer), 0)?;
-        let found: BTreeMap<&str, &Tensor> =
-            tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let found: BTreeMap<&str, &Tensor> = tensors
+            .iter()
+            .map(|tensor| (tensor.name.as_str(), tensor))
+            .collect();
         let recall = Recall { reader, found };
         let mut made = Vec::new();
         for (name, tensor) in &recall.found {
@@ -110,7 +112,8 @@ fn parts(made: &Made) -> Vec<(TensorSpec, Vec<u8>)> {
         let shape = shape.to_vec();
         (TensorSpec { name, dtype, shape }, bytes)
     };
-    let singles = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_le_bytes()).collect() };
+    let singles =
+        |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|x| x.to_le_bytes()).collect() };
     let bytes = |values: &[i8]| -> Vec<u8> { values.iter().map(|x| x.cast_unsigned()).collect() };
     match made {
         Made::Vector(vector) => vec![part(
@@ -120,28 +123,45 @@ fn parts(made: &Made) -> Vec<(TensorSpec, Vec<u8>)> {
             vector.bytes(),
         )],
         Made::Linear(linear) => {
-            let Linear { module, rows, columns, quantized, figures } = linear;
+            let Linear {
+                module,
+                rows,
+                columns,
+                quantized,
+                figures,
+            } = linear;
             let numbers = [
                 quantized.signal,
                 quantized.noise,
+                figures.power,
                 figures.before,
                 figures.after,
                 f64::from(figures.largest_input),
             ];
             let numbers: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
             let mut parts = vec![
-                part(format!("{module}{CODES}"), Dtype::I8, &[*rows, *columns], bytes(&quantized.codes)),
+                part(
+                    format!("{module}{CODES}"),
+                    Dtype::I8,
+                    &[*rows, *columns],
+                    bytes(&quantized.codes),
+                ),
                 part(
                     format!("{module}{SCALES}"),
                     Dtype::F32,
                     &[quantized.scales.len()],
                     singles(&quantized.scales),
                 ),
-                part(format!("{module}{FIGURES}"), Dtype::F64, &[5], numbers),
+                part(format!("{module}{FIGURES}"), Dtype::F64, &[6], numbers),
             ];
             if !quantized.zeros.is_empty() {
                 let zeros = bytes(&quantized.zeros);
-                parts.push(part(format!("{module}{ZEROS}"), Dtype::I8, &[zeros.len()], zeros));
+                parts.push(part(
+                    format!("{module}{ZEROS}"),
+                    Dtype::I8,
+                    &[zeros.len()],
+                    zeros,
+                ));
             }
             parts
         }
@@ -158,9 +178,13 @@ impl Recall<'_> {
     fn linear(&self, module: &str, codes: &Tensor) -> Result<Linear, OptimizeError> {
         let scales = self.bytes(&format!("{module}{SCALES}"))?;
         let numbers = self.bytes(&format!("{module}{FIGURES}"))?;
-        let numbers: Vec<f64> =
-            numbers.as_chunks().0.iter().map(|x| f64::from_le_bytes(*x)).collect();
-        let &[signal, noise, before, after, largest_input] = numbers.as_slice() else {
+        let numbers: Vec<f64> = numbers
+            .as_chunks()
+            .0
+            .iter()
+            .map(|x| f64::from_le_bytes(*x))
+            .collect();
+        let &[signal, noise, power, before, after, largest_input] = numbers.as_slice() else {
             return Err(self.fault(module));
         };
         let &[rows, columns] = codes.shape.as_slice() else {
@@ -173,12 +197,18 @@ impl Recall<'_> {
             columns,
             quantized: Quantized {
                 codes: signed(self.read(codes)?),
-                scales: scales.as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect(),
+                scales: scales
+                    .as_chunks()
+                    .0
+                    .iter()
+                    .map(|x| f32::from_le_bytes(*x))
+                    .collect(),
                 zeros: signed(self.bytes(&format!("{module}{ZEROS}"))?),
                 signal,
                 noise,
             },
             figures: Figures {
+                power,
                 before,
                 after,
                 largest_input: largest_input as f32,
@@ -234,7 +264,10 @@ pub fn identity(model: &Model, samples: &Samples, purpose: &str) -> String {
             hash.update(token.to_le_bytes());
         }
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hash.finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -257,6 +290,7 @@ mod tests {
                 noise: 0.1,
             },
             figures: Figures {
+                power: 12.0,
                 before: 0.3,
                 after: 0.2,
                 largest_input: 7.5,

@@ -31,6 +31,8 @@ pub struct Linear {
 /// What is known of a quantized linear layer.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figures {
+    /// The square of its output, for some of the samples' tokens.
+    pub power: f64,
     /// The error of its output, in parts of the output's square, had its weight been
     /// quantized without looking at the data.
     pub before: f64,

@@ -5,14 +5,20 @@ use super::layer::Plan;
 use super::linear::{Blend, Packed, Part, Precision, View, multiply};
 use crate::OptimizeError;
 
-/// The squared difference that a change of a weight makes to what comes of rows, in parts
-/// of the square of what came of them.
+/// The square of what a weight makes of rows, and the squared difference that a change of
+/// the weight makes to it, in parts of that.
 #[must_use]
-pub fn loss(rows: View, weight: &[f32], changed: &[f32], precision: Precision, threads: usize) -> f64 {
+pub fn loss(
+    rows: View,
+    weight: &[f32],
+    changed: &[f32],
+    precision: Precision,
+    threads: usize,
+) -> (f64, f64) {
     let change: Vec<f32> = weight.iter().zip(changed).map(|(a, b)| a - b).collect();
     let signal = power(rows, weight, precision, threads);
     let noise = power(rows, &change, precision, threads);
-    if signal > 0.0 { noise / signal } else { 0.0 }
+    (signal, if signal > 0.0 { noise / signal } else { 0.0 })
 }
 
 /// The sum of the squares of what a weight makes of rows.
@@ -21,7 +27,15 @@ pub fn power(rows: View, weight: &[f32], precision: Precision, threads: usize) -
     let outputs = weight.len() / rows.width();
     let packed = Packed::new(View::new(weight, outputs, rows.width()), precision);
     let mut out = vec![0f32; rows.height() * outputs];
-    multiply(rows, &packed, &mut out, outputs, Blend::Set, Part::All, threads);
+    multiply(
+        rows,
+        &packed,
+        &mut out,
+        outputs,
+        Blend::Set,
+        Part::All,
+        threads,
+    );
     out.iter().map(|x| f64::from(*x) * f64::from(*x)).sum()
 }
 
@@ -42,7 +56,12 @@ pub struct Fidelity {
 
 /// Compares what flows out of the last layer: the first samples of `made` are those of
 /// `original`.
-pub fn compare(plan: &Plan, original: &Flow, made: &Flow, samples: usize) -> Result<Fidelity, OptimizeError> {
+pub fn compare(
+    plan: &Plan,
+    original: &Flow,
+    made: &Flow,
+    samples: usize,
+) -> Result<Fidelity, OptimizeError> {
     let width = plan.geometry.hidden;
     let mut expected = Vec::new();
     original.finish(0..samples, &mut |rows| expected.push(rows.to_vec()))?;
@@ -101,7 +120,10 @@ fn sum(rows: &[f32], width: usize) -> Vec<f32> {
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let dot = |a: &[f32], b: &[f32]| -> f64 {
-        a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum()
     };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt().max(f64::MIN_POSITIVE)
 }
@@ -115,8 +137,12 @@ mod tests {
         let rows = [1.0, 0.0, 0.0, 2.0];
         let rows = View::new(&rows, 2, 2);
         let found = loss(rows, &[1.0, 1.0], &[1.0, 0.5], Precision::Full, 1);
-        assert!((found - 0.2).abs() < 1e-6);
-        assert_eq!(loss(rows, &[0.0, 0.0], &[0.0, 0.0], Precision::Full, 1), 0.0);
+        assert_eq!(found.0, 5.0);
+        assert!((found.1 - 0.2).abs() < 1e-6);
+        assert_eq!(
+            loss(rows, &[0.0, 0.0], &[0.0, 0.0], Precision::Full, 1),
+            (0.0, 0.0)
+        );
     }
 
     #[test]

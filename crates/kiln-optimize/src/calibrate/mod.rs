@@ -22,4 +22,4 @@ mod weights;
 pub use data::Limits;
 pub use made::{Figures, Linear, Made, Vector};
 pub use measure::Fidelity;
-pub use run::{Method, Request, Sink, Summary, calibrate};
+pub use run::{Lost, Method, Request, Sink, Summary, calibrate};

@@ -41,14 +41,16 @@ impl Pass<'_> {
         let vectors = smoothing.change_vectors(family, changed.vectors_mut());
         let mut made: Vec<Made> = vectors.into_iter().map(Made::Vector).collect();
         let mut statistics = self.statistics(Step::Attend);
-        self.flow.observe(&changed, &mut |first, rows| statistics.observe(first, rows))?;
+        self.flow
+            .observe(&changed, &mut |first, rows| statistics.observe(first, rows))?;
         for step in Step::ALL {
             let modules = self.plan.modules(index, step);
             self.report(index, step, sink);
             check_inputs(&statistics, &modules)?;
             let weights = self.read(&modules)?;
             let projections = self.projections(&original, &modules, &weights);
-            self.original.advance(&original, step, &projections, &mut |_, _| {})?;
+            self.original
+                .advance(&original, step, &projections, &mut |_, _| {})?;
             drop(projections);
 
             let feedback = self.feedback(&mut statistics, &modules)?;
@@ -71,11 +73,12 @@ impl Pass<'_> {
             drop(task);
 
             let mut next = step.next().map(|step| self.statistics(step));
-            self.flow.advance(&changed, step, &projections, &mut |first, rows| {
-                if let Some(next) = &mut next {
-                    next.observe(first, rows);
-                }
-            })?;
+            self.flow
+                .advance(&changed, step, &projections, &mut |first, rows| {
+                    if let Some(next) = &mut next {
+                        next.observe(first, rows);
+                    }
+                })?;
             if let Some(next) = next {
                 statistics = next;
             }
@@ -89,7 +92,8 @@ impl Pass<'_> {
         let family = self.request.model.config().family;
         let mut smoothing = Smoothing::default();
         let mut statistics = self.plain_statistics(Step::Attend);
-        self.flow.observe(layer, &mut |first, rows| statistics.observe(first, rows))?;
+        self.flow
+            .observe(layer, &mut |first, rows| statistics.observe(first, rows))?;
         for step in Step::ALL {
             let modules = self.plan.modules(layer.index(), step);
             self.report(layer.index(), step, sink);
@@ -97,15 +101,19 @@ impl Pass<'_> {
             let next = step.next().map(|step| self.plain_statistics(step));
             let following = next.map(|mut next| {
                 let projections = self.projections(layer, &modules, &weights);
-                let observed = self.flow.advance(layer, step, &projections, &mut |first, rows| {
-                    next.observe(first, rows);
-                });
+                let observed = self
+                    .flow
+                    .advance(layer, step, &projections, &mut |first, rows| {
+                        next.observe(first, rows);
+                    });
                 observed.map(|()| next)
             });
-            let source = Smoothing::source(step).map(|(source, place)| {
-                self.plan.modules(layer.index(), source).swap_remove(place)
-            });
-            let all = source.iter().chain(&modules).all(|module| self.scheme(module).is_some());
+            let source = Smoothing::source(step)
+                .map(|(source, place)| self.plan.modules(layer.index(), source).swap_remove(place));
+            let all = source
+                .iter()
+                .chain(&modules)
+                .all(|module| self.scheme(module).is_some());
             if all && Smoothing::applies(family, self.plan.geometry, step) {
                 let schemes = modules.iter().filter_map(|module| self.scheme(module));
                 let weights: Vec<(Weight, Scheme)> = weights.into_iter().zip(schemes).collect();
@@ -135,7 +143,11 @@ impl Pass<'_> {
         Statistics::new(columns, tokens, grams, self.precision, self.request.threads)
     }
 
-    fn feedback(&self, statistics: &mut Statistics, modules: &[String]) -> Result<Option<Feedback>, OptimizeError> {
+    fn feedback(
+        &self,
+        statistics: &mut Statistics,
+        modules: &[String],
+    ) -> Result<Option<Feedback>, OptimizeError> {
         let wanted = modules.iter().any(|module| self.scheme(module).is_some());
         let Some(gram) = statistics.take_gram().filter(|_| wanted) else {
             return Ok(None);
@@ -156,10 +168,18 @@ impl Pass<'_> {
 
     fn read(&self, modules: &[String]) -> Result<Vec<Weight>, OptimizeError> {
         let model = self.request.model;
-        modules.iter().map(|module| Weight::read(model, module)).collect()
+        modules
+            .iter()
+            .map(|module| Weight::read(model, module))
+            .collect()
     }
 
-    fn projections<'b>(&self, layer: &'b Layer, modules: &[String], weights: &[Weight]) -> Vec<Projection<'b>> {
+    fn projections<'b>(
+        &self,
+        layer: &'b Layer,
+        modules: &[String],
+        weights: &[Weight],
+    ) -> Vec<Projection<'b>> {
         let pairs = modules.iter().zip(weights);
         pairs
             .map(|(module, weight)| Projection {
@@ -170,7 +190,10 @@ impl Pass<'_> {
     }
 
     fn pack(&self, weight: &Weight, values: &[f32]) -> Packed {
-        Packed::new(View::new(values, weight.rows, weight.columns), self.precision)
+        Packed::new(
+            View::new(values, weight.rows, weight.columns),
+            self.precision,
+        )
     }
 
     fn report(&self, layer: usize, step: Step, sink: &mut dyn Sink) {
@@ -194,7 +217,12 @@ struct Quantizing<'a> {
 impl Quantizing<'_> {
     /// Quantizes a linear layer, if that is wanted. What flows on is multiplied by the
     /// weight that is returned.
-    fn quantize(&self, place: usize, module: &str, weight: Weight) -> Result<(Option<Linear>, Packed), OptimizeError> {
+    fn quantize(
+        &self,
+        place: usize,
+        module: &str,
+        weight: Weight,
+    ) -> Result<(Option<Linear>, Packed), OptimizeError> {
         let Some(scheme) = self.pass.scheme(module) else {
             return Ok((None, self.pass.pack(&weight, &weight.values)));
         };
@@ -213,15 +241,25 @@ impl Quantizing<'_> {
         let mut values = Vec::new();
         let before = self.before(&weight, scheme, &mut quantized, &mut values)?;
         self.smoothing.change(self.step, place, &mut weight);
-        let importance = self.statistics.importance();
-        quantize(scheme, slab(&weight, &weight.bytes()), Some(&importance), &mut quantized)?;
+        let importance = match &self.feedback {
+            Some(feedback) => feedback.importance().to_vec(),
+            None => self.statistics.importance(),
+        };
+        quantize(
+            scheme,
+            slab(&weight, &weight.bytes()),
+            Some(&importance),
+            &mut quantized,
+        )?;
         if let Some(feedback) = &self.feedback {
             feedback.round(&weight.values, scheme, &mut quantized);
         }
         dequantize(scheme, weight.columns, &quantized, &mut values)?;
+        let (power, after) = self.loss(&weight.values, &values);
         let figures = Figures {
+            power,
             before,
-            after: self.loss(&weight.values, &values),
+            after,
             largest_input: self.statistics.largest(),
         };
         let packed = self.pass.pack(&weight, &values);
@@ -246,18 +284,25 @@ impl Quantizing<'_> {
         quantize(scheme, slab(weight, &weight.bytes()), None, quantized)?;
         dequantize(scheme, weight.columns, quantized, values)?;
         if !self.smoothing.stretches(self.step) {
-            return Ok(self.loss(&weight.values, values));
+            return Ok(self.loss(&weight.values, values).1);
         }
         let mut plain = weight.values.clone();
         for values in [&mut plain, values] {
             self.smoothing.stretch(self.step, weight.columns, values);
         }
-        Ok(self.loss(&plain, values))
+        Ok(self.loss(&plain, values).1)
     }
 
-    fn loss(&self, weight: &[f32], values: &[f32]) -> f64 {
+    /// The square of the output, and what of it is lost.
+    fn loss(&self, weight: &[f32], values: &[f32]) -> (f64, f64) {
         let rows = self.statistics.kept();
-        loss(rows, weight, values, self.pass.precision, self.pass.request.threads)
+        loss(
+            rows,
+            weight,
+            values,
+            self.pass.precision,
+            self.pass.request.threads,
+        )
     }
 }
 

@@ -62,10 +62,55 @@ pub struct Summary {
     pub samples: usize,
     /// Of how many tokens.
     pub tokens: usize,
+    /// What the quantized linear layers lost of their outputs, all in all.
+    pub outputs: Lost,
     /// What the model as a whole lost.
     pub fidelity: Fidelity,
     /// The layer at which this run went on, if an earlier one was killed.
     pub resumed: Option<usize>,
+}
+
+/// Squared errors of outputs, in parts of the outputs' squares.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Lost {
+    /// Had the data not been looked at.
+    pub before: f64,
+    /// As it is.
+    pub after: f64,
+}
+
+/// Passes on what is made, and adds up what it lost.
+struct Tally<'a> {
+    sink: &'a mut dyn Sink,
+    power: f64,
+    before: f64,
+    after: f64,
+}
+
+impl Tally<'_> {
+    fn lost(&self) -> Lost {
+        let power = self.power.max(f64::MIN_POSITIVE);
+        Lost {
+            before: self.before / power,
+            after: self.after / power,
+        }
+    }
+}
+
+impl Sink for Tally<'_> {
+    fn made(&mut self, made: Made) -> Result<(), OptimizeError> {
+        if let Made::Linear(linear) = &made {
+            let figures = &linear.figures;
+            self.power += figures.power;
+            self.before += figures.before * figures.power;
+            self.after += figures.after * figures.power;
+        }
+        self.sink.made(made)
+    }
+
+    fn progress(&mut self, share: f64, now: &str) {
+        self.sink.progress(share, now);
+    }
 }
 
 /// Calibrates, and hands over everything that was made.
@@ -77,12 +122,22 @@ pub fn calibrate(request: &Request, sink: &mut dyn Sink) -> Result<Summary, Opti
         ..request.limits
     };
     let samples = Samples::read(request.data, request.model, limits)?;
-    let ledger = Ledger::open(request.scratch, &identity(request.model, &samples, &purpose(request, &plan)))?;
+    let ledger = Ledger::open(
+        request.scratch,
+        &identity(request.model, &samples, &purpose(request, &plan)),
+    )?;
     let lengths: Vec<usize> = samples.lengths().collect();
     let compared = compared(&lengths);
     let precision = precision(request.model, &plan);
     let flow = |name, lengths: &[usize]| {
-        Flow::new(&plan, ledger.home(), name, lengths, precision, request.threads)
+        Flow::new(
+            &plan,
+            ledger.home(),
+            name,
+            lengths,
+            precision,
+            request.threads,
+        )
     };
     let pass = Pass {
         request,
@@ -91,14 +146,51 @@ pub fn calibrate(request: &Request, sink: &mut dyn Sink) -> Result<Summary, Opti
         original: flow("original", &lengths[..compared]),
         precision,
     };
-    let resumed = all_layers(&pass, &ledger, &samples, compared, sink)?;
+    let mut tally = Tally {
+        sink,
+        power: 0.0,
+        before: 0.0,
+        after: 0.0,
+    };
+    let resumed = all_layers(&pass, &ledger, &samples, compared, &mut tally)?;
     let fidelity = compare(&plan, &pass.original, &pass.flow, compared)?;
     Ok(Summary {
         samples: lengths.len(),
         tokens: pass.flow.tokens(),
+        outputs: tally.lost(),
         fidelity,
         resumed,
     })
+}
+
+/// Refuses what cannot be done with the model.
+fn check(request: &Request, plan: &Plan) -> Result<(), OptimizeError> {
+    if request.method == Method::Awq && plan.is_encoder() {
+        return Err(OptimizeError::Unsupported(format!(
+            "AWQ scales the norms before linear layers, which models of the type '{}' also add to what flows past them; take GPTQ or none",
+            request.model.config().model_type
+        )));
+    }
+    for layer in 0..plan.geometry.layers {
+        for step in Step::ALL {
+            for module in plan.modules(layer, step) {
+                let Some(scheme) = (request.schemes)(&module) else {
+                    continue;
+                };
+                let integers = matches!(scheme.grid, Grid::Int { .. });
+                let rows = matches!(
+                    scheme.granularity,
+                    Granularity::Group(_) | Granularity::Channel
+                );
+                if request.method != Method::Importance && !(integers && rows) {
+                    return Err(OptimizeError::Unsupported(format!(
+                        "{module} cannot be quantized so with AWQ or GPTQ, which need integers in groups or channels"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Does what is left to be done, and returns the layer at which it began if that is not
@@ -164,8 +256,11 @@ fn compared(lengths: &[usize]) -> usize {
 
 /// Half, if no linear layer has more than the bits of `BF16`.
 fn precision(model: &Model, plan: &Plan) -> Precision {
-    let modules = (0..plan.geometry.layers)
-        .flat_map(|layer| Step::ALL.into_iter().flat_map(move |step| plan.modules(layer, step)));
+    let modules = (0..plan.geometry.layers).flat_map(|layer| {
+        Step::ALL
+            .into_iter()
+            .flat_map(move |step| plan.modules(layer, step))
+    });
     let mut tensors = modules.map(|module| model.find(&format!("{module}.weight")));
     match tensors.all(|tensor| tensor.is_some_and(|tensor| tensor.dtype == Dtype::Bf16)) {
         true => Precision::for_bf16(),
@@ -183,31 +278,3 @@ mod tests {
         assert_eq!(compared(&[5000, 1]), 1);
     }
 }
-
-/// Refuses what cannot be done with the model.
-fn check(request: &Request, plan: &Plan) -> Result<(), OptimizeError> {
-    if request.method == Method::Awq && plan.is_encoder() {
-        return Err(OptimizeError::Unsupported(format!(
-            "AWQ scales the norms before linear layers, which models of the type '{}' also add to what flows past them; take GPTQ or none",
-            request.model.config().model_type
-        )));
-    }
-    for layer in 0..plan.geometry.layers {
-        for step in Step::ALL {
-            for module in plan.modules(layer, step) {
-                let Some(scheme) = (request.schemes)(&module) else {
-                    continue;
-                };
-                let integers = matches!(scheme.grid, Grid::Int { .. });
-                let rows = matches!(scheme.granularity, Granularity::Group(_) | Granularity::Channel);
-                if request.method != Method::Importance && !(integers && rows) {
-                    return Err(OptimizeError::Unsupported(format!(
-                        "{module} cannot be quantized so with AWQ or GPTQ, which need integers in groups or channels"
-                    )));
-                }
-            }
-        }
-    }
-    Ok(())
-}
-

@@ -9,7 +9,9 @@ use super::measure::power;
 use super::statistics::Statistics;
 use super::weights::{Vectors, Weight, encode};
 use crate::model::{Family, Geometry};
-use crate::quantize::{Granularity, Quantized, QuantizeError, Rounding, Scheme, Slab, dequantize, quantize};
+use crate::quantize::{
+    Granularity, QuantizeError, Quantized, Rounding, Scheme, Slab, dequantize, quantize,
+};
 
 /// How many exponents are tried.
 const GRID: usize = 20;
@@ -140,7 +142,10 @@ fn scales(inputs: &[f32], outputs: &[f32], exponent: f32) -> Vec<f32> {
     let largest = raw.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let smallest = raw.iter().copied().fold(f32::MAX, f32::min);
     let middle = (largest * smallest).sqrt();
-    raw.iter().map(|x| x / middle).map(|x| if x.is_finite() { x } else { 1.0 }).collect()
+    raw.iter()
+        .map(|x| x / middle)
+        .map(|x| if x.is_finite() { x } else { 1.0 })
+        .collect()
 }
 
 /// The mean magnitude of each column's weights, each in parts of its group's largest.
@@ -155,14 +160,18 @@ fn relative_magnitudes(weights: &[(Weight, Scheme)]) -> Vec<f32> {
         };
         for row in weight.values.chunks_exact(columns) {
             for (group, sums) in row.chunks(group).zip(sums.chunks_mut(group)) {
-                let largest = group.iter().fold(1e-6f32, |largest, x| largest.max(x.abs()));
+                let largest = group
+                    .iter()
+                    .fold(1e-6f32, |largest, x| largest.max(x.abs()));
                 for (x, sum) in group.iter().zip(sums) {
                     *sum += f64::from(x.abs() / largest);
                 }
             }
         }
     }
-    sums.iter().map(|sum| (sum / rows.max(1) as f64) as f32).collect()
+    sums.iter()
+        .map(|sum| (sum / rows.max(1) as f64) as f32)
+        .collect()
 }
 
 /// What a step's output loses when its weights are quantized behind scales.

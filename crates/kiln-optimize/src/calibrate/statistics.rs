@@ -23,7 +23,13 @@ impl Statistics {
     /// Nothing yet, of `tokens` rows that will come. The Gram matrix is gathered only where
     /// it is wanted: it is as large as a weight.
     #[must_use]
-    pub fn new(columns: usize, tokens: usize, grams: bool, precision: Precision, threads: usize) -> Self {
+    pub fn new(
+        columns: usize,
+        tokens: usize,
+        grams: bool,
+        precision: Precision,
+        threads: usize,
+    ) -> Self {
         Self {
             columns,
             tokens,
@@ -40,12 +46,16 @@ impl Statistics {
     /// Takes in the rows from the row `first` on.
     pub fn observe(&mut self, first: usize, rows: &[f32]) {
         for (i, row) in rows.chunks_exact(self.columns).enumerate() {
-            for ((x, square), magnitude) in row.iter().zip(&mut self.squares).zip(&mut self.magnitudes) {
+            for ((x, square), magnitude) in
+                row.iter().zip(&mut self.squares).zip(&mut self.magnitudes)
+            {
                 let x = f64::from(*x);
                 *square += x * x;
                 *magnitude += x.abs();
             }
-            self.largest = row.iter().fold(self.largest, |largest, x| largest.max(x.abs()));
+            self.largest = row
+                .iter()
+                .fold(self.largest, |largest, x| largest.max(x.abs()));
             let token = first + i;
             let kept = KEPT.min(self.tokens);
             if (token + 1) * kept / self.tokens > token * kept / self.tokens {
@@ -67,13 +77,19 @@ impl Statistics {
     /// The mean of each column's squares: how much an error in its weights counts.
     #[must_use]
     pub fn importance(&self) -> Vec<f32> {
-        self.squares.iter().map(|sum| (sum / self.tokens as f64) as f32).collect()
+        self.squares
+            .iter()
+            .map(|sum| (sum / self.tokens as f64) as f32)
+            .collect()
     }
 
     /// The mean of each column's magnitudes.
     #[must_use]
     pub fn magnitudes(&self) -> Vec<f32> {
-        self.magnitudes.iter().map(|sum| (sum / self.tokens as f64) as f32).collect()
+        self.magnitudes
+            .iter()
+            .map(|sum| (sum / self.tokens as f64) as f32)
+            .collect()
     }
 
     /// The largest magnitude.
@@ -127,6 +143,11 @@ mod tests {
         statistics.observe(0, &rows[..300]);
         statistics.observe(300, &rows[300..]);
         assert_eq!(statistics.kept.len(), KEPT);
-        assert!(statistics.kept.windows(2).all(|pair| (3.0..=4.0).contains(&(pair[1] - pair[0]))));
+        assert!(
+            statistics
+                .kept
+                .windows(2)
+                .all(|pair| (3.0..=4.0).contains(&(pair[1] - pair[0])))
+        );
     }
 }

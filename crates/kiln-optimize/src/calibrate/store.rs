@@ -56,12 +56,21 @@ impl Store {
     pub fn read(&self, rows: Range<usize>) -> Result<Vec<f32>, OptimizeError> {
         let mut bytes = vec![0u8; (rows.end - rows.start) * self.row()];
         let at = (rows.start * self.row()) as u64;
-        self.file.read_exact_at(&mut bytes, at).map_err(OptimizeError::read(&self.path))?;
+        self.file
+            .read_exact_at(&mut bytes, at)
+            .map_err(OptimizeError::read(&self.path))?;
         Ok(match self.keeping {
-            Keeping::Exact => bytes.as_chunks().0.iter().map(|x| f32::from_le_bytes(*x)).collect(),
+            Keeping::Exact => bytes
+                .as_chunks()
+                .0
+                .iter()
+                .map(|x| f32::from_le_bytes(*x))
+                .collect(),
             Keeping::Rounded => {
                 let halves = bytes.as_chunks().0.iter();
-                halves.map(|x| f32::from_bits(u32::from(u16::from_le_bytes(*x)) << 16)).collect()
+                halves
+                    .map(|x| f32::from_bits(u32::from(u16::from_le_bytes(*x)) << 16))
+                    .collect()
             }
         })
     }
@@ -70,15 +79,22 @@ impl Store {
     pub fn write(&self, first: usize, rows: &[f32]) -> Result<(), OptimizeError> {
         let bytes: Vec<u8> = match self.keeping {
             Keeping::Exact => rows.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Keeping::Rounded => rows.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect(),
+            Keeping::Rounded => rows
+                .iter()
+                .flat_map(|x| bf16::from_f32(*x).to_le_bytes())
+                .collect(),
         };
         let at = (first * self.row()) as u64;
-        self.file.write_all_at(&bytes, at).map_err(OptimizeError::written(&self.path))
+        self.file
+            .write_all_at(&bytes, at)
+            .map_err(OptimizeError::written(&self.path))
     }
 
     /// Returns when everything is on the disk.
     pub fn sync(&self) -> Result<(), OptimizeError> {
-        self.file.sync_all().map_err(OptimizeError::written(&self.path))
+        self.file
+            .sync_all()
+            .map_err(OptimizeError::written(&self.path))
     }
 
     fn row(&self) -> usize {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use half::{bf16, f16};
 
-use super::made::Vector;
 use super::forward::{mean_and_variance, root_mean_square};
+use super::made::Vector;
 use crate::model::Model;
 use crate::safetensors::Tensor;
 use crate::{Dtype, OptimizeError};
@@ -65,7 +65,10 @@ pub struct Vectors {
 impl Vectors {
     /// Reads all tensors of one dimension whose names begin with the prefix.
     pub fn read(model: &Model, prefix: &str) -> Result<Self, OptimizeError> {
-        let vectors = model.tensors().iter().filter(|tensor| tensor.shape.len() == 1);
+        let vectors = model
+            .tensors()
+            .iter()
+            .filter(|tensor| tensor.shape.len() == 1);
         let ours = vectors.filter_map(|tensor| tensor.name.strip_prefix(prefix));
         Self::named(model, prefix, &ours.collect::<Vec<_>>())
     }
@@ -82,7 +85,9 @@ impl Vectors {
                 continue;
             }
             vectors.dtype = Some(tensor.dtype);
-            vectors.values.insert((*name).to_owned(), values(model, tensor)?);
+            vectors
+                .values
+                .insert((*name).to_owned(), values(model, tensor)?);
         }
         Ok(vectors)
     }
@@ -183,9 +188,20 @@ fn values(model: &Model, tensor: &Tensor) -> Result<Vec<f32>, OptimizeError> {
 pub fn decode(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
     let pairs = bytes.as_chunks::<2>().0;
     match dtype {
-        Dtype::Bf16 => pairs.iter().map(|x| bf16::from_le_bytes(*x).to_f32()).collect(),
-        Dtype::F16 => pairs.iter().map(|x| f16::from_le_bytes(*x).to_f32()).collect(),
-        _ => bytes.as_chunks::<4>().0.iter().map(|x| f32::from_le_bytes(*x)).collect(),
+        Dtype::Bf16 => pairs
+            .iter()
+            .map(|x| bf16::from_le_bytes(*x).to_f32())
+            .collect(),
+        Dtype::F16 => pairs
+            .iter()
+            .map(|x| f16::from_le_bytes(*x).to_f32())
+            .collect(),
+        _ => bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|x| f32::from_le_bytes(*x))
+            .collect(),
     }
 }
 
@@ -193,8 +209,14 @@ pub fn decode(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
 #[must_use]
 pub fn encode(dtype: Dtype, values: &[f32]) -> Vec<u8> {
     match dtype {
-        Dtype::Bf16 => values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect(),
-        Dtype::F16 => values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect(),
+        Dtype::Bf16 => values
+            .iter()
+            .flat_map(|x| bf16::from_f32(*x).to_le_bytes())
+            .collect(),
+        Dtype::F16 => values
+            .iter()
+            .flat_map(|x| f16::from_f32(*x).to_le_bytes())
+            .collect(),
         _ => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
     }
 }

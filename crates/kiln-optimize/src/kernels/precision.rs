@@ -99,7 +99,8 @@ impl Rounding for Brain {
     #[inline(always)]
     fn round(value: f32) -> f32 {
         let bits = value.to_bits();
-        f32::from_bits((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff_0000)
+        let up = 0x7fff + ((bits >> 16) & 1);
+        f32::from_bits(bits.wrapping_add(up) & 0xffff_0000)
     }
 }
 
@@ -160,8 +161,8 @@ fn on_grid<const DROPPED: u32, const LEAST: u32>(value: f32) -> (f32, u32) {
     let exponent = (magnitude & EXPONENT).max(LEAST << 23);
     let anchor = exponent + (DROPPED << 23);
     let sum = f32::from_bits(magnitude) + f32::from_bits(anchor);
-    let steps = sum.to_bits() - anchor;
-    let code = ((exponent - (LEAST << 23)) >> DROPPED) + steps;
+    let steps = sum.to_bits().wrapping_sub(anchor);
+    let code = ((exponent - (LEAST << 23)) >> DROPPED).wrapping_add(steps);
     (sum - f32::from_bits(anchor), code)
 }
 

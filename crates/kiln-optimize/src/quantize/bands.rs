@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::frame::Frame;
 use super::nearest::{self, Scale};
-use super::search::{self, Starts, Trial};
+use super::search::{self, Candidates, Trial};
 use super::{Grid, QuantizeError, Quantized, Rounding, Scheme, Slab, stored_precision};
 use crate::kernels::decode::decode;
 use crate::kernels::encode::{self, Sums};
@@ -23,19 +23,10 @@ pub(super) struct Bands<'a> {
     stored: Precision,
     /// The least and the greatest level.
     range: (f32, f32),
-    /// Where a search begins, besides at what the extremes call for.
-    starts: Option<Starts>,
+    /// What a search tries.
+    candidates: Candidates,
     /// How much each column counts, one at most.
     importance: Option<Vec<f32>>,
-}
-
-/// Where scales come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Scales {
-    /// The weights themselves.
-    Chosen,
-    /// Whoever has seen the whole weight.
-    Known(f32),
 }
 
 impl<'a> Bands<'a> {
@@ -68,18 +59,14 @@ impl<'a> Bands<'a> {
             arithmetic,
             stored,
             range,
-            starts: Starts::new(scheme, importance.is_some())?,
+            candidates: Candidates::new(scheme, range, stored, importance.is_some()),
             importance,
         })
     }
 
     /// The loop that does it.
-    pub(super) fn work<'b>(&'b self, scales: Scales, into: &'b mut Quantized) -> Work<'a, 'b> {
-        Work {
-            bands: self,
-            scales,
-            into,
-        }
+    pub(super) fn work<'b>(&'b self, into: &'b mut Quantized) -> Work<'a, 'b> {
+        Work { bands: self, into }
     }
 }
 
@@ -116,7 +103,6 @@ fn relative(importance: &[f32], columns: usize) -> Result<Option<Vec<f32>>, Quan
 /// The quantization of a slab, as a loop.
 pub(super) struct Work<'a, 'b> {
     bands: &'b Bands<'a>,
-    scales: Scales,
     into: &'b mut Quantized,
 }
 
@@ -125,11 +111,7 @@ impl Loop for Work<'_, '_> {
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Self {
-            bands,
-            scales,
-            into,
-        } = self;
+        let Self { bands, into } = self;
         let mut rows = Rows::new(bands)?;
         into.codes.resize(bands.frame.rows * bands.frame.columns, 0);
         into.scales.clear();
@@ -143,10 +125,7 @@ impl Loop for Work<'_, '_> {
             }
         );
         for band in bands.frame.bands() {
-            let scales = match scales {
-                Scales::Chosen => rows.scales(&band)?,
-                Scales::Known(scale) => vec![Scale { scale, zero: 0 }; bands.frame.spans()],
-            };
+            let scales = rows.scales(&band)?;
             for row in band {
                 let codes = &mut into.codes[row * bands.frame.columns..][..bands.frame.columns];
                 let mut sums = Sums::default();
@@ -236,35 +215,17 @@ impl<'a, 'b> Rows<'a, 'b> {
         extremes: &[Scale],
     ) -> Result<Vec<Scale>, QuantizeError> {
         let Bands {
-            scheme,
-            range,
-            stored,
-            ..
+            candidates, stored, ..
         } = *self.bands;
-        let mut trials = Vec::new();
-        let each = self.bands.starts.map_or(0, |starts| starts.count());
-        if let Some(starts) = self.bands.starts {
-            trials.reserve(each * spreads.len());
-            for &reach in spreads {
-                starts.push(reach, &mut trials);
-            }
-            self.try_all(band, each, &mut trials)?;
+        let each = candidates.trials();
+        let mut trials = Vec::with_capacity(each * spreads.len());
+        for (&reach, &extremes) in spreads.iter().zip(extremes) {
+            candidates.push(reach, extremes, &mut trials);
         }
-        let mut near = Vec::with_capacity(spreads.len());
-        for (index, &extremes) in extremes.iter().enumerate() {
-            let centre = search::best_multiple(&trials[index * each..][..each]);
-            near.push(search::neighbours(
-                scheme.grid,
-                range,
-                stored,
-                extremes,
-                centre,
-            ));
-        }
-        self.try_all(band, 1, &mut near)?;
-        let mut found = Vec::with_capacity(near.len());
-        for trial in &near {
-            found.push(trial.least_loss());
+        self.try_all(band, each, &mut trials)?;
+        let mut found = Vec::with_capacity(spreads.len());
+        for trials in trials.chunks(each) {
+            found.extend(search::best(trials, stored));
         }
         Ok(found)
     }

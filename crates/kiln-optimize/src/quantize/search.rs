@@ -1,13 +1,14 @@
 //! The scales of least squared error, among many.
 //!
-//! First come scales that reach from all of the weights down to some of them, of both
-//! signs (the extreme weight then maps to the code -8, which a scale from the extremes
-//! leaves unused) or for several zero points. Each is judged as if its best multiple were
-//! taken, which sums tell. Then come the neighbours of the best that can be stored, and
-//! those are judged as they are, with what the extremes call for among them.
+//! Integers are tried with scales that reach from all of the weights down to some of them,
+//! of both signs (the extreme weight then has the code -8, which a scale from the extremes
+//! leaves unused) or for several zero points; floating point with scales within an octave.
+//! Each is judged as it is, and as the multiple that fits its codes best, both as they can
+//! be stored. What the extremes call for is among them, so that nothing loses more than
+//! with that.
 
 use super::nearest::Scale;
-use super::{Grid, QuantizeError, Scheme, nearest};
+use super::{Grid, Scheme};
 use crate::kernels::fit::{Fit, LANES, Ladder};
 use crate::kernels::precision::Precision;
 use crate::kernels::spread::Spread;
@@ -47,21 +48,37 @@ impl Trial {
         }
     }
 
-    /// The candidate that lost least as it is, or the first.
+    /// The candidate that lost least, and what it lost beside the others: of one that can
+    /// be stored as it is or by its best multiple.
     #[inline(always)]
-    pub(super) fn least_loss(&self) -> Scale {
-        let mut losses = [0.0; LANES];
-        for (lane, loss) in losses.iter_mut().enumerate() {
-            let scale = f64::from(self.scales[lane]);
-            *loss = scale * (scale * self.fit.square[lane] - 2.0 * self.fit.along[lane]);
+    fn best(&self, stored: Precision) -> (f64, Scale) {
+        let Fit { along, square } = &self.fit;
+        let loss = |lane: usize, scale: f32| {
+            let scale = f64::from(scale);
+            scale * (scale * square[lane] - 2.0 * along[lane])
+        };
+        let mut multiples = [0.0; LANES];
+        for lane in 0..LANES {
+            let multiple = (along[lane] / square[lane]) as f32;
+            // Where all codes are zero, none is better than another.
+            multiples[lane] = if square[lane] > 0.0 { multiple } else { 0.0 };
         }
-        let mut best = 0;
-        for lane in 1..LANES {
-            if losses[lane] < losses[best] {
-                best = lane;
+        stored.round_all(&mut multiples);
+        let mut losses = [[0.0; LANES]; 2];
+        for lane in 0..LANES {
+            losses[0][lane] = loss(lane, self.scales[lane]);
+            losses[1][lane] = loss(lane, multiples[lane]);
+        }
+        let mut best = (losses[0][0], self.candidate(0, self.scales[0]));
+        for lane in 0..LANES {
+            if losses[0][lane] < best.0 {
+                best = (losses[0][lane], self.candidate(lane, self.scales[lane]));
+            }
+            if losses[1][lane] < best.0 {
+                best = (losses[1][lane], self.candidate(lane, multiples[lane]));
             }
         }
-        self.candidate(best, self.scales[best])
+        best
     }
 
     #[inline(always)]
@@ -73,55 +90,93 @@ impl Trial {
     }
 }
 
-/// What the first candidates are, for a scheme.
+/// The best of the candidates of some trials.
+#[inline(always)]
+pub(super) fn best(trials: &[Trial], stored: Precision) -> Option<Scale> {
+    let mut best = None;
+    for trial in trials {
+        let (loss, found) = trial.best(stored);
+        if best.is_none_or(|(least, _)| loss < least) {
+            best = Some((loss, found));
+        }
+    }
+    best.map(|(_, found)| found)
+}
+
+/// What is tried for a scheme.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Starts {
+pub(super) struct Candidates {
+    grid: Grid,
     range: (f32, f32),
-    symmetric: bool,
+    stored: Precision,
     least_zero: i8,
     reaches: &'static [[f32; STEPS]],
 }
 
-impl Starts {
-    /// None where the extremes are as good a start as any.
-    pub(super) fn new(scheme: &Scheme, weighted: bool) -> Result<Option<Self>, QuantizeError> {
-        let Grid::Int { bits, symmetric } = scheme.grid else {
-            return Ok(None);
+impl Candidates {
+    pub(super) fn new(
+        scheme: &Scheme,
+        range: (f32, f32),
+        stored: Precision,
+        weighted: bool,
+    ) -> Self {
+        let reaches = match scheme.grid {
+            Grid::Fp8 => &[],
+            Grid::Int { bits, .. } => reaches(bits, weighted),
         };
-        let (low, high) = nearest::integer_range(bits)?;
-        Ok(Some(Self {
-            range: (f32::from(low), f32::from(high)),
-            symmetric,
+        Self {
+            grid: scheme.grid,
+            range,
+            stored,
             least_zero: scheme.stored.least_zero,
-            reaches: reaches(bits, weighted),
-        }))
+            reaches,
+        }
     }
 
     /// How many trials each span has.
-    pub(super) fn count(&self) -> usize {
-        let pairs = if self.symmetric { 1 } else { 2 };
-        pairs * self.reaches.len()
+    pub(super) fn trials(&self) -> usize {
+        match self.grid {
+            Grid::Fp8 => 1,
+            Grid::Int {
+                symmetric: true, ..
+            } => self.reaches.len(),
+            Grid::Int { .. } => 2 * self.reaches.len(),
+        }
     }
 
-    /// Adds the trials for weights of a spread: each start with every reach.
+    /// Adds the trials for weights of a spread.
     #[inline(always)]
-    pub(super) fn push(&self, spread: Spread, trials: &mut Vec<Trial>) {
-        if self.symmetric {
-            let pair = [
-                upright(self.range, spread, 0.0),
-                mirrored(self.range, spread),
-            ];
-            self.push_pair(pair, [0.0, 0.0], trials);
-        } else {
-            for zeros in zero_points(self.range, spread, self.least_zero) {
-                let pair = zeros.map(|zero| upright(self.range, spread, zero));
-                self.push_pair(pair, zeros, trials);
+    pub(super) fn push(&self, spread: Spread, extremes: Scale, trials: &mut Vec<Trial>) {
+        match self.grid {
+            Grid::Fp8 => {
+                let scales = WITHIN_AN_OCTAVE.map(|factor| extremes.scale * factor);
+                self.push_trial(extremes, scales, [0.0; LANES], trials);
+            }
+            Grid::Int {
+                symmetric: true, ..
+            } => {
+                let upright = upright(self.range, spread, 0.0);
+                let pair = [upright, mirrored(self.range, spread)];
+                self.push_pair(extremes, pair, [0.0, 0.0], trials);
+            }
+            Grid::Int { .. } => {
+                for zeros in zero_points(self.range, spread, self.least_zero) {
+                    let pair = zeros.map(|zero| upright(self.range, spread, zero));
+                    self.push_pair(extremes, pair, zeros, trials);
+                }
             }
         }
     }
 
+    /// Two starts, each with every reach.
     #[inline(always)]
-    fn push_pair(&self, pair: [f32; 2], pair_zeros: [f32; 2], trials: &mut Vec<Trial>) {
+    fn push_pair(
+        &self,
+        extremes: Scale,
+        pair: [f32; 2],
+        pair_zeros: [f32; 2],
+        trials: &mut Vec<Trial>,
+    ) {
         for reaches in self.reaches {
             let mut scales = [0.0; LANES];
             let mut zeros = [0.0; LANES];
@@ -129,64 +184,25 @@ impl Starts {
                 scales[lane] = pair[lane / STEPS] * reaches[lane % STEPS];
                 zeros[lane] = pair_zeros[lane / STEPS];
             }
-            trials.push(Trial::new(self.range, scales, zeros));
+            self.push_trial(extremes, scales, zeros, trials);
         }
     }
-}
 
-/// The best multiple of the best candidate, where any fits at all.
-#[inline(always)]
-pub(super) fn best_multiple(trials: &[Trial]) -> Option<Scale> {
-    let mut best = (0.0, None);
-    for trial in trials {
-        let Fit { along, square } = &trial.fit;
-        let mut gains = [0.0; LANES];
-        for lane in 0..LANES {
-            gains[lane] = along[lane] * along[lane] / square[lane];
-        }
-        for (lane, &gain) in gains.iter().enumerate() {
-            if gain > best.0 {
-                best = (gain, Some((trial, lane)));
-            }
-        }
+    /// Candidates as they can be stored, what the extremes call for instead of the first.
+    #[inline(always)]
+    fn push_trial(
+        &self,
+        extremes: Scale,
+        mut scales: [f32; LANES],
+        mut zeros: [f32; LANES],
+        trials: &mut Vec<Trial>,
+    ) {
+        self.stored.round_all(&mut scales);
+        scales[0] = extremes.scale;
+        zeros[0] = f32::from(extremes.zero);
+        trials.push(Trial::new(self.range, scales, zeros));
     }
-    let (trial, lane) = best.1?;
-    let scale = trial.fit.along[lane] / trial.fit.square[lane];
-    Some(trial.candidate(lane, scale as f32))
 }
-
-/// Scales that can be stored: what the extremes call for, and those near `centre`.
-#[inline(always)]
-pub(super) fn neighbours(
-    grid: Grid,
-    range: (f32, f32),
-    stored: Precision,
-    extremes: Scale,
-    centre: Option<Scale>,
-) -> Trial {
-    let centre = centre.unwrap_or(extremes);
-    let factors = match grid {
-        Grid::Fp8 => &WITHIN_AN_OCTAVE,
-        Grid::Int { .. } => &NEAR,
-    };
-    let mut scales = factors.map(|factor| centre.scale * factor);
-    stored.round_all(&mut scales);
-    let mut zeros = [f32::from(centre.zero); LANES];
-    scales[0] = extremes.scale;
-    zeros[0] = f32::from(extremes.zero);
-    Trial::new(range, scales, zeros)
-}
-
-/// Neighbours of a scale. The first gives its place to what the extremes call for.
-const NEAR: [f32; LANES] = {
-    let mut factors = [0.0; LANES];
-    let mut lane = 0;
-    while lane < LANES {
-        factors[lane] = 1.0 + (lane as f32 - STEPS as f32) / 256.0;
-        lane += 1;
-    }
-    factors
-};
 
 /// Scales for floating point, where larger ones lose nothing but the smallest numbers
 /// until they are twice as large: sixteenth parts of an octave.
@@ -212,7 +228,7 @@ const WITHIN_AN_OCTAVE: [f32; LANES] = [
 /// What part of the weights' reach the first candidates cover.
 fn reaches(bits: u8, weighted: bool) -> &'static [[f32; STEPS]] {
     const FOUR: [[f32; STEPS]; 2] = [down(1.0, 0.035), down(0.72, 0.035)];
-    const EIGHT: [[f32; STEPS]; 2] = [down(1.0, 0.004), down(0.96, 0.03)];
+    const EIGHT: [[f32; STEPS]; 2] = [down(1.024, 0.008), down(0.96, 0.03)];
     let all = if bits == 4 { &FOUR } else { &EIGHT };
     if weighted { all } else { &all[..1] }
 }

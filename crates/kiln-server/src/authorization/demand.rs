@@ -40,12 +40,13 @@ impl Demand {
     }
 }
 
-/// What operations on one job end with, which member names it, and what it is
+/// What operations on one resource end with, which member names it, and what it is
 /// called in ARNs.
-const JOBS: [(&str, &str, &str); 3] = [
+const RESOURCES: [(&str, &str, &str); 4] = [
     ("TrainingJob", "TrainingJobName", "training-job"),
     ("CompilationJob", "CompilationJobName", "compilation-job"),
     ("OptimizationJob", "OptimizationJobName", "optimization-job"),
+    ("Model", "ModelName", "model"),
 ];
 
 /// The demands of a request to SageMaker.
@@ -55,14 +56,13 @@ pub(crate) fn of_sagemaker(operation: &str, input: &Value, identity: &Identity) 
     first.context = sagemaker_context(input);
     let tagged = input.get("Tags").and_then(Value::as_array);
     let creates = operation.starts_with("Create");
-    let role = input.get("RoleArn").and_then(Value::as_str);
     let mut all = vec![first];
     if creates && tagged.is_some_and(|tags| !tags.is_empty()) {
         let mut tags = Demand::new("sagemaker:AddTags", resource.clone());
         tags.context = tag_context(input);
         all.push(tags);
     }
-    if let Some(role) = role.filter(|_| creates) {
+    if let Some(role) = passed_role(operation, input).filter(|_| creates) {
         let mut pass = Demand::new("iam:PassRole", role);
         pass.context = Context::default()
             .with("iam:PassedToService", SAGEMAKER)
@@ -72,6 +72,15 @@ pub(crate) fn of_sagemaker(operation: &str, input: &Value, identity: &Identity) 
     all
 }
 
+/// The ARN of the role that an operation passes on which creates something.
+pub(super) fn passed_role<'a>(operation: &str, input: &'a Value) -> Option<&'a str> {
+    let member = match operation {
+        "CreateModel" => "ExecutionRoleArn",
+        _ => "RoleArn",
+    };
+    input.get(member).and_then(Value::as_str)
+}
+
 /// What an operation is about. A member that another operation would look at says
 /// nothing here.
 pub(super) fn sagemaker_resource(operation: &str, input: &Value, identity: &Identity) -> String {
@@ -79,14 +88,14 @@ pub(super) fn sagemaker_resource(operation: &str, input: &Value, identity: &Iden
     if matches!(operation, "AddTags" | "ListTags" | "DeleteTags") {
         return text("ResourceArn").to_owned();
     }
-    let mut jobs = JOBS.iter();
-    let Some((_, member, kind)) = jobs.find(|(end, ..)| operation.ends_with(end)) else {
+    let mut all = RESOURCES.iter();
+    let Some((_, member, kind)) = all.find(|(end, ..)| operation.ends_with(end)) else {
         return "*".to_owned();
     };
     let name = text(member);
     let name = match *kind {
         // As its ARN spells it.
-        "training-job" => name.to_lowercase(),
+        "training-job" | "model" => name.to_lowercase(),
         _ => name.to_owned(),
     };
     format!(
@@ -98,8 +107,9 @@ pub(super) fn sagemaker_resource(operation: &str, input: &Value, identity: &Iden
 }
 
 /// Members of a request that have a condition key of their own.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("/OutputDataConfig/KmsKeyId", "sagemaker:OutputKmsKey"),
+    ("/OutputConfig/KmsKeyId", "sagemaker:OutputKmsKey"),
     ("/ResourceConfig/VolumeKmsKeyId", "sagemaker:VolumeKmsKey"),
     ("/ResourceConfig/InstanceType", "sagemaker:InstanceTypes"),
     (

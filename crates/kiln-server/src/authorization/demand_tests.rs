@@ -21,6 +21,8 @@ fn pairs(demands: &[Demand]) -> Vec<(&str, &str)> {
 fn a_request_about_a_job_demands_it() {
     let job = "arn:aws:sagemaker:us-east-1:123456789012:training-job/my-job";
     let compilation = "arn:aws:sagemaker:us-east-1:123456789012:compilation-job/My-Job";
+    let optimization = "arn:aws:sagemaker:us-east-1:123456789012:optimization-job/My-Job";
+    let model = "arn:aws:sagemaker:us-east-1:123456789012:model/my-model";
     let role = "arn:aws:iam::123456789012:role/r";
     let named = json!({"TrainingJobName": "My-Job", "RoleArn": role});
     let tagged = json!({"TrainingJobName": "my-job", "RoleArn": role,
@@ -49,6 +51,30 @@ fn a_request_about_a_job_demands_it() {
             "StopCompilationJob",
             json!({"CompilationJobName": "My-Job"}),
             vec![("sagemaker:StopCompilationJob", compilation)],
+        ),
+        (
+            "CreateOptimizationJob",
+            json!({"OptimizationJobName": "My-Job", "RoleArn": role}),
+            vec![
+                ("sagemaker:CreateOptimizationJob", optimization),
+                ("iam:PassRole", role),
+            ],
+        ),
+        (
+            "CreateModel",
+            json!({"ModelName": "My-Model", "ExecutionRoleArn": role}),
+            vec![("sagemaker:CreateModel", model), ("iam:PassRole", role)],
+        ),
+        // What another operation would pass on is of no use to who wants another role.
+        (
+            "CreateModel",
+            json!({"ModelName": "My-Model", "RoleArn": role}),
+            vec![("sagemaker:CreateModel", model)],
+        ),
+        (
+            "ListModels",
+            json!({"ModelName": "My-Model"}),
+            vec![("sagemaker:ListModels", "*")],
         ),
         (
             "AddTags",

@@ -131,7 +131,7 @@ fn demands(
 /// open anyway, has use for it.
 fn check_role(services: &Services, call: &Call<'_>, operation: &str) -> Result<(), Fault> {
     let (input, identity) = (call.json()?, &services.identity);
-    let Some(arn) = input.get("RoleArn").and_then(serde_json::Value::as_str) else {
+    let Some(arn) = demand::passed_role(operation, &input) else {
         return Ok(());
     };
     let role = CreatedRole::named_by(arn, &services.store.principals, identity)?;

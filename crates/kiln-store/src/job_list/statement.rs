@@ -69,6 +69,10 @@ pub(super) fn conditions(query: &ListQuery) -> Vec<Condition> {
             query.name_contains.as_deref().map(containing),
         ),
         ("status = ?", text(&query.status)),
+        (
+            r"secondary LIKE ? ESCAPE '\'",
+            query.label_contains.as_deref().map(containing),
+        ),
         (WARM_POOL, text(&query.warm_pool)),
         ("created >= ?", time(query.created_after)),
         ("created <= ?", time(query.created_before)),
@@ -90,8 +94,8 @@ const WARM_POOL: &str = "EXISTS (SELECT 1 FROM warm_pools \
 const TAGGED: &str =
     "EXISTS (SELECT 1 FROM tags WHERE tags.arn = jobs.arn AND key = ? AND value = ?)";
 
-/// The pattern of names that contain a text; to it, the case of letters is the same.
-fn containing(text: &str) -> Value {
+/// The pattern of texts that contain another; to it, the case of letters is the same.
+pub(crate) fn containing(text: &str) -> Value {
     let mut pattern = String::from("%");
     for character in text.chars() {
         if matches!(character, '%' | '_' | '\\') {

@@ -266,6 +266,7 @@ fn query() -> impl Strategy<Value = ListQuery> {
                 name: None,
                 name_contains: name,
                 status,
+                label_contains: None,
                 warm_pool: pool,
                 tags: team
                     .map(|team| ("team".to_owned(), team))

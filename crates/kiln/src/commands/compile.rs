@@ -4,10 +4,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use kiln_agent::compilation::{ARTIFACT, COMPILED, FAILURE, Findings, Task};
-use kiln_compile::pipeline::{Tools, Workshop, run};
+use kiln_compile::pipeline::{CompileError, Tools, Workshop, run};
 
 use super::Failure;
 use crate::terminal::say;
+
+/// What shells answer with for a command that was killed. The runtime, which knows whether
+/// memory was short, then tells that in place of the reason that is left.
+const KILLED: u8 = 137;
 
 /// Bytes of the longest `DataInputConfig` in the service model.
 const LONGEST_CONFIG: usize = 16_384;
@@ -20,7 +24,10 @@ pub fn main(task: &Path) -> ExitCode {
         Err(error) => {
             // Whoever reads the log sees it too; without an output there is nobody to tell.
             let _ = say(format!("Kiln: {error}"));
-            ExitCode::FAILURE
+            match error.downcast_ref::<CompileError>() {
+                Some(error) if error.is_of_a_kill() => ExitCode::from(KILLED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

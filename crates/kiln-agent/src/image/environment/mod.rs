@@ -180,8 +180,7 @@ fn image(
         root: Root::System { visible },
         config: ImageConfig {
             env,
-            entrypoint: Vec::new(),
-            working_dir: None,
+            ..ImageConfig::default()
         },
     }
 }

@@ -83,6 +83,8 @@ struct Process {
     #[serde(default)]
     entrypoint: Option<Vec<String>>,
     #[serde(default)]
+    cmd: Option<Vec<String>>,
+    #[serde(default)]
     working_dir: Option<String>,
 }
 
@@ -185,6 +187,7 @@ impl Reader<'_> {
                 .map(|pair| variable(pair))
                 .collect(),
             entrypoint: process.entrypoint.unwrap_or_default(),
+            command: process.cmd.unwrap_or_default(),
             working_dir: process
                 .working_dir
                 .filter(|path| !path.is_empty())

@@ -42,6 +42,19 @@ pub enum FitError {
         layout: &'static str,
     },
 
+    /// Another type of elements.
+    #[error(
+        "ClientError: InputConfiguration: Input {name} has wrong dtype in DataInputConfig. It is {given}, but the model's is {model}."
+    )]
+    Dtype {
+        /// The input.
+        name: String,
+        /// What was given.
+        given: &'static str,
+        /// What the model has.
+        model: &'static str,
+    },
+
     /// Another shape.
     #[error(
         "ClientError: InputConfiguration: Input {name} has wrong shape in Input Shape dictionary. It is {given}, but the model's is {model}."

@@ -69,6 +69,15 @@ fn same_name(left: &Input, right: &Input) -> bool {
 
 fn together(given: &Input, model: &Input, framework: Framework) -> Result<Input, FitError> {
     let shape = shape_together(given, model, framework)?;
+    if let (Some(wanted), Some(found)) = (given.dtype, model.dtype)
+        && wanted != found
+    {
+        return Err(FitError::Dtype {
+            name: name(model),
+            given: wanted.name(),
+            model: found.name(),
+        });
+    }
     Ok(Input {
         name: model.name.clone(),
         shape,

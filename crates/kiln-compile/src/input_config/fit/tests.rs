@@ -58,6 +58,14 @@ fn requests_and_models_are_brought_together() {
             Onnx,
             "{'x': {'shape': ['1..4', 3], 'dtype': 'float'}}",
             "{'x': {'shape': [-1, 3], 'dtype': 'int64'}}",
+            "ClientError: InputConfiguration: Input x has wrong dtype in DataInputConfig. It is \
+             float32, but the model's is int64."
+                .to_owned(),
+        ),
+        (
+            Onnx,
+            "{'x': {'shape': ['1..4', 3], 'dtype': 'float'}}",
+            "{'x': [-1, 3]}",
             r#"{"x": {"dtype":"float32","shape":["1..4",3]}}"#.to_owned(),
         ),
         (

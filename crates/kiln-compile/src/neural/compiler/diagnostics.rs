@@ -3,6 +3,8 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::{Mutex, PoisonError};
 
+use serde::{Deserialize, Serialize};
+
 /// An operation that is printed whole can be as long as the model's weights.
 const LONGEST: usize = 4096;
 
@@ -10,7 +12,7 @@ const LONGEST: usize = 4096;
 const MOST: usize = 200;
 
 /// How much a diagnostic matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Severity {
     /// Explains the one before it.
     Note,
@@ -23,7 +25,7 @@ pub enum Severity {
 }
 
 /// One message of the compiler, cut short where it is very long.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// How much it matters.
     pub severity: Severity,

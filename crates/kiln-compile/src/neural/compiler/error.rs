@@ -43,6 +43,18 @@ pub enum CompilerError {
         reason: String,
     },
 
+    /// The process that it was to work in could not do so.
+    #[error("{0}")]
+    Apart(String),
+
+    /// It crashed.
+    #[error("The compiler crashed ({0}).")]
+    Crashed(String),
+
+    /// It was killed, which the system does when memory is short.
+    #[error("The compiler was killed.")]
+    Killed,
+
     /// The model could not be compiled; the diagnostics say why.
     #[error("The model could not be compiled: {}", summary(.0))]
     Failed(Vec<Diagnostic>),

@@ -4,6 +4,7 @@
 //! and stays loaded. A compilation cannot be interrupted: whoever wants to stop one ends
 //! the process, and gives the process its memory limit too.
 
+mod apart;
 mod api;
 mod diagnostics;
 mod error;
@@ -12,6 +13,7 @@ mod objects;
 use std::ffi::{CStr, CString, c_char, c_int};
 use std::path::{Path, PathBuf};
 
+pub use apart::{Compiled, compile_apart};
 pub use diagnostics::{Diagnostic, Severity};
 pub use error::CompilerError;
 

@@ -106,7 +106,7 @@ fn the_tags(request: &CreateTrainingJobRequest) -> Result<(), String> {
         .flatten()
         .map(|tag| tag.key.as_str())
         .collect();
-    super::check_tag_keys(&tags)
+    crate::check_tag_keys(&tags)
 }
 
 /// Variables whose meaning is the platform's.

@@ -15,7 +15,7 @@ use super::property::Property;
 use super::scalar::Scalar;
 use super::selection::{Columns, EVERYBODY};
 use super::*;
-use crate::training::test_machine::{Machine, control_plane};
+use crate::test_machine::{Machine, control_plane};
 
 /// A record with a value of every kind, and with what numbers choose.
 fn record(number: i64) -> Value {
@@ -325,7 +325,11 @@ async fn index(jobs: &TrainingJobs, store: &Store) {
 async fn searches_find_the_same_however_far_the_index_has_come() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path()).unwrap();
-    let jobs = control_plane(&store, directory.path(), &Machine::with_room_for(1));
+    let jobs = TrainingJobs::new(control_plane(
+        &store,
+        directory.path(),
+        &Machine::with_room_for(1),
+    ));
     for number in 0..60 {
         create(&store, number).await;
     }

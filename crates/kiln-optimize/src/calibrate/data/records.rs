@@ -22,13 +22,15 @@ pub fn read(record: &Value) -> Result<Content, String> {
             .ok_or_else(|| format!("has {name} that are not a list of token numbers"));
     }
     if let Some((name, text)) = first(record, &["text"]) {
-        let text = text.as_str().ok_or_else(|| format!("has a {name} that is not a text"))?;
+        let text = text
+            .as_str()
+            .ok_or_else(|| format!("has a {name} that is not a text"))?;
         return Ok(Content::Text(text.to_owned()));
     }
     if let Some((name, messages)) = first(record, &["messages"]) {
-        return conversation(messages)
-            .map(Content::Text)
-            .ok_or_else(|| format!("has {name} that are not a list of objects with a text as content"));
+        return conversation(messages).map(Content::Text).ok_or_else(|| {
+            format!("has {name} that are not a list of objects with a text as content")
+        });
     }
     if let Some((_, prompt)) = first(record, &["prompt"]) {
         let parts = [Some(prompt), record.get("completion")];
@@ -40,7 +42,9 @@ pub fn read(record: &Value) -> Result<Content, String> {
 }
 
 fn first<'a>(record: &'a Map<String, Value>, names: &[&'a str]) -> Option<(&'a str, &'a Value)> {
-    names.iter().find_map(|name| Some((*name, record.get(*name)?)))
+    names
+        .iter()
+        .find_map(|name| Some((*name, record.get(*name)?)))
 }
 
 /// Some keep a list of one list of tokens.
@@ -49,11 +53,16 @@ fn tokens_of(value: &Value) -> Option<Vec<u32>> {
         [Value::Array(inner)] => inner,
         list => list,
     };
-    list.iter().map(|token| u32::try_from(token.as_u64()?).ok()).collect()
+    list.iter()
+        .map(|token| u32::try_from(token.as_u64()?).ok())
+        .collect()
 }
 
 fn conversation(messages: &Value) -> Option<String> {
-    let contents = messages.as_array()?.iter().map(|message| message.get("content")?.as_str());
+    let contents = messages
+        .as_array()?
+        .iter()
+        .map(|message| message.get("content")?.as_str());
     let contents: Option<Vec<&str>> = contents.collect();
     Some(contents?.join("\n"))
 }
@@ -75,16 +84,25 @@ mod tests {
                 json!({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}),
                 text("a\nb"),
             ),
-            (json!({"input_ids": [1, 2], "text": "a"}), Ok(Content::Tokens(vec![1, 2]))),
+            (
+                json!({"input_ids": [1, 2], "text": "a"}),
+                Ok(Content::Tokens(vec![1, 2])),
+            ),
             (json!({"tokens": [[3]]}), Ok(Content::Tokens(vec![3]))),
-            (json!({"tokens": [-1]}), Err("has tokens that are not a list of token numbers")),
+            (
+                json!({"tokens": [-1]}),
+                Err("has tokens that are not a list of token numbers"),
+            ),
             (json!({"text": 1}), Err("has a text that is not a text")),
             (
                 json!({"messages": ["a"]}),
                 Err("has messages that are not a list of objects with a text as content"),
             ),
             (json!([1]), Err("is not a JSON object")),
-            (json!({"a": 1}), Err("has neither text, messages, prompt, input_ids nor tokens")),
+            (
+                json!({"a": 1}),
+                Err("has neither text, messages, prompt, input_ids nor tokens"),
+            ),
         ];
         for (record, expected) in cases {
             assert_eq!(read(&record), expected.map_err(str::to_owned), "{record}");

@@ -56,14 +56,20 @@ impl Samples {
         let mut tokens = Vec::new();
         let chosen = limits.samples.min(count);
         // Of pieces 0..count those where a step of count / chosen begins.
-        let wanted = |piece: usize| (piece + 1) * chosen / count.max(1) > piece * chosen / count.max(1);
-        pieces(&files, packing, &mut |piece| wanted(piece), &mut |content| {
-            let sample = reader.tokens(content)?;
-            if !sample.is_empty() {
-                tokens.push(sample);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
+        let wanted =
+            |piece: usize| (piece + 1) * chosen / count.max(1) > piece * chosen / count.max(1);
+        pieces(
+            &files,
+            packing,
+            &mut |piece| wanted(piece),
+            &mut |content| {
+                let sample = reader.tokens(content)?;
+                if !sample.is_empty() {
+                    tokens.push(sample);
+                }
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
         if tokens.is_empty() {
             return Err(OptimizeError::Calibration(
                 "there is neither text nor tokens in *.jsonl, *.json or *.txt files to calibrate with".to_owned(),
@@ -93,7 +99,10 @@ impl Reader<'_> {
             Content::Text(text) => self.tokenize(&text)?,
         };
         tokens.truncate(self.longest);
-        match tokens.iter().find(|token| **token as usize >= self.vocabulary) {
+        match tokens
+            .iter()
+            .find(|token| **token as usize >= self.vocabulary)
+        {
             Some(token) => Err(OptimizeError::Calibration(format!(
                 "token {token} of the calibration data is beyond the model's vocabulary of {}",
                 self.vocabulary
@@ -128,6 +137,8 @@ fn open(directory: &Path) -> Result<Tokenizer, OptimizeError> {
     };
     let mut tokenizer = Tokenizer::from_file(path).map_err(|error| fault(&error))?;
     tokenizer.with_padding(None);
-    tokenizer.with_truncation(None).map_err(|error| fault(&error))?;
+    tokenizer
+        .with_truncation(None)
+        .map_err(|error| fault(&error))?;
     Ok(tokenizer)
 }

@@ -83,13 +83,20 @@ pub fn pieces(
     Ok(count)
 }
 
-type Piece<'a> = dyn FnMut(&dyn Fn() -> Result<Content, OptimizeError>) -> Result<ControlFlow<()>, OptimizeError> + 'a;
+type Piece<'a> = dyn FnMut(&dyn Fn() -> Result<Content, OptimizeError>) -> Result<ControlFlow<()>, OptimizeError>
+    + 'a;
 
-fn text(path: &Path, packing: Packing, piece: &mut Piece) -> Result<ControlFlow<()>, OptimizeError> {
+fn text(
+    path: &Path,
+    packing: Packing,
+    piece: &mut Piece,
+) -> Result<ControlFlow<()>, OptimizeError> {
     let mut lines = BufReader::new(File::open(path).map_err(OptimizeError::read(path))?);
     let mut bytes = Vec::new();
     loop {
-        let read = lines.read_until(b'\n', &mut bytes).map_err(OptimizeError::read(path))?;
+        let read = lines
+            .read_until(b'\n', &mut bytes)
+            .map_err(OptimizeError::read(path))?;
         let whole = match packing {
             Packing::Lines => true,
             Packing::Bytes(size) => read == 0 || bytes.len() >= size,
@@ -124,7 +131,11 @@ fn json(path: &Path, piece: &mut Piece) -> Result<ControlFlow<()>, OptimizeError
     }
     let mut line = Vec::new();
     let mut number = 0;
-    while lines.read_until(b'\n', &mut line).map_err(OptimizeError::read(path))? > 0 {
+    while lines
+        .read_until(b'\n', &mut line)
+        .map_err(OptimizeError::read(path))?
+        > 0
+    {
         number += 1;
         if !line.trim_ascii().is_empty() {
             let content = || {
@@ -181,7 +192,10 @@ mod tests {
         let texts = [
             ("b.txt", "one\n\n two \nthree"),
             ("a.jsonl", "{\"text\": \"four\"}\n\n{\"tokens\": [5]}\n"),
-            ("inner/c.json", " [{\"text\": \"six\"},\n {\"text\": \"seven\"}]"),
+            (
+                "inner/c.json",
+                " [{\"text\": \"six\"},\n {\"text\": \"seven\"}]",
+            ),
             ("other.bin", "x"),
         ];
         fs::create_dir(home.path().join("inner")).unwrap();
@@ -214,11 +228,16 @@ mod tests {
         let path = home.path().join("a.jsonl");
         for (text, expected) in [
             ("{\"text\": \"a\"}\n{", "record 2 of a.jsonl is not JSON"),
-            ("{\"a\": 1}", "record 1 of a.jsonl has neither text, messages, prompt, input_ids nor tokens"),
+            (
+                "{\"a\": 1}",
+                "record 1 of a.jsonl has neither text, messages, prompt, input_ids nor tokens",
+            ),
             ("[1]", "record 1 of a.jsonl is not a JSON object"),
         ] {
             fs::write(&path, text).unwrap();
-            let error = all(&[path.clone()], Packing::Lines).unwrap_err().to_string();
+            let error = all(std::slice::from_ref(&path), Packing::Lines)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(expected), "{error}");
         }
     }

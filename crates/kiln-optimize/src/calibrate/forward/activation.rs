@@ -75,7 +75,10 @@ mod tests {
         ];
         for (function, x, expected) in cases {
             let found = function.of(x);
-            assert!((found - expected).abs() < 1e-6, "{function:?} of {x} is {found}");
+            assert!(
+                (found - expected).abs() < 1e-6,
+                "{function:?} of {x} is {found}"
+            );
         }
     }
 

@@ -70,7 +70,12 @@ pub fn attend(
             width: heads.width,
             sight: heads.sight,
         };
-        one.attend((&queries[q..], wide), (&keys[k..], narrow), &values[k..], out);
+        one.attend(
+            (&queries[q..], wide),
+            (&keys[k..], narrow),
+            &values[k..],
+            out,
+        );
     });
     together(heads, lengths, &apart)
 }
@@ -83,7 +88,10 @@ fn together(heads: &Heads, lengths: &[usize], apart: &[f32]) -> Vec<f32> {
     for length in lengths {
         let size = length * width * count;
         let sample = &apart[start..start + size];
-        for (at, row) in rows[start..start + size].chunks_exact_mut(width).enumerate() {
+        for (at, row) in rows[start..start + size]
+            .chunks_exact_mut(width)
+            .enumerate()
+        {
             let (token, head) = (at / count, at % count);
             let from = (head * length + token) * width;
             row.copy_from_slice(&sample[from..from + width]);
@@ -102,7 +110,13 @@ struct One {
 
 impl One {
     /// `queries` and `keys` come with the distance of their rows; values have that of keys.
-    fn attend(&self, queries: (&[f32], usize), keys: (&[f32], usize), values: &[f32], out: &mut [f32]) {
+    fn attend(
+        &self,
+        queries: (&[f32], usize),
+        keys: (&[f32], usize),
+        values: &[f32],
+        out: &mut [f32],
+    ) {
         let mut scores = Vec::new();
         for (block, out) in out.chunks_mut(QUERIES * self.width).enumerate() {
             let first = block * QUERIES;
@@ -110,11 +124,24 @@ impl One {
             let (low, _) = self.sight.range(first, self.length);
             let (_, high) = self.sight.range(first + count - 1, self.length);
             let seen = high - low;
-            let queries = View::strided(&queries.0[first * queries.1..], count, self.width, queries.1);
+            let queries = View::strided(
+                &queries.0[first * queries.1..],
+                count,
+                self.width,
+                queries.1,
+            );
             let across = View::strided(&keys.0[low * keys.1..], seen, self.width, keys.1);
             let across = Packed::new(across, Precision::Full);
             scores.resize(count * seen, 0.0);
-            multiply(queries, &across, &mut scores, seen, Blend::Set, Part::All, 1);
+            multiply(
+                queries,
+                &across,
+                &mut scores,
+                seen,
+                Blend::Set,
+                Part::All,
+                1,
+            );
             for (i, scores) in scores.chunks_exact_mut(seen).enumerate() {
                 let (start, end) = self.sight.range(first + i, self.length);
                 self.soften(scores, start - low, end - low);
@@ -151,7 +178,9 @@ mod tests {
 
     fn noise(count: usize, seed: u64) -> Vec<f32> {
         (0..count as u64)
-            .map(|i| ((i + 1).wrapping_mul(seed * 2 + 0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 8e6 - 1.0)
+            .map(|i| {
+                ((i + 1).wrapping_mul(seed * 2 + 0x9E37_79B9_7F4A_7C15) >> 40) as f32 / 8e6 - 1.0
+            })
             .collect()
     }
 
@@ -169,7 +198,8 @@ mod tests {
                     let weights: Vec<f64> = (start..end)
                         .map(|other| {
                             let key = &k[(first + other) * narrow + of..][..heads.width];
-                            let dot: f64 = query.iter().zip(key).map(|(a, b)| f64::from(a * b)).sum();
+                            let dot: f64 =
+                                query.iter().zip(key).map(|(a, b)| f64::from(a * b)).sum();
                             (dot / (heads.width as f64).sqrt()).exp()
                         })
                         .collect();
@@ -190,12 +220,26 @@ mod tests {
 
     #[test]
     fn attention_is_what_it_is_defined_to_be() {
-        let sights = [Sight::Everywhere, Sight::Back(None), Sight::Back(Some(5)), Sight::Back(Some(140))];
+        let sights = [
+            Sight::Everywhere,
+            Sight::Back(None),
+            Sight::Back(Some(5)),
+            Sight::Back(Some(140)),
+        ];
         for sight in sights {
-            let heads = Heads { queries: 4, keys: 2, width: 6, sight };
+            let heads = Heads {
+                queries: 4,
+                keys: 2,
+                width: 6,
+                sight,
+            };
             let lengths = [7, 1, 300];
             let tokens: usize = lengths.iter().sum();
-            let (q, k, v) = (noise(tokens * 24, 1), noise(tokens * 12, 2), noise(tokens * 12, 3));
+            let (q, k, v) = (
+                noise(tokens * 24, 1),
+                noise(tokens * 12, 2),
+                noise(tokens * 12, 3),
+            );
             let expected = defined(&heads, &lengths, &q, &k, &v);
             for threads in [1, 2] {
                 let found = attend(&heads, &lengths, &q, &k, &v, threads);

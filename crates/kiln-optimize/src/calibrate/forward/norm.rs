@@ -34,7 +34,10 @@ mod tests {
         root_mean_square(&mut rows, &[1.0, 2.0], 0.0);
         let root = 12.5f32.sqrt();
         assert_eq!(rows[..2], [3.0 / root, 8.0 / root]);
-        assert!(rows[2].is_nan(), "nothing cannot be normed without an epsilon");
+        assert!(
+            rows[2].is_nan(),
+            "nothing cannot be normed without an epsilon"
+        );
 
         let mut rows = [1.0, 3.0, 5.0, 5.0];
         mean_and_variance(&mut rows, &[2.0, 2.0], &[0.5, 0.5], 1e-12);

@@ -43,7 +43,10 @@ impl Rotations {
 fn frequencies(rope: &Rope, width: usize) -> Vec<f64> {
     let plain = |i| rope.theta.powf(-2.0 * f64::from(i) / width as f64);
     let half = u32::try_from(width / 2).unwrap_or(0);
-    (0..half).map(plain).map(|f| scaled(f, &rope.scaling)).collect()
+    (0..half)
+        .map(plain)
+        .map(|f| scaled(f, &rope.scaling))
+        .collect()
 }
 
 fn scaled(frequency: f64, scaling: &Scaling) -> f64 {

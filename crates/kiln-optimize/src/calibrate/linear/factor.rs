@@ -36,7 +36,11 @@ fn corner(matrix: &mut [f32], n: usize, start: usize, end: usize) -> Option<Vec<
     let size = end - start;
     let mut block: Vec<f64> = Vec::with_capacity(size * size);
     for i in start..end {
-        block.extend(matrix[i * n + start..i * n + end].iter().map(|x| f64::from(*x)));
+        block.extend(
+            matrix[i * n + start..i * n + end]
+                .iter()
+                .map(|x| f64::from(*x)),
+        );
     }
     for k in (0..size).rev() {
         let pivot = block[k * size + k];
@@ -71,11 +75,17 @@ fn inverse(upper: &[f64], size: usize) -> Vec<f32> {
         row[i] = 1.0;
         for k in i + 1..size {
             let factor = upper[i * size + k];
-            for (x, y) in row[k..].iter_mut().zip(&inverse[k * size + k..(k + 1) * size]) {
+            for (x, y) in row[k..]
+                .iter_mut()
+                .zip(&inverse[k * size + k..(k + 1) * size])
+            {
                 *x -= factor * y;
             }
         }
-        for (x, y) in inverse[i * size + i..(i + 1) * size].iter_mut().zip(&row[i..]) {
+        for (x, y) in inverse[i * size + i..(i + 1) * size]
+            .iter_mut()
+            .zip(&row[i..])
+        {
             *x = y / upper[i * size + i];
         }
     }
@@ -102,5 +112,13 @@ fn above(matrix: &mut [f32], n: usize, start: usize, end: usize, inverse: &[f32]
     }
     let columns = View::new(&columns, start, size);
     let right = Packed::new(columns, Precision::Full);
-    multiply(columns, &right, matrix, n, Blend::Subtract, Part::Upper, threads);
+    multiply(
+        columns,
+        &right,
+        matrix,
+        n,
+        Blend::Subtract,
+        Part::Upper,
+        threads,
+    );
 }

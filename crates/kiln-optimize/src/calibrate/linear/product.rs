@@ -52,7 +52,9 @@ pub fn multiply(
         }
     }
     let sign = if blend == Blend::Subtract { -1.0 } else { 1.0 };
-    let pieces = out.chunks_mut(stride * HEIGHT).take(left.rows.div_ceil(HEIGHT));
+    let pieces = out
+        .chunks_mut(stride * HEIGHT)
+        .take(left.rows.div_ceil(HEIGHT));
     each(pieces.enumerate(), threads, |(index, out)| {
         piece(left, right, index * HEIGHT, out, stride, sign, part);
     });
@@ -79,7 +81,11 @@ fn piece(
     for start in (0..right.length()).step_by(DEPTH) {
         let end = right.length().min(start + DEPTH);
         let size = (end - start) * ROWS;
-        for (i, panel) in packed.chunks_mut(size).take(height.div_ceil(ROWS)).enumerate() {
+        for (i, panel) in packed
+            .chunks_mut(size)
+            .take(height.div_ceil(ROWS))
+            .enumerate()
+        {
             left.panel(right.precision, top + i * ROWS, ROWS, start..end, panel);
         }
         for column in first..panels {
@@ -108,7 +114,15 @@ pub fn gram(rows: View, sums: &mut [f32], precision: Precision, threads: usize) 
     let columns = rows.transposed();
     let right = Packed::new(columns, precision);
     let stride = columns.rows;
-    multiply(columns, &right, sums, stride, Blend::Add, Part::Upper, threads);
+    multiply(
+        columns,
+        &right,
+        sums,
+        stride,
+        Blend::Add,
+        Part::Upper,
+        threads,
+    );
 }
 
 /// Does independent pieces of work on so many threads.

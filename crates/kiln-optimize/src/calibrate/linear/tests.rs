@@ -107,7 +107,12 @@ fn bits_do_not_depend_on_the_number_of_threads() {
         .into_iter()
         .map(|threads| {
             let mut sums = vec![0f32; n * n];
-            gram(View::new(&rows, 1000, n), &mut sums, Precision::for_bf16(), threads);
+            gram(
+                View::new(&rows, 1000, n),
+                &mut sums,
+                Precision::for_bf16(),
+                threads,
+            );
             assert!(factor(&mut sums, n, threads));
             (0..n)
                 .flat_map(|i| sums[i * n + i..(i + 1) * n].to_vec())

@@ -32,12 +32,14 @@ fn last_states(model: &Model, tokens: &[Vec<u32>], precision: Precision) -> Vec<
                     }
                 })
                 .collect();
-            flow.advance(&layer, step, &projections, &mut |_, _| {}).unwrap();
+            flow.advance(&layer, step, &projections, &mut |_, _| {})
+                .unwrap();
         }
         flow.settle(index + 1).unwrap();
     }
     let mut states = Vec::new();
-    flow.finish(0..lengths.len(), &mut |rows| states.push(rows.to_vec())).unwrap();
+    flow.finish(0..lengths.len(), &mut |rows| states.push(rows.to_vec()))
+        .unwrap();
     states
 }
 
@@ -71,7 +73,10 @@ fn compare(case: &Value, states: &[Vec<f32>], tolerance: f32) {
         for (answer, state) in answers.iter().zip(states.chunks(width)) {
             for (answer, state) in answer.iter().zip(state) {
                 let name = &case["name"];
-                assert!((answer - state).abs() < tolerance, "{name}: {state} is not {answer}");
+                assert!(
+                    (answer - state).abs() < tolerance,
+                    "{name}: {state} is not {answer}"
+                );
             }
         }
     }

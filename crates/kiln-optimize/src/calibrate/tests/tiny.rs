@@ -19,7 +19,10 @@ pub fn recorded() -> Vec<Value> {
 
 /// The recorded model of a name.
 pub fn named(name: &str) -> Value {
-    recorded().into_iter().find(|case| case["name"] == name).unwrap()
+    recorded()
+        .into_iter()
+        .find(|case| case["name"] == name)
+        .unwrap()
 }
 
 /// Writes the model of a case, and opens it.
@@ -57,5 +60,7 @@ fn values(number: u64, shape: &[usize]) -> Vec<f32> {
         [_] => x + 1.0,
         _ => x * 4.0 / (shape[1] as f64).sqrt(),
     };
-    (1..=count as u64).map(|at| scaled(unit(at)) as f32).collect()
+    (1..=count as u64)
+        .map(|at| scaled(unit(at)) as f32)
+        .collect()
 }

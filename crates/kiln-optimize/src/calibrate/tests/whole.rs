@@ -62,7 +62,9 @@ impl Case {
         }
         let model = tiny::write(&home.path().join("model"), &tiny::named(name), dtype);
         let records = (0..40u32).map(|sample| {
-            let tokens: Vec<u32> = (0..24).map(|i| (sample * 31 + i * (sample + 7)) % 64).collect();
+            let tokens: Vec<u32> = (0..24)
+                .map(|i| (sample * 31 + i * (sample + 7)) % 64)
+                .collect();
             json!({"input_ids": tokens}).to_string()
         });
         let records: Vec<String> = records.collect();
@@ -119,7 +121,10 @@ fn mean(made: &[Made], of: impl Fn(&crate::calibrate::Figures) -> f64) -> f64 {
 #[test]
 fn what_looks_at_the_data_loses_less() {
     for (name, methods) in [
-        ("llama", &[Method::Importance, Method::Awq, Method::Gptq][..]),
+        (
+            "llama",
+            &[Method::Importance, Method::Awq, Method::Gptq][..],
+        ),
         ("qwen3", &[Method::Awq, Method::Gptq]),
         ("llama-three", &[Method::Awq]),
         ("bert", &[Method::Importance, Method::Gptq]),
@@ -129,13 +134,21 @@ fn what_looks_at_the_data_loses_less() {
             let mut keeper = Keeper::default();
             let scratch = format!("{method:?}");
             let summary = case.run(*method, &scratch, 2, &mut keeper).unwrap();
-            assert_eq!((summary.samples, summary.tokens, summary.resumed), (32, 640, None));
+            assert_eq!(
+                (summary.samples, summary.tokens, summary.resumed),
+                (32, 640, None)
+            );
             let (before, after) = (
                 mean(&keeper.made, |figures| figures.before),
                 mean(&keeper.made, |figures| figures.after),
             );
             assert!(after < before, "{name} {method:?}: {after} after {before}");
-            let Fidelity { error, cosine, samples, tokens } = summary.fidelity;
+            let Fidelity {
+                error,
+                cosine,
+                samples,
+                tokens,
+            } = summary.fidelity;
             assert!(error > 0.0 && error < 0.2, "{name} {method:?}: {error}");
             assert!(cosine > 0.9 && cosine < 1.0, "{name} {method:?}: {cosine}");
             assert_eq!((samples, tokens), (32, 640));
@@ -162,7 +175,10 @@ fn eight_bits_lose_nearly_nothing_behind_scales() {
     let summary = calibrate(&request, &mut keeper).unwrap();
     // The model behind the scales is the same model.
     assert!(summary.fidelity.error < 1e-3, "{}", summary.fidelity.error);
-    let vectors = keeper.made.iter().filter(|made| matches!(made, Made::Vector(_)));
+    let vectors = keeper
+        .made
+        .iter()
+        .filter(|made| matches!(made, Made::Vector(_)));
     assert!(vectors.count() > 0);
 }
 
@@ -201,17 +217,35 @@ fn sorted(mut made: Vec<Made>) -> Vec<Made> {
 fn what_cannot_be_done_is_said() {
     let case = Case::new("bert", Dtype::F32);
     let mut keeper = Keeper::default();
-    let said = case.run(Method::Awq, "scratch", 1, &mut keeper).unwrap_err().to_string();
-    assert!(said.starts_with("ClientError: AWQ scales the norms"), "{said}");
+    let said = case
+        .run(Method::Awq, "scratch", 1, &mut keeper)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        said.starts_with("ClientError: AWQ scales the norms"),
+        "{said}"
+    );
 
     let data = case.home.path().join("data/tokens.jsonl");
     for (text, expected) in [
-        ("{\"input_ids\": [64]}", "token 64 of the calibration data is beyond the model's vocabulary of 64"),
-        ("{\"text\": \"a\"}", "the calibration data is text, but the model has no tokenizer.json: give records with input_ids instead"),
-        ("", "there is neither text nor tokens in *.jsonl, *.json or *.txt files to calibrate with"),
+        (
+            "{\"input_ids\": [64]}",
+            "token 64 of the calibration data is beyond the model's vocabulary of 64",
+        ),
+        (
+            "{\"text\": \"a\"}",
+            "the calibration data is text, but the model has no tokenizer.json: give records with input_ids instead",
+        ),
+        (
+            "",
+            "there is neither text nor tokens in *.jsonl, *.json or *.txt files to calibrate with",
+        ),
     ] {
         fs::write(&data, text).unwrap();
-        let said = case.run(Method::Gptq, "scratch", 1, &mut keeper).unwrap_err().to_string();
+        let said = case
+            .run(Method::Gptq, "scratch", 1, &mut keeper)
+            .unwrap_err()
+            .to_string();
         assert_eq!(said, format!("ClientError: {expected}"));
     }
 }

@@ -7,7 +7,7 @@ use kiln_model::api::{
 };
 use serde_json::Value;
 
-use super::{not_yet, read, write};
+use super::{read, unknown, write};
 use crate::reply::{Fault, Reply, json};
 
 pub(super) async fn answer(
@@ -41,6 +41,6 @@ pub(super) async fn answer(
             jobs.delete(&request.compilation_job_name).await?;
             Ok(json(""))
         }
-        _ => Err(not_yet(operation)),
+        _ => Err(unknown(operation)),
     }
 }

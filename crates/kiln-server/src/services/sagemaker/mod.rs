@@ -2,6 +2,8 @@
 //! type, and handed to the jobs.
 
 mod compilation;
+mod models;
+mod optimization;
 mod tags;
 mod training;
 
@@ -15,38 +17,38 @@ use super::{Call, Services};
 use crate::door::require_owner;
 use crate::reply::{Fault, Reply, json};
 
-/// Operations that are checked, and then wait for their jobs to be built.
-const NOT_YET: [&str; 5] = [
-    "CreateOptimizationJob",
-    "DeleteOptimizationJob",
-    "DescribeOptimizationJob",
-    "ListOptimizationJobs",
-    "StopOptimizationJob",
-];
-/// Operations that work.
-const SERVED: [&str; 16] = [
+/// Operations that are served.
+const SERVED: [&str; 25] = [
     "AddTags",
     "CreateCompilationJob",
+    "CreateModel",
+    "CreateOptimizationJob",
     "CreateTrainingJob",
     "DeleteCompilationJob",
+    "DeleteModel",
+    "DeleteOptimizationJob",
     "DeleteTags",
     "DeleteTrainingJob",
     "DescribeCompilationJob",
+    "DescribeModel",
+    "DescribeOptimizationJob",
     "DescribeTrainingJob",
     "GetSearchSuggestions",
     "ListCompilationJobs",
+    "ListModels",
+    "ListOptimizationJobs",
     "ListTags",
     "ListTrainingJobs",
     "Search",
     "StopCompilationJob",
+    "StopOptimizationJob",
     "StopTrainingJob",
     "UpdateTrainingJob",
 ];
 
 pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply, Fault> {
     let name = call.operation()?;
-    let known = operation(name).filter(|_| SERVED.contains(&name) || NOT_YET.contains(&name));
-    let Some(known) = known else {
+    let Some(known) = operation(name).filter(|_| SERVED.contains(&name)) else {
         return Err(unknown(name));
     };
     require_owner(
@@ -60,10 +62,13 @@ pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply
         "AddTags" => tags::add_tags(services, read(input)?).await,
         "ListTags" => tags::list_tags(services, &read(input)?),
         "DeleteTags" => tags::delete_tags(services, read(input)?).await,
-        _ if NOT_YET.contains(&name) => Err(not_yet(name)),
         _ if name.contains("CompilationJob") => {
             compilation::answer(services.jobs.compilation(), name, input).await
         }
+        _ if name.contains("OptimizationJob") => {
+            optimization::answer(&services.jobs, name, input).await
+        }
+        _ if name.contains("Model") => models::answer(services.jobs.models(), name, input).await,
         _ => training::answer(services.jobs.training(), name, input).await,
     }
 }
@@ -88,13 +93,6 @@ fn unknown(name: &str) -> Fault {
     Fault::new(
         "UnknownOperationException",
         format!("The operation '{name}' is not one that Kiln serves."),
-    )
-}
-
-fn not_yet(name: &str) -> Fault {
-    Fault::new(
-        "UnsupportedOperationException",
-        format!("{name} is not available yet in this version of Kiln."),
     )
 }
 

@@ -1,7 +1,7 @@
 //! Tags of jobs, of whichever kind.
 
 use kiln_jobs::JobError;
-use kiln_jobs::training::check_tag_keys;
+use kiln_jobs::check_tag_keys;
 use kiln_model::api::{
     AddTagsInput, AddTagsOutput, DeleteTagsInput, ListTagsInput, ListTagsOutput, Tag,
 };

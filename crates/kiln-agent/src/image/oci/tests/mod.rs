@@ -200,6 +200,7 @@ fn layers_hide_and_replace_what_lies_below() {
     let config = json!({ "config": {
         "Env": ["PATH=/opt/bin", "EMPTY="],
         "Entrypoint": ["/run.sh"],
+        "Cmd": ["serve", "now"],
         "WorkingDir": "/work",
     }});
     let archive = oci_archive(&[gzip(&lower), upper], &config);
@@ -208,6 +209,7 @@ fn layers_hide_and_replace_what_lies_below() {
         let unpacked = scene.unpack(&archive).unwrap();
         assert_eq!(unpacked.digest, sha256(config.to_string().as_bytes()));
         assert_eq!(unpacked.config.entrypoint, ["/run.sh"]);
+        assert_eq!(unpacked.config.command, ["serve", "now"]);
         assert_eq!(
             unpacked.config.env[0],
             ("PATH".to_owned(), "/opt/bin".to_owned())

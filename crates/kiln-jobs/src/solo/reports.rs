@@ -8,14 +8,14 @@ use kiln_store::{Instance, NewEvent};
 
 use super::change::Consequence;
 use super::state::Event;
-use super::{CompilationJobs, LOG_GROUP};
+use super::{SoloJobs, Work};
 use crate::JobError;
 use crate::plane::{Stepping, instant, settle};
 
-impl CompilationJobs {
+impl<W: Work> SoloJobs<W> {
     /// Takes in reports, those that were taken in before included.
     pub(super) async fn hear(&self, id: &str, reports: Vec<Numbered>) -> Result<(), JobError> {
-        let plane = &self.shared.plane;
+        let plane = self.plane();
         let Some(instance) = plane.store.instances.find(id)? else {
             return Ok(());
         };
@@ -27,10 +27,10 @@ impl CompilationJobs {
         for Numbered { n, at, report } in reports {
             match report {
                 Report::Log(message) => lines.push((n, NewEvent { at, message })),
-                report => events.extend(event(report).map(|event| (n, at, event))),
+                report => events.extend(event::<W>(report).map(|event| (n, at, event))),
             }
         }
-        plane.keep_lines(&instance, LOG_GROUP, lines).await?;
+        plane.keep_lines(&instance, W::LOG_GROUP, lines).await?;
         if events.is_empty() {
             return Ok(());
         }
@@ -48,10 +48,10 @@ impl CompilationJobs {
         &self,
         instance: &Instance,
         last: u64,
-        events: Vec<(u64, i64, Event)>,
+        events: Vec<(u64, i64, Event<W::Outcome>)>,
     ) -> Result<Consequence, JobError> {
         let (this, id) = (self.clone(), instance.id.clone());
-        let instances = &self.shared.plane.store.instances;
+        let instances = &self.plane().store.instances;
         let stepped = instances.deliver(&instance.id, last, move |before, stored| {
             let mut job = this.read(stored)?;
             if !job.state.is_on(&id) {
@@ -61,7 +61,7 @@ impl CompilationJobs {
             for (_, at, event) in events.into_iter().filter(|(n, ..)| *n > before) {
                 consequence = consequence.and(job.step(event, instant(at)));
             }
-            Ok((Some(job.change()?), consequence))
+            Ok((Some(this.change_of(&job)?), consequence))
         });
         match stepped.await {
             // The job was deleted after it ended: nothing is left to step.
@@ -73,11 +73,10 @@ impl CompilationJobs {
 }
 
 /// What a report means for the job, other than a line of its log.
-fn event(report: Report) -> Option<Event> {
+fn event<W: Work>(report: Report) -> Option<Event<W::Outcome>> {
     match report {
         Report::Stage(stage) => Some(Event::Stage(stage)),
-        Report::Compiled(compiled) => Some(Event::Compiled(compiled)),
         Report::Ended(ending) => Some(Event::Ended(ending)),
-        _ => None,
+        report => W::outcome(report).map(Event::Outcome),
     }
 }

@@ -6,33 +6,39 @@ use kiln_data::{DataError, Objects};
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 
-use super::VOLUME_BYTES;
 use crate::plan::ObjectPlan;
 
 /// How often an object is fetched that arrives damaged, or is replaced meanwhile.
 const TRIES: u32 = 3;
 
-/// Writes the object into a new file, or one of the same name that is replaced.
+/// Writes the object, of at most so many bytes, into a new file, or one of the same
+/// name that is replaced.
 ///
 /// # Errors
 /// When the store does not hand the object out, or there is no room for it.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     objects: &Objects,
     from: &ObjectPlan,
     to: &Path,
+    most: u64,
 ) -> Result<(), DataError> {
     let mut tries = 1;
     loop {
-        match fetch_once(objects, from, to).await {
+        match fetch_once(objects, from, to, most).await {
             Err(DataError::Corrupt(_) | DataError::Replaced(_)) if tries < TRIES => tries += 1,
             settled => return settled,
         }
     }
 }
 
-async fn fetch_once(objects: &Objects, from: &ObjectPlan, to: &Path) -> Result<(), DataError> {
+async fn fetch_once(
+    objects: &Objects,
+    from: &ObjectPlan,
+    to: &Path,
+    most: u64,
+) -> Result<(), DataError> {
     let mut body = objects.read(&from.bucket, &from.key).await?;
-    if body.head().size.is_some_and(|size| size > VOLUME_BYTES) {
+    if body.head().size.is_some_and(|size| size > most) {
         return Err(DataError::Full(uri(from)));
     }
     let mut file = File::create(to)

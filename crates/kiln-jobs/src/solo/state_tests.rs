@@ -1,4 +1,4 @@
-//! The state machine of compilation jobs: what leads where, and what never happens.
+//! The state machine: what leads where, and what never happens.
 
 use proptest::prelude::*;
 
@@ -7,17 +7,21 @@ use super::*;
 const TERMS: Terms = Terms {
     runtime: 900_000,
     pending: Some(60_000),
+    word: "compilation",
+    patience: 3,
 };
+
+type State = SoloState<String>;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
 }
 
-fn placed() -> Event {
+fn placed() -> Event<String> {
     Event::Placed("i".to_owned())
 }
 
-fn ended(outcome: Outcome) -> Event {
+fn ended(outcome: Outcome) -> Event<String> {
     Event::Ended(Ending {
         stored: outcome == Outcome::Completed,
         outcome,
@@ -28,39 +32,37 @@ fn failed(reason: &str) -> Outcome {
     Outcome::Failed(reason.to_owned())
 }
 
-fn compiled() -> Event {
-    Event::Compiled(Compiled {
-        artifact_digest: "abc".to_owned(),
-        ..Compiled::default()
-    })
+fn outcome() -> Event<String> {
+    Event::Outcome("abc".to_owned())
 }
 
 /// A job to which these happen, a second apart.
-fn live(events: &[Event]) -> CompilationState {
-    let mut state = CompilationState::new(at(0));
+fn live(events: &[Event<String>]) -> State {
+    let mut state = State::new(at(0));
     for (n, event) in (1..).zip(events) {
         state.step(event.clone(), at(n * 1000), &TERMS);
     }
     state
 }
 
-const WORKING: Event = Event::Stage(Stage::Working);
+const WORKING: Event<String> = Event::Stage(Stage::Working);
 
 #[test]
 fn each_life_ends_as_it_should() {
     let timed_out = "ClientError: TimeOut: The compilation job did not complete within the 900 \
                      seconds of MaxRuntimeInSeconds. Give it more time in StoppingCondition.";
     let stop = Event::StopRequested;
-    let cases: Vec<(Vec<Event>, Status, Option<&str>)> = vec![
+    type Case<'a> = (Vec<Event<String>>, Status, Option<&'a str>);
+    let cases: Vec<Case<'_>> = vec![
         (vec![], Status::Starting, None),
         (
             vec![placed(), Event::Stage(Stage::DownloadingImage)],
             Status::Starting,
             None,
         ),
-        (vec![placed(), WORKING], Status::Inprogress, None),
+        (vec![placed(), WORKING], Status::InProgress, None),
         (
-            vec![placed(), WORKING, compiled(), ended(Outcome::Completed)],
+            vec![placed(), WORKING, outcome(), ended(Outcome::Completed)],
             Status::Completed,
             None,
         ),
@@ -116,7 +118,7 @@ fn each_life_ends_as_it_should() {
 
 #[test]
 fn times_are_those_of_the_stages() {
-    let state = live(&[placed(), WORKING, compiled(), ended(Outcome::Completed)]);
+    let state = live(&[placed(), WORKING, outcome(), ended(Outcome::Completed)]);
     assert_eq!(state.started, Some(at(2000)));
     assert_eq!(state.ended, Some(at(4000)));
     assert_eq!(state.modified, at(4000));
@@ -125,18 +127,20 @@ fn times_are_those_of_the_stages() {
 }
 
 #[test]
-fn who_waits_too_long_fails() {
-    let mut state = CompilationState::new(at(0));
+fn who_waits_too_long_is_stopped() {
+    let mut state = State::new(at(0));
     assert_eq!(state.deadline(&TERMS), Some(at(60_000)));
     assert_eq!(state.step(Event::Tick, at(59_999), &TERMS), Action::Nothing);
     assert_eq!(state.step(Event::Tick, at(60_000), &TERMS), Action::Finish);
     assert_eq!(
         state.failure_reason.as_deref(),
         Some(
-            "ClientError: TimeOut: The compilation job did not start within the 60 seconds of \
-             MaxPendingTimeInSeconds. Give it more time in StoppingCondition."
+            "The compilation job was stopped, since there was no room for it within the 60 seconds \
+             of MaxPendingTimeInSeconds."
         )
     );
+    assert_eq!(state.status, Status::Stopped);
+    assert_eq!(state.ended, Some(at(60_000)));
     let mut state = live(&[placed()]);
     assert_eq!(state.deadline(&TERMS), None);
     assert_eq!(state.step(Event::Tick, at(90_000), &TERMS), Action::Nothing);
@@ -144,7 +148,7 @@ fn who_waits_too_long_fails() {
 
 #[test]
 fn only_the_instance_that_is_on_goes_on() {
-    let cut = |state: &CompilationState, instance| state.orders(instance).cut;
+    let cut = |state: &State, instance| state.orders(instance).cut;
     let state = live(&[placed(), WORKING]);
     assert_eq!(cut(&state, "i"), None);
     assert_eq!(cut(&state, "j"), Some(Cut::Stop));
@@ -154,7 +158,44 @@ fn only_the_instance_that_is_on_goes_on() {
     assert_eq!(cut(&state, "i"), Some(Cut::Stop));
 }
 
-fn events() -> impl Strategy<Value = Event> {
+#[test]
+fn another_agent_goes_on_until_three_in_a_row_get_no_further() {
+    let mut state = live(&[placed(), WORKING]);
+    let soon = |n: i64| at(10_000 + n);
+    for n in 0..3 {
+        assert!(state.survives(soon(n), &TERMS), "{n}");
+    }
+    // To enter the same stage again is to get no further.
+    state.step(WORKING, soon(4), &TERMS);
+    assert!(!state.clone().survives(soon(5), &TERMS));
+    let mut further = state.clone();
+    further.step(Event::Stage(Stage::Uploading), soon(6), &TERMS);
+    assert!(further.survives(soon(7), &TERMS));
+    let mut lasting = state.clone();
+    assert!(lasting.survives(at(700_000), &TERMS));
+    state.step(Event::StopRequested, soon(8), &TERMS);
+    assert!(!state.survives(at(700_000), &TERMS));
+}
+
+#[test]
+fn what_is_left_of_the_time_is_counted_from_the_start_of_the_work() {
+    assert_eq!(live(&[placed()]).remaining(&TERMS, at(50_000)), 900_000);
+    let state = live(&[placed(), WORKING]);
+    assert_eq!(state.remaining(&TERMS, at(102_000)), 800_000);
+    assert!(state.remaining(&TERMS, at(990_000)) < 0);
+}
+
+#[test]
+fn what_was_written_down_of_compilations_is_read() {
+    let stored = r#"{"status": "INPROGRESS", "created": 1.5, "modified": 2, "started": 2,
+        "ended": null, "failure_reason": null, "instance": "i", "compiled": "abc",
+        "stored": false, "role": null}"#;
+    let state: State = serde_json::from_str(stored).unwrap();
+    assert_eq!(state.status, Status::InProgress);
+    assert_eq!(state.outcome.as_deref(), Some("abc"));
+}
+
+fn events() -> impl Strategy<Value = Event<String>> {
     prop_oneof![
         2 => Just(placed()),
         3 => prop_oneof![
@@ -165,7 +206,7 @@ fn events() -> impl Strategy<Value = Event> {
             Just(Stage::Uploading),
         ]
         .prop_map(Event::Stage),
-        1 => Just(compiled()),
+        1 => Just(outcome()),
         1 => Just(Event::StopRequested),
         1 => prop_oneof![
             Just(Outcome::Completed),
@@ -184,7 +225,7 @@ proptest! {
     fn whatever_happens_time_goes_on_and_the_end_is_the_end(
         happened in prop::collection::vec((events(), 0i64..100_000), 0..20)
     ) {
-        let mut state = CompilationState::new(at(0));
+        let mut state = State::new(at(0));
         for (event, millis) in happened {
             let before = state.clone();
             let stops = event == Event::StopRequested;
@@ -200,14 +241,19 @@ proptest! {
             if stops && !before.is_terminal() {
                 prop_assert!(matches!(state.status, Status::Stopping | Status::Stopped));
             }
-            prop_assert_eq!(state.failure_reason.is_some(), state.status == Status::Failed);
+            match state.status {
+                Status::Failed => prop_assert!(state.failure_reason.is_some()),
+                // One that waited too long says so.
+                Status::Stopped => {}
+                _ => prop_assert_eq!(&state.failure_reason, &None),
+            }
             let ended = [Status::Completed, Status::Failed, Status::Stopped];
             prop_assert_eq!(state.is_terminal(), ended.contains(&state.status));
             if let (Some(started), Some(ended)) = (state.started, state.ended) {
                 prop_assert!(started <= ended);
             }
             let text = serde_json::to_string(&state).unwrap();
-            prop_assert_eq!(serde_json::from_str::<CompilationState>(&text).unwrap(), state.clone());
+            prop_assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state.clone());
         }
     }
 }

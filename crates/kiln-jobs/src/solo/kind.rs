@@ -1,4 +1,4 @@
-//! Compilation jobs as a kind of jobs of the plane.
+//! Jobs of one instance as a kind of jobs of the plane.
 
 use async_trait::async_trait;
 use kiln_agent::report::{Numbered, Orders};
@@ -7,18 +7,18 @@ use kiln_store::Instance;
 
 use super::instances::session;
 use super::state::OVER;
-use super::{CompilationJobs, KIND};
+use super::{SoloJobs, Work};
 use crate::plane::{Alarms, Kind, Launch, Plane};
 use crate::{JobError, JobSession, Party, Scope};
 
 #[async_trait]
-impl Kind for CompilationJobs {
+impl<W: Work> Kind for SoloJobs<W> {
     fn name(&self) -> &'static str {
-        KIND
+        W::kind()
     }
 
     fn plane(&self) -> &Plane {
-        &self.shared.plane
+        SoloJobs::plane(self)
     }
 
     fn alarms(&self) -> &Alarms {
@@ -51,6 +51,10 @@ impl Kind for CompilationJobs {
 
     async fn begin_again(&self, instance: &Instance) -> Result<bool, JobError> {
         self.begin_anew(instance).await
+    }
+
+    async fn go_on(&self, instance: &Instance) -> Result<bool, JobError> {
+        self.begin_where_it_was(instance).await
     }
 
     async fn take_in(&self, instance: &str, reports: Vec<Numbered>) -> Result<(), JobError> {

@@ -12,13 +12,13 @@ use kiln_agent::runtime::embedded::Tolerance;
 use kiln_agent::runtime::{ControlAddress, Limits};
 use kiln_engine::{Claim, Engine, EngineError, Fit, Leftovers, NoCapacity, Presence, Share, Size};
 use kiln_store::Store;
+use tokio::sync::Semaphore;
 
-use super::TrainingJobs;
 use crate::plane::{self, Kind, Plane};
 use crate::{Buckets, BucketsError, Identity, SessionKeys, Settings};
 
 /// What every host of the machine gets.
-pub(super) const SHARE: Share = Share {
+pub(crate) const SHARE: Share = Share {
     limits: Limits {
         memory_bytes: 1,
         cpus: 1.0,
@@ -31,28 +31,40 @@ pub(super) const SHARE: Share = Share {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A machine whose agents live for ever, or cannot be started.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     most: usize,
     agents_live: AtomicBool,
+    /// Whether agents that are gone had begun.
+    begun: AtomicBool,
+    /// One for each agent that is to be gone.
+    losses: Semaphore,
     /// The instances that have room.
-    pub(super) room: Mutex<HashSet<String>>,
+    pub(crate) room: Mutex<HashSet<String>>,
     /// The plans of the agents that were started.
-    pub(super) placed: Mutex<Vec<Plan>>,
+    pub(crate) placed: Mutex<Vec<Plan>>,
 }
 
 impl Machine {
     /// A machine with room for so many hosts.
-    pub(super) fn with_room_for(most: usize) -> Arc<Self> {
+    pub(crate) fn with_room_for(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
             agents_live: AtomicBool::new(true),
+            begun: AtomicBool::new(false),
+            losses: Semaphore::new(0),
             room: Mutex::default(),
             placed: Mutex::default(),
         })
     }
 
+    /// An agent is gone in the middle of its work.
+    pub(crate) fn lose_an_agent(&self) {
+        self.begun.store(true, Ordering::SeqCst);
+        self.losses.add_permits(1);
+    }
+
     /// From now on no agent can be started, and those that were are gone.
-    pub(super) fn break_down(&self) {
+    pub(crate) fn break_down(&self) {
         self.agents_live.store(false, Ordering::SeqCst);
     }
 }
@@ -107,12 +119,17 @@ impl Engine for Machine {
     }
 
     fn presence(&self, _: &str) -> Presence {
-        Presence::Absent
+        match self.begun.load(Ordering::SeqCst) {
+            true => Presence::Gone,
+            false => Presence::Absent,
+        }
     }
 
     async fn departed(&self, _: &str) {
         if self.agents_live.load(Ordering::SeqCst) {
-            std::future::pending::<()>().await;
+            // It is never closed.
+            let lost = self.losses.acquire().await;
+            lost.unwrap().forget();
         }
     }
 
@@ -143,8 +160,8 @@ impl Buckets for Full {
     }
 }
 
-/// The jobs of a control plane that begins with this store.
-pub(super) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine>) -> TrainingJobs {
+/// What the jobs of a control plane share that begins with this store.
+pub(crate) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine>) -> Arc<Plane> {
     let settings = Settings {
         identity: Identity {
             region: "us-east-1".parse().unwrap(),
@@ -158,28 +175,29 @@ pub(super) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine
         tolerance: Tolerance::default(),
         announced: false,
         preempt_spot: false,
+        eagle_image: None,
         file_systems: Vec::new(),
         fast_file: FastFile::default(),
         external_store: None,
     };
     let keys = SessionKeys::new(b"secret");
-    TrainingJobs::new(Plane::new(
+    Plane::new(
         settings,
         store.clone(),
         engine.clone(),
         Arc::new(Full),
         keys,
-    ))
+    )
 }
 
-/// Has a control plane run its jobs.
-pub(super) async fn start(jobs: &TrainingJobs) {
+/// Has a control plane run its jobs of one kind.
+pub(crate) async fn start(plane: &Arc<Plane>, jobs: &(impl Kind + Clone + 'static)) {
     let kind: Arc<dyn Kind> = Arc::new(jobs.clone());
-    plane::start(&jobs.shared.plane, vec![kind]).await.unwrap();
+    plane::start(plane, vec![kind]).await.unwrap();
 }
 
 /// Waits until something holds.
-pub(super) async fn until(mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
         assert!(begun.elapsed() < PATIENCE, "it never held");

@@ -5,36 +5,26 @@
 
 use std::sync::Arc;
 
-use kiln_engine::{Claim, Size};
+use kiln_engine::Claim;
 use kiln_store::Instance;
 
 use super::instances::session;
-use super::plan::build;
 use super::state::Event;
-use super::{CompilationJobs, Job, KIND};
+use super::work::Seat;
+use super::{Job, SoloJobs, Work};
 use crate::plane::{Launch, Want, attend, new_instance_id, now};
 use crate::{JobError, Party};
 
-/// What a compilation gets of the machine, if there is so much: a compiler has little
-/// use for more, and shall not keep training from its room.
-const MOST: Size = Size {
-    cpus: 2,
-    memory: 8 << 30,
-    gpus: 0,
-};
-
-/// The only instance of a job among its own.
-const HOST: &str = "compiler";
-
-impl CompilationJobs {
+impl<W: Work> SoloJobs<W> {
     /// Launches a job that is first in the queue.
     pub(super) async fn launch_first(&self, name: &str) -> Result<Launch, JobError> {
         // It may have been stopped, or deleted and created again, since it came.
         let Some(job) = self.find(name)?.filter(|job| job.state.is_waiting()) else {
             return Ok(Launch::Settled);
         };
-        let engine = &self.shared.plane.engine;
-        let instances = vec![(new_instance_id(), engine.up_to(&MOST))];
+        let engine = &self.plane().engine;
+        let share = engine.up_to(&W::most(&job.request));
+        let instances = vec![(new_instance_id(), share)];
         let Some(claim) = engine.admit(&instances).and_then(|mut all| all.pop()) else {
             return Ok(Launch::NoRoom(Want {
                 instances,
@@ -46,9 +36,7 @@ impl CompilationJobs {
         match self.place(&instance).await {
             Ok(job) => self.begin_and_attend(&job, &instance).await,
             Err(error) => {
-                self.shared
-                    .plane
-                    .release(std::iter::once(instance.id.as_str()));
+                self.plane().release(std::iter::once(instance.id.as_str()));
                 // It was stopped, or deleted, since it was looked at.
                 if !matches!(error, JobError::NotFound(_)) {
                     return Err(error);
@@ -58,15 +46,15 @@ impl CompilationJobs {
         Ok(Launch::Settled)
     }
 
-    fn instance(&self, job: &Job, id: String, claim: &Claim) -> Result<Instance, JobError> {
-        let name = &job.request.compilation_job_name;
+    fn instance(&self, job: &Job<W>, id: String, claim: &Claim) -> Result<Instance, JobError> {
+        let name = W::name(&job.request);
         Ok(Instance {
             id,
-            kind: KIND.to_owned(),
-            job: name.clone(),
+            kind: W::kind().to_owned(),
+            job: name.to_owned(),
             attempt: 1,
-            host: HOST.to_owned(),
-            log_stream: name.clone(),
+            host: W::HOST.to_owned(),
+            log_stream: name.to_owned(),
             claim: serde_json::to_string(claim)?,
             delivered: 0,
         })
@@ -74,7 +62,7 @@ impl CompilationJobs {
 
     /// Writes down that a job is placed on an instance, if it waits still; answers the job as
     /// it is placed, for another may have its name by now.
-    async fn place(&self, instance: &Instance) -> Result<Job, JobError> {
+    async fn place(&self, instance: &Instance) -> Result<Job<W>, JobError> {
         let (this, id) = (self.clone(), instance.id.clone());
         let placed = move |stored| {
             let mut job = this.read(stored)?;
@@ -82,17 +70,17 @@ impl CompilationJobs {
                 return Err(JobError::NotFound("the job waits no longer".to_owned()));
             }
             job.step(Event::Placed(id), now());
-            Ok((job.change()?, job))
+            Ok((this.change_of(&job)?, job))
         };
-        let instances = &self.shared.plane.store.instances;
+        let instances = &self.plane().store.instances;
         instances
-            .place((KIND, &instance.job), vec![instance.clone()], placed)
+            .place((W::kind(), &instance.job), vec![instance.clone()], placed)
             .await
     }
 
     /// Starts the agent of a placed instance, and sees to it that it is cleared away
     /// when that is gone.
-    async fn begin_and_attend(&self, job: &Job, instance: &Instance) {
+    async fn begin_and_attend(&self, job: &Job<W>, instance: &Instance) {
         let id = &instance.id;
         let begun = self.begin(job, instance).await;
         tokio::spawn(attend(Arc::new(self.clone()), id.clone()));
@@ -105,16 +93,25 @@ impl CompilationJobs {
     }
 
     /// Starts the agent of a placed instance.
-    pub(super) async fn begin(&self, job: &Job, instance: &Instance) -> Result<(), JobError> {
-        let plane = &self.shared.plane;
+    pub(super) async fn begin(&self, job: &Job<W>, instance: &Instance) -> Result<(), JobError> {
+        let plane = self.plane();
+        for party in W::PARTIES {
+            plane.issue(session(instance, *party));
+        }
         let assignment = plane.settings.assignment(
             instance.id.clone(),
             plane.keys.agent_token(&instance.id),
             plane.server_id(),
-            plane.issue(session(instance, Party::Agent)),
+            plane.keys.issue(&session(instance, Party::Agent)),
         );
-        let claim = serde_json::from_str(&instance.claim)?;
-        let plan = build(&job.request, assignment, &claim)?;
+        let left = job.state.remaining(&job.terms(), now());
+        let seat = Seat {
+            assignment,
+            keys: plane.keys.issue(&session(instance, Party::Work)),
+            claim: serde_json::from_str(&instance.claim)?,
+            runtime_seconds: (left / 1000).max(1).unsigned_abs(),
+        };
+        let plan = self.shared.work.plan(&job.request, seat)?;
         Ok(plane.engine.place(&plan).await?)
     }
 }

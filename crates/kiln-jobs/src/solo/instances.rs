@@ -1,19 +1,19 @@
-//! The instances of compilation jobs: how they are found again after a crash, begun
-//! again, and given up for lost.
+//! The instances of jobs: how they are found again after a crash, begun again, and given
+//! up for lost.
 
 use std::sync::Arc;
 
 use kiln_agent::failure::LONGEST_REASON;
-use kiln_engine::Claim;
+use kiln_engine::{Claim, Presence};
 use kiln_model::Timestamp;
 use kiln_store::Instance;
 
 use super::state::Event;
-use super::{CompilationJobs, KIND};
+use super::{Job, SoloJobs, Work};
 use crate::plane::{attend, must_begin, now};
 use crate::{JobError, JobSession, Party};
 
-impl CompilationJobs {
+impl<W: Work> SoloJobs<W> {
     /// Finds an instance that an earlier server left.
     pub(super) async fn recover_instance(&self, instance: &Instance) {
         let id = &instance.id;
@@ -34,8 +34,10 @@ impl CompilationJobs {
         if job.is_none_or(|job| !job.state.is_on(id)) {
             return Ok(());
         }
-        let plane = &self.shared.plane;
-        plane.issue(session(instance, Party::Agent));
+        let plane = self.plane();
+        for party in W::PARTIES {
+            plane.issue(session(instance, *party));
+        }
         let claim: Claim = serde_json::from_str(&instance.claim)?;
         plane.engine.adopt(id, &claim);
         if must_begin(plane.engine.presence(id), instance) {
@@ -47,7 +49,7 @@ impl CompilationJobs {
     /// Sets everybody's alarms, and answers the jobs that wait and since when.
     pub(super) fn find_open_jobs(&self) -> Result<Vec<(Timestamp, String)>, JobError> {
         let mut waiting = Vec::new();
-        for stored in self.shared.plane.store.jobs.open_jobs(KIND)? {
+        for stored in self.plane().store.jobs.open_jobs(W::kind())? {
             let name = stored.name.clone();
             match self.read(stored) {
                 Ok(job) => {
@@ -73,9 +75,40 @@ impl CompilationJobs {
         Ok(true)
     }
 
+    /// Has another agent go on where one that is gone was, if its end is still to come
+    /// and agents have not been lost there again and again.
+    pub(super) async fn begin_where_it_was(&self, instance: &Instance) -> Result<bool, JobError> {
+        let plane = self.plane();
+        if W::PATIENCE == 0 || plane.engine.presence(&instance.id) != Presence::Gone {
+            return Ok(false);
+        }
+        let (this, id) = (self.clone(), instance.id.clone());
+        let jobs = &plane.store.jobs;
+        let decided = jobs.change(W::kind(), &instance.job, move |stored| {
+            let job = stored.map(|stored| this.read(stored)).transpose()?;
+            let Some(mut job) = job.filter(|job| job.state.is_on(&id)) else {
+                return Ok::<_, JobError>((None, None));
+            };
+            let terms = job.terms();
+            match job.state.survives(now(), &terms) {
+                true => Ok((Some(this.change_of(&job)?), Some(job))),
+                false => Ok((None, None)),
+            }
+        });
+        let Some(job) = decided.await? else {
+            return Ok(false);
+        };
+        tracing::warn!(
+            instance = instance.id,
+            "an agent is gone, and another goes on"
+        );
+        self.begin(&job, instance).await?;
+        Ok(true)
+    }
+
     /// Ends the instance's job as failed by the platform, unless it has ended.
     pub(super) async fn give_up(&self, id: &str, detail: &str) -> Result<(), JobError> {
-        let Some(instance) = self.shared.plane.store.instances.find(id)? else {
+        let Some(instance) = self.plane().store.instances.find(id)? else {
             return Ok(());
         };
         let job = self.find(&instance.job)?;
@@ -84,7 +117,8 @@ impl CompilationJobs {
             return Ok(());
         }
         let reason = format!(
-            "ServerError: There was an internal server error during the compilation job. ({detail})"
+            "ServerError: There was an internal server error during the {} job. ({detail})",
+            W::WORD
         );
         let reason: String = reason.chars().take(LONGEST_REASON).collect();
         let lost = self.change_and_follow(&instance.job, {
@@ -114,7 +148,7 @@ impl CompilationJobs {
             self.set_alarm(&job);
             return Ok(());
         }
-        let tick = |job: &mut super::Job| Ok(job.step(Event::Tick, now()));
+        let tick = |job: &mut Job<W>| Ok(job.step(Event::Tick, now()));
         self.change_and_follow(name, tick).await
     }
 }
@@ -122,7 +156,7 @@ impl CompilationJobs {
 /// Whom an instance's keys speak for.
 pub(super) fn session(instance: &Instance, party: Party) -> JobSession {
     JobSession {
-        kind: KIND.to_owned(),
+        kind: instance.kind.clone(),
         job: instance.job.clone(),
         instance: instance.id.clone(),
         party,

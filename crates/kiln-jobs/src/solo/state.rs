@@ -1,4 +1,4 @@
-//! A compilation job's state machine.
+//! The state machine of jobs of one instance.
 //!
 //! ```text
 //! create ─▶ STARTING ─▶ INPROGRESS ─▶ COMPLETED
@@ -8,16 +8,19 @@
 //! ```
 //!
 //! It waits for its instance, and the instance makes everything ready, while it is
-//! `STARTING`; once the compiler runs it is `INPROGRESS`. It can fail before that, and
+//! `STARTING`; once its container runs it is `INPROGRESS`. It can fail before that, and
 //! it is stopped at once as long as it has no instance. What does not fit the state
 //! (late, repeated, out of order) changes nothing, and a terminal state is left by none.
 
-use kiln_agent::report::{Compiled, Cut, Ending, Orders, Outcome, Stage};
+use std::fmt;
+use std::str::FromStr;
+
+use kiln_agent::report::{Cut, Ending, Orders, Outcome, Stage};
 use kiln_model::Timestamp;
-use kiln_model::api::CompilationJobStatus as Status;
 use serde::{Deserialize, Serialize};
 
 use super::terms::Terms;
+use crate::JobError;
 
 /// What is wanted of an instance whose job is over, or is to be.
 pub(super) const OVER: Orders = Orders {
@@ -26,40 +29,94 @@ pub(super) const OVER: Orders = Orders {
     profiler_off: false,
 };
 
-/// Everything that a compilation job's life has added to its request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct CompilationState {
-    /// The status.
-    pub(super) status: Status,
-    /// When the create call was accepted.
-    pub(super) created: Timestamp,
-    /// When the status last changed.
-    pub(super) modified: Timestamp,
-    /// When the compiler began.
-    pub(super) started: Option<Timestamp>,
-    /// When the last status was reached.
-    pub(super) ended: Option<Timestamp>,
-    /// Why it failed.
-    pub(super) failure_reason: Option<String>,
-    /// Its instance, once it has been placed.
-    pub(super) instance: Option<String>,
-    /// What came of it, apart from the artifact.
-    pub(super) compiled: Option<Compiled>,
-    /// Whether the artifact is in S3.
-    pub(super) stored: bool,
-    /// The id of its role, if that had been created here: with the role its keys end.
-    pub(super) role: Option<String>,
+/// An agent that has lived for so long, in milliseconds, has got somewhere.
+const LONG_LIFE: i64 = 600_000;
+
+/// What all these kinds of jobs have for a status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs)]
+pub enum Status {
+    Starting,
+    InProgress,
+    Completed,
+    Failed,
+    Stopping,
+    Stopped,
 }
 
-/// What can happen to a compilation job.
+impl Status {
+    /// The same as a kind of jobs has it in its descriptions.
+    pub(crate) fn parse<S: FromStr>(self) -> Result<S, JobError> {
+        let text = self.to_string();
+        let unknown = |_| JobError::Internal(format!("{text} is no status of such a job"));
+        text.parse().map_err(unknown)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Starting => "STARTING",
+            Self::InProgress => "INPROGRESS",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Stopping => "STOPPING",
+            Self::Stopped => "STOPPED",
+        })
+    }
+}
+
+/// Everything that a job's life has added to its request. `O` is what came of it, apart
+/// from what is in S3.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SoloState<O> {
+    /// The status.
+    pub(crate) status: Status,
+    /// When the create call was accepted.
+    pub(crate) created: Timestamp,
+    /// When the status last changed.
+    pub(crate) modified: Timestamp,
+    /// When the container began.
+    pub(crate) started: Option<Timestamp>,
+    /// When the last status was reached.
+    pub(crate) ended: Option<Timestamp>,
+    /// Why it failed.
+    pub(crate) failure_reason: Option<String>,
+    /// Its instance, once it has been placed.
+    pub(crate) instance: Option<String>,
+    /// What came of it.
+    #[serde(alias = "compiled")]
+    pub(crate) outcome: Option<O>,
+    /// Whether what it makes is in S3.
+    pub(crate) stored: bool,
+    /// The id of its role, if that had been created here: with the role its keys end.
+    pub(crate) role: Option<String>,
+    /// How far its agents have come.
+    #[serde(default)]
+    agents: Agents,
+}
+
+/// How far the agents of an instance have come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Agents {
+    /// How many in a row were lost where the one before was.
+    lost: u32,
+    /// The last stage that any of them has entered.
+    furthest: Option<Stage>,
+    /// When the last of them was started.
+    begun: Option<Timestamp>,
+}
+
+/// What can happen to a job.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Event {
+pub enum Event<O> {
     /// An instance was placed for it.
     Placed(String),
     /// Its instance entered a stage.
     Stage(Stage),
-    /// Its instance has compiled the model.
-    Compiled(Compiled),
+    /// Its instance has said what came of it.
+    Outcome(O),
     /// Its user asked for an end.
     StopRequested,
     /// Its instance ended.
@@ -73,7 +130,7 @@ pub(super) enum Event {
 /// What must be done in the world after a step. Of several steps that are taken
 /// together, the greatest counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Action {
+pub enum Action {
     /// Nothing.
     #[default]
     Nothing,
@@ -83,9 +140,9 @@ pub(super) enum Action {
     Finish,
 }
 
-impl CompilationState {
+impl<O> SoloState<O> {
     /// A job whose create call is accepted now.
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self {
             status: Status::Starting,
             created: now,
@@ -94,9 +151,10 @@ impl CompilationState {
             ended: None,
             failure_reason: None,
             instance: None,
-            compiled: None,
+            outcome: None,
             stored: false,
             role: None,
+            agents: Agents::default(),
         }
     }
 
@@ -130,19 +188,46 @@ impl CompilationState {
         Timestamp::from_millis(deadline).ok()
     }
 
+    /// For how long its work may still run, in milliseconds.
+    pub(super) fn remaining(&self, terms: &Terms, now: Timestamp) -> i64 {
+        let started = self.started.unwrap_or(now);
+        terms.runtime - (now.millis() - started.millis()).max(0)
+    }
+
+    /// Whether it survives the loss of its agent: another goes on where that was, unless
+    /// too many in a row have been lost there.
+    pub(super) fn survives(&mut self, at: Timestamp, terms: &Terms) -> bool {
+        if self.is_terminal() || self.status == Status::Stopping {
+            return false;
+        }
+        let lived = |begun: Timestamp| at.millis() - begun.millis();
+        if self
+            .agents
+            .begun
+            .map(lived)
+            .is_some_and(|lived| lived >= LONG_LIFE)
+        {
+            self.agents.lost = 0;
+        }
+        self.agents.lost += 1;
+        self.agents.begun = Some(at);
+        self.agents.lost <= terms.patience
+    }
+
     /// Takes a step.
-    pub(super) fn step(&mut self, event: Event, at: Timestamp, terms: &Terms) -> Action {
+    pub(crate) fn step(&mut self, event: Event<O>, at: Timestamp, terms: &Terms) -> Action {
         if self.is_terminal() {
             return Action::Nothing;
         }
         match event {
             Event::Placed(instance) => {
                 self.instance.get_or_insert(instance);
+                self.agents.begun = Some(at);
                 Action::Nothing
             }
             Event::Stage(stage) => self.follow(stage, at),
-            Event::Compiled(compiled) => {
-                self.compiled = Some(compiled);
+            Event::Outcome(outcome) => {
+                self.outcome = Some(outcome);
                 Action::Nothing
             }
             Event::StopRequested => self.stop(at),
@@ -153,8 +238,12 @@ impl CompilationState {
     }
 
     fn follow(&mut self, stage: Stage, at: Timestamp) -> Action {
+        if self.agents.furthest < Some(stage) {
+            self.agents.furthest = Some(stage);
+            self.agents.lost = 0;
+        }
         if stage == Stage::Working && self.status == Status::Starting {
-            self.enter(Status::Inprogress, at);
+            self.enter(Status::InProgress, at);
             self.started = Some(self.modified);
         }
         Action::Nothing
@@ -176,11 +265,7 @@ impl CompilationState {
             Outcome::Completed => Ok(Status::Completed),
             Outcome::Stopped | Outcome::Interrupted => Ok(Status::Stopped),
             Outcome::Failed(reason) => Err(reason),
-            Outcome::MaxRuntimeExceeded => Err(timed_out(
-                "complete",
-                "MaxRuntimeInSeconds",
-                Some(terms.runtime),
-            )),
+            Outcome::MaxRuntimeExceeded => Err(timed_out(terms)),
         };
         self.conclude(ended, at)
     }
@@ -189,8 +274,10 @@ impl CompilationState {
         if self.deadline(terms).is_none_or(|deadline| at < deadline) {
             return Action::Nothing;
         }
-        let reason = timed_out("start", "MaxPendingTimeInSeconds", terms.pending);
-        self.conclude(Err(reason), at)
+        // It has not failed: the limit is for how long it "can be pending before it is stopped".
+        let waited = |millis| waited_too_long(terms.word, millis);
+        self.failure_reason = terms.pending.map(waited);
+        self.conclude(Ok(Status::Stopped), at)
     }
 
     /// Ends it in this status, or as failed for this reason. Whatever a job does once
@@ -216,12 +303,22 @@ impl CompilationState {
     }
 }
 
-/// The reason of a job that has not done something in time.
-fn timed_out(what: &str, limit: &str, millis: Option<i64>) -> String {
+/// The reason of a job that was not done in time.
+fn timed_out(terms: &Terms) -> String {
     format!(
-        "ClientError: TimeOut: The compilation job did not {what} within the {} seconds of {limit}. \
-         Give it more time in StoppingCondition.",
-        millis.unwrap_or_default() / 1000
+        "ClientError: TimeOut: The {} job did not complete within the {} seconds of \
+         MaxRuntimeInSeconds. Give it more time in StoppingCondition.",
+        terms.word,
+        terms.runtime / 1000
+    )
+}
+
+/// What is said of a job that never had an instance.
+fn waited_too_long(word: &str, millis: i64) -> String {
+    format!(
+        "The {word} job was stopped, since there was no room for it within the {} seconds of \
+         MaxPendingTimeInSeconds.",
+        millis / 1000
     )
 }
 

@@ -3,10 +3,8 @@
 use kiln_model::Timestamp;
 use kiln_store::{JobChange, JobIndex};
 
-use super::describe::describe;
 use super::state::{Action, Event};
-use super::terms::Terms;
-use super::{CompilationJobs, Job, KIND, missing};
+use super::{Job, SoloJobs, Terms, Work, missing};
 use crate::JobError;
 use crate::plane::settle;
 
@@ -30,33 +28,35 @@ impl Consequence {
     }
 }
 
-impl Job {
+impl<W: Work> Job<W> {
     /// What its request says about time.
     pub(super) fn terms(&self) -> Terms {
-        Terms::of(&self.request)
+        W::terms(&self.request)
     }
 
     /// Takes a step; answers what follows from it.
-    pub(super) fn step(&mut self, event: Event, at: Timestamp) -> Consequence {
-        let action = self.state.step(event, at, &self.terms());
+    pub(super) fn step(&mut self, event: Event<W::Outcome>, at: Timestamp) -> Consequence {
+        let terms = self.terms();
+        let action = self.state.step(event, at, &terms);
         let instance = self.state.instance.clone();
         Consequence {
             action,
             freed: instance.filter(|_| action == Action::Finish),
         }
     }
+}
 
+impl<W: Work> SoloJobs<W> {
     /// The job as it is from now on.
-    pub(super) fn change(&self) -> Result<JobChange, JobError> {
-        let state = &self.state;
-        let description = describe(&self.arn, &self.request, state)?;
+    pub(super) fn change_of(&self, job: &Job<W>) -> Result<JobChange, JobError> {
+        let state = &job.state;
         Ok(JobChange {
             request: None,
             state: serde_json::to_string(state)?,
-            description: serde_json::to_string(&description)?,
+            description: self.shared.work.describe(&job.arn, &job.request, state)?,
             index: JobIndex {
                 status: state.status.to_string(),
-                secondary: String::new(),
+                secondary: W::label(&job.request),
                 created: state.created.millis(),
                 modified: state.modified.millis(),
                 ended: state.ended.map(Timestamp::millis),
@@ -65,23 +65,21 @@ impl Job {
             warm_pool: None,
         })
     }
-}
 
-impl CompilationJobs {
     /// Reads a job, lets `decide` alter it, writes it back, all in one transaction, and
     /// carries out what follows.
     pub(super) async fn change_and_follow<F>(&self, name: &str, decide: F) -> Result<(), JobError>
     where
-        F: FnOnce(&mut Job) -> Result<Consequence, JobError> + Send + 'static,
+        F: FnOnce(&mut Job<W>) -> Result<Consequence, JobError> + Send + 'static,
     {
         let (this, name) = (self.clone(), name.to_owned());
         settle(async move {
-            let reader = this.clone();
-            let jobs = &this.shared.plane.store.jobs;
-            let changed = jobs.change(KIND, &name, move |stored| {
-                let mut job = reader.read(stored.ok_or_else(missing)?)?;
+            let writer = this.clone();
+            let jobs = &this.plane().store.jobs;
+            let changed = jobs.change(W::kind(), &name, move |stored| {
+                let mut job = writer.read(stored.ok_or_else(missing)?)?;
                 let consequence = decide(&mut job)?;
-                Ok::<_, JobError>((Some(job.change()?), consequence))
+                Ok::<_, JobError>((Some(writer.change_of(&job)?), consequence))
             });
             let consequence = changed.await?;
             this.carry_out(&consequence);
@@ -92,17 +90,17 @@ impl CompilationJobs {
 
     /// Does in the world what follows from a change of a job.
     pub(super) fn carry_out(&self, consequence: &Consequence) {
-        let plane = &self.shared.plane;
         if consequence.action >= Action::Tell {
-            plane.tell();
+            self.plane().tell();
         }
-        plane.release(consequence.freed.iter().map(String::as_str));
+        self.plane()
+            .release(consequence.freed.iter().map(String::as_str));
     }
 
     /// Has the job looked at when its next limit passes, if it has one.
-    pub(super) fn set_alarm(&self, job: &Job) {
+    pub(super) fn set_alarm(&self, job: &Job<W>) {
         if let Some(deadline) = job.state.deadline(&job.terms()) {
-            let name = job.request.compilation_job_name.clone();
+            let name = W::name(&job.request).to_owned();
             self.shared.alarms.set_at(deadline, name);
         }
     }

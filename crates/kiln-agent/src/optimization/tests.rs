@@ -1,0 +1,370 @@
+//! Optimizations whose store and control plane are doubles, as far as they come without
+//! a container.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::*;
+use crate::plan::{ModelPlan, ObjectPlan, PrefixPlan, sample};
+use crate::report::{Cut, Numbered, Orders};
+use crate::spool::{SPOOL_FILE, Spool};
+use crate::test_server::{self, Answer, Request, objects};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const BEGUN: &str = "<InitiateMultipartUploadResult \
+    xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><UploadId>u</UploadId>\
+    </InitiateMultipartUploadResult>";
+
+/// The body of an object that is said to be large.
+const HUGE: &str = "huge";
+
+/// A store with these objects, which writes down what is asked of it and is slow to
+/// take what is called so.
+#[derive(Clone, Default)]
+struct Store {
+    objects: BTreeMap<String, String>,
+    slow: Option<&'static str>,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Store {
+    fn of(objects: &[(&str, &str)]) -> Self {
+        let own = |(key, body): &(&str, &str)| ((*key).to_owned(), (*body).to_owned());
+        Self {
+            objects: objects.iter().map(own).collect(),
+            ..Self::default()
+        }
+    }
+
+    fn answer(&self, request: Request) -> Answer {
+        let line = format!("{} {}", request.method, request.path);
+        self.seen.lock().unwrap().push(line);
+        let key = request.path.strip_prefix("/b/").unwrap_or_default();
+        let after = match (self.slow, request.method.as_str()) {
+            (Some(slow), "PUT" | "GET") if request.path.ends_with(slow) => 10 * PATIENCE,
+            _ => Duration::ZERO,
+        };
+        let body = match request.method.as_str() {
+            "GET" if key.is_empty() => self.listing(&request.query),
+            "GET" | "HEAD" => self.objects.get(key).cloned().unwrap_or_default(),
+            _ => BEGUN.to_owned(),
+        };
+        Answer {
+            headers: "ETag: \"x\"\r\n".to_owned(),
+            body,
+            after,
+            ..Answer::default()
+        }
+    }
+
+    fn listing(&self, query: &str) -> String {
+        let asked = form_urlencoded::parse(query.as_bytes());
+        let mut prefixes = asked.filter(|(name, _)| name == "prefix");
+        let prefix = prefixes.next().map(|(_, value)| value.into_owned());
+        let prefix = prefix.unwrap_or_default();
+        let listed = self.objects.iter();
+        let listed = listed.filter(|(key, _)| key.starts_with(&prefix));
+        let entries: String = listed
+            .map(|(key, body)| {
+                let size = if body == HUGE { 1 << 50 } else { body.len() };
+                format!("<Contents><ETag>&quot;x&quot;</ETag><Key>{key}</Key><LastModified>2026-01-01T00:00:00Z</LastModified><Size>{size}</Size></Contents>")
+            })
+            .collect();
+        format!(
+            "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{entries}\
+             </ListBucketResult>"
+        )
+    }
+
+    /// What was asked with one of these methods, in order.
+    fn asked(&self, methods: &[&str]) -> Vec<String> {
+        let seen = self.seen.lock().unwrap();
+        let meant = |line: &&String| methods.iter().any(|method| line.starts_with(method));
+        seen.iter().filter(meant).cloned().collect()
+    }
+}
+
+/// An instance's directory, and a life in it.
+struct Rig {
+    place: tempfile::TempDir,
+    store: Store,
+    plan: OptimizationPlan,
+}
+
+struct Living {
+    optimization: Optimization,
+    give: watch::Sender<Orders>,
+}
+
+impl Rig {
+    fn new(store: Store) -> Self {
+        Self {
+            place: tempfile::tempdir().unwrap(),
+            store,
+            plan: sample::optimization(),
+        }
+    }
+
+    async fn begin(&self) -> Living {
+        let (give, orders) = watch::channel(Orders::default());
+        let store = self.store.clone();
+        let address = test_server::serve(move |request| store.answer(request)).await;
+        let (spool, _) = Spool::resume(self.place.path()).unwrap();
+        let surroundings = Surroundings {
+            directory: self.place.path().to_owned(),
+            spool: Arc::new(spool),
+            objects: objects(address),
+            orders,
+            unsettled: Arc::new(AtomicBool::new(false)),
+        };
+        Living {
+            optimization: Optimization::new(self.plan.clone(), surroundings),
+            give,
+        }
+    }
+
+    /// Leaves the directory as it is when all steps are done.
+    fn done(&self, files: &[(&str, &str)]) {
+        let workplace = Workplace::create(self.place.path()).unwrap();
+        let mut progress = Progress::open(self.place.path()).unwrap();
+        progress.fetched().unwrap();
+        for step in 0..self.plan.steps.len() {
+            workplace.begin(step).unwrap();
+            progress.step_done().unwrap();
+        }
+        let made = workplace.given(self.plan.steps.len());
+        for (name, text) in files {
+            let path = made.join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+    }
+
+    fn workplace(&self) -> Workplace {
+        Workplace::create(self.place.path()).unwrap()
+    }
+
+    fn reports(&self) -> Vec<Report> {
+        let text = std::fs::read_to_string(self.place.path().join(SPOOL_FILE)).unwrap();
+        let numbered = text.lines().map(serde_json::from_str::<Numbered>);
+        numbered.map(|report| report.unwrap().report).collect()
+    }
+}
+
+impl Living {
+    async fn to_its_end(&self) -> Ending {
+        timeout(PATIENCE, self.optimization.live()).await.unwrap()
+    }
+
+    fn stop(&self) {
+        self.give.send_modify(|orders| orders.cut = Some(Cut::Stop));
+    }
+
+    /// Lives, and is stopped once the store has seen this.
+    async fn stopped_at(&self, store: &Store, request: &str) -> Ending {
+        let stopping = async {
+            while !store
+                .asked(&[request])
+                .iter()
+                .any(|line| line.starts_with(request))
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            self.stop();
+        };
+        tokio::join!(self.to_its_end(), stopping).0
+    }
+}
+
+fn failed(ending: &Ending) -> &str {
+    match &ending.outcome {
+        Outcome::Failed(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_prefix_without_objects_is_the_requests_fault() {
+    let rig = Rig::new(Store::of(&[("other/config.json", "{}")]));
+    let ending = rig.begin().await.to_its_end().await;
+    let reason = "ClientError: No object of the model was found at s3://b/model/";
+    assert_eq!(failed(&ending), reason);
+    assert!(!ending.stored);
+    let stages = [Stage::Preparing, Stage::Downloading].map(Report::Stage);
+    assert_eq!(rig.reports(), stages);
+}
+
+#[tokio::test]
+async fn what_the_disk_cannot_hold_is_not_begun_with() {
+    let rig = Rig::new(Store::of(&[("model/model.safetensors", HUGE)]));
+    let ending = rig.begin().await.to_its_end().await;
+    let reason = failed(&ending);
+    let expected = "ClientError: The job's inputs are 1048576 GB, and the disk of this machine has";
+    assert!(reason.starts_with(expected), "{reason}");
+    assert!(!rig.workplace().fetched().exists());
+}
+
+#[tokio::test]
+async fn inputs_arrive_as_they_are_stored_and_are_fetched_once() {
+    let store = Store::of(&[
+        ("model/config.json", "{}"),
+        ("model/deep/tokenizer.json", "[]"),
+        ("model.old/config.json", "old"),
+        ("texts/a.txt", "a b c"),
+    ]);
+    let mut rig = Rig::new(store);
+    rig.plan.steps[0].calibration = Some(PrefixPlan {
+        bucket: "b".to_owned(),
+        prefix: "texts/".to_owned(),
+    });
+    // What an agent that was killed had begun to fetch.
+    std::fs::create_dir_all(rig.workplace().fetched()).unwrap();
+    std::fs::write(rig.workplace().fetched().join("config.json"), "half").unwrap();
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap();
+    // The image is nowhere, so that it goes no further than that.
+    rig.plan.steps[0].image = Some("nowhere:1".to_owned());
+    let ending = rig.begin().await.to_its_end().await;
+    assert!(
+        failed(&ending).contains("Cannot pull algorithm container"),
+        "{ending:?}"
+    );
+    let workplace = rig.workplace();
+    assert_eq!(read(workplace.fetched().join("config.json")), "{}");
+    assert_eq!(read(workplace.fetched().join("deep/tokenizer.json")), "[]");
+    assert_eq!(read(workplace.calibration(0).join("a.txt")), "a b c");
+    let fetched = rig.store.asked(&["GET"]).len();
+    assert_eq!(fetched, 5);
+    rig.begin().await.to_its_end().await;
+    assert_eq!(rig.store.asked(&["GET"]).len(), fetched);
+}
+
+#[tokio::test]
+async fn an_archive_that_is_none_is_the_requests_fault() {
+    let mut rig = Rig::new(Store::of(&[("m.tar.gz", "no archive")]));
+    rig.plan.model = ModelPlan::Archive(ObjectPlan {
+        bucket: "b".to_owned(),
+        key: "m.tar.gz".to_owned(),
+    });
+    let ending = rig.begin().await.to_its_end().await;
+    let reason = failed(&ending);
+    assert!(reason.contains("Unable to untar input model"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_store_that_is_silent() {
+    let store = Store {
+        slow: Some("config.json"),
+        ..Store::of(&[("model/config.json", "{}")])
+    };
+    let rig = Rig::new(store);
+    let living = rig.begin().await;
+    let ending = living
+        .stopped_at(&rig.store, "GET /b/model/config.json")
+        .await;
+    assert_eq!(ending.outcome, Outcome::Stopped);
+}
+
+const MADE: [(&str, &str); 3] = [
+    ("config.json", "{}"),
+    ("model.safetensors", "weights"),
+    ("deep/merges.txt", "m"),
+];
+
+#[tokio::test]
+async fn what_was_made_is_stored_with_its_configuration_last() {
+    let rig = Rig::new(Store::default());
+    rig.done(&MADE);
+    let made = rig.workplace().given(1);
+    std::os::unix::fs::symlink("/etc/passwd", made.join("passwd")).unwrap();
+    let ending = rig.begin().await.to_its_end().await;
+    assert_eq!((ending.outcome, ending.stored), (Outcome::Completed, true));
+    let expected = ["deep/merges.txt", "model.safetensors", "config.json"];
+    let expected = expected.map(|name| format!("PUT /b/out/{name}"));
+    assert_eq!(rig.store.asked(&["PUT"]), expected);
+    let reports = rig.reports();
+    let optimized = Optimized {
+        own_image: None,
+        is_hugging_face: true,
+        files: 3,
+        bytes: 10,
+    };
+    assert_eq!(reports.last(), Some(&Report::Optimized(optimized)));
+    assert!(!reports.contains(&Report::Stage(Stage::Downloading)));
+    let link = "Kiln: passwd is a link, and is not stored".to_owned();
+    assert!(reports.contains(&Report::Log(link)), "{reports:?}");
+}
+
+#[tokio::test]
+async fn a_stop_before_all_is_stored_takes_everything_back() {
+    let store = Store {
+        slow: Some("config.json"),
+        ..Store::default()
+    };
+    let rig = Rig::new(store);
+    rig.done(&MADE);
+    let living = rig.begin().await;
+    let ending = living
+        .stopped_at(&rig.store, "PUT /b/out/config.json")
+        .await;
+    assert_eq!((ending.outcome, ending.stored), (Outcome::Stopped, false));
+    // The upload that was under way, and the objects that were there.
+    let removed = ["config.json", "deep/merges.txt", "model.safetensors"];
+    let removed = removed.map(|name| format!("DELETE /b/out/{name}"));
+    assert_eq!(rig.store.asked(&["DELETE"]), removed);
+    let optimized = |report: &Report| matches!(report, Report::Optimized(_));
+    assert!(!rig.reports().iter().any(optimized));
+}
+
+#[tokio::test]
+async fn what_an_agent_that_was_killed_has_stored_is_taken_back_too() {
+    let store = Store {
+        slow: Some("config.json"),
+        ..Store::default()
+    };
+    let rig = Rig::new(store);
+    rig.done(&MADE);
+    let killed = rig.begin().await;
+    let until = async {
+        while rig.store.asked(&["PUT /b/out/config.json"]).is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        ending = killed.to_its_end() => panic!("{ending:?}"),
+        () = until => {}
+    }
+    // Its successor is stopped at once, and has nothing of its own to take back.
+    let next = rig.begin().await;
+    next.stop();
+    assert_eq!(next.to_its_end().await.outcome, Outcome::Stopped);
+    let removed = rig.store.asked(&["DELETE"]);
+    assert!(
+        removed
+            .iter()
+            .any(|line| line.ends_with("model.safetensors")),
+        "{removed:?}"
+    );
+}
+
+#[tokio::test]
+async fn the_time_limit_counts_from_the_first_beginning() {
+    let rig = Rig::new(Store {
+        slow: Some("config.json"),
+        ..Store::default()
+    });
+    rig.done(&MADE);
+    let mut progress = Progress::open(rig.place.path()).unwrap();
+    progress.since_beginning().unwrap();
+    let path = rig.place.path().join("progress.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut record: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let began = record["began"].as_i64().unwrap();
+    record["began"] = (began - 3_700_000).into();
+    std::fs::write(&path, record.to_string()).unwrap();
+    let ending = rig.begin().await.to_its_end().await;
+    assert_eq!(ending.outcome, Outcome::MaxRuntimeExceeded);
+}

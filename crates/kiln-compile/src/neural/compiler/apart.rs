@@ -1,0 +1,170 @@
+//! The compiler in a process of its own: what some networks hold makes it crash, and some of
+//! its flags cannot be taken back.
+
+use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::process::ExitStatus;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Compiler, CompilerError, Diagnostic, Mlir};
+
+/// What a compilation has come to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compiled {
+    /// What the compiler remarked.
+    pub said: Vec<Diagnostic>,
+    /// The compiler's release.
+    pub revision: String,
+}
+
+/// What the process tells before it ends.
+#[derive(Serialize, Deserialize)]
+enum Account {
+    Compiled(Compiled),
+    Failed(Vec<Diagnostic>),
+    Broken(String),
+}
+
+/// Loads the compiler with these flags for the whole process, and compiles a model to a VM
+/// module in a file.
+///
+/// # Errors
+/// When it does not compile the model, or crashes, or cannot be had.
+pub fn compile_apart(
+    (library, global): (&Path, &[String]),
+    flags: &[String],
+    source: Mlir<'_>,
+    target: &Path,
+) -> Result<Compiled, CompilerError> {
+    let account = apart(|| {
+        let compiled = Compiler::open(library, global).and_then(|compiler| {
+            let said = compiler.compile(flags, source, target)?;
+            let revision = compiler.revision();
+            Ok(Compiled { said, revision })
+        });
+        match compiled {
+            Ok(compiled) => Account::Compiled(compiled),
+            Err(CompilerError::Failed(diagnostics)) => Account::Failed(diagnostics),
+            Err(error) => Account::Broken(error.to_string()),
+        }
+    })?;
+    match account {
+        Account::Compiled(compiled) => Ok(compiled),
+        Account::Failed(diagnostics) => Err(CompilerError::Failed(diagnostics)),
+        Account::Broken(reason) => Err(CompilerError::Apart(reason)),
+    }
+}
+
+/// Does work in a copy of this process, and answers what it tells.
+fn apart(work: impl FnOnce() -> Account) -> Result<Account, CompilerError> {
+    let failed = |error: io::Error| CompilerError::Apart(error.to_string());
+    let (mut reader, writer) = io::pipe().map_err(failed)?;
+    // SAFETY: of the threads there are, the copy has this one only. It touches nothing that
+    // another may have held but the allocator and the loader, which the C library sees to,
+    // and ends without running what others have left to be run.
+    let child = unsafe { libc::fork() };
+    match child {
+        -1 => Err(failed(io::Error::last_os_error())),
+        0 => {
+            drop(reader);
+            tell(writer, work)
+        }
+        child => {
+            drop(writer);
+            let mut told = Vec::new();
+            let read = reader.read_to_end(&mut told);
+            let status = wait(child).map_err(failed)?;
+            read.map_err(failed)?;
+            account(status, &told)
+        }
+    }
+}
+
+/// The copy's part, which does not end otherwise than with the process.
+fn tell(mut writer: io::PipeWriter, work: impl FnOnce() -> Account) -> ! {
+    // SAFETY: takes numbers only. Who is left alone has nobody to compile for.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        let account = serde_json::to_vec(&work()).map_err(io::Error::from);
+        account.and_then(|account| writer.write_all(&account))
+    }));
+    let code = i32::from(!matches!(told, Ok(Ok(()))));
+    // SAFETY: ends the process and does nothing else.
+    unsafe { libc::_exit(code) }
+}
+
+fn wait(child: libc::pid_t) -> io::Result<ExitStatus> {
+    let mut status = 0;
+    loop {
+        // SAFETY: the number is this function's own, and the child this process's.
+        if unsafe { libc::waitpid(child, &raw mut status, 0) } == child {
+            return Ok(ExitStatus::from_raw(status));
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+fn account(status: ExitStatus, told: &[u8]) -> Result<Account, CompilerError> {
+    match status.signal() {
+        Some(libc::SIGKILL) => Err(CompilerError::Killed),
+        Some(signal) => Err(CompilerError::Crashed(format!("signal {signal}"))),
+        None => serde_json::from_slice(told)
+            .map_err(|_| CompilerError::Crashed(format!("{status}, without a word"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(work: impl FnOnce() -> Account) -> String {
+        match apart(work) {
+            Ok(Account::Broken(text)) => text,
+            Ok(_) => "something else".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn die(signal: i32) -> Account {
+        // SAFETY: takes a number only.
+        unsafe { libc::raise(signal) };
+        Account::Broken("alive".to_owned())
+    }
+
+    #[test]
+    fn what_happens_apart_is_told() {
+        assert_eq!(
+            outcome(|| Account::Broken("no library".to_owned())),
+            "no library"
+        );
+        assert_eq!(
+            outcome(|| die(libc::SIGABRT)),
+            "The compiler crashed (signal 6)."
+        );
+        assert_eq!(outcome(|| die(libc::SIGKILL)), "The compiler was killed.");
+        assert_eq!(
+            outcome(|| std::process::exit(3)),
+            "The compiler crashed (exit status: 3, without a word)."
+        );
+    }
+
+    #[test]
+    fn a_library_that_is_none_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let library = place.path().join("none.so");
+        let compiled = compile_apart(
+            (&library, &[]),
+            &[],
+            Mlir::Bytes(b""),
+            &place.path().join("out"),
+        );
+        let error = compiled.unwrap_err().to_string();
+        assert!(error.contains("none.so cannot be loaded"), "{error}");
+    }
+}
