@@ -16,28 +16,30 @@ import pytest
 from harness import language_models
 from test_optimize_command import Optimization
 
-# Loads a model, has it answer, and saves what it holds as its linear layers' weights.
+# Loads models, has them answer, and saves what they hold as their linear layers' weights.
 LOADER = """
 import sys
 import torch
 from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
-model, output = sys.argv[1:]
-loaded, told = AutoModelForCausalLM.from_pretrained(model, output_loading_info=True)
-for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
-    assert not told[kind], (kind, told[kind])
-tokens = torch.arange(3, 19).reshape(1, 16)
-with torch.no_grad():
-    found = {"logits": loaded(tokens).logits.float()}
-for name, module in loaded.named_modules():
-    if hasattr(module, "quantization_scheme"):
+from compressed_tensors.quantization.lifecycle.forward import dequantize
+
+for model in sys.argv[1:]:
+    loaded, told = AutoModelForCausalLM.from_pretrained(model, output_loading_info=True)
+    for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        assert not told[kind], (model, kind, told[kind])
+    with torch.no_grad():
+        found = {"logits": loaded(torch.arange(3, 19).reshape(1, 16)).logits.float()}
+    for name, module in loaded.named_modules():
+        if not hasattr(module, "quantization_scheme"):
+            continue
         weight = module.weight
-        if hasattr(module, "weight_scale") and weight.dtype not in (torch.bfloat16, torch.float32):
-            from compressed_tensors.quantization.lifecycle.forward import dequantize
-            weight = dequantize(weight, module.weight_scale, getattr(module, "weight_zero_point", None))
+        if weight.dtype != loaded.dtype:
+            zero = getattr(module, "weight_zero_point", None)
+            weight = dequantize(weight, module.weight_scale, zero)
         found[name + ".weight"] = weight.detach().float().contiguous()
-save_file(found, output, metadata={"format": "pt"})
+    save_file(found, model + ".loaded", metadata={"format": "pt"})
 """
 
 METHODS = {
@@ -56,38 +58,42 @@ WITH_TEXTS = {"fp8-static", "w4a16-gptq"}
 
 
 @pytest.fixture(scope="module")
-def python() -> str:
+def place(tmp_path_factory) -> Path:
+    """A directory with a model for each method, all loaded by one process."""
     if "KILN_TEST_OPTIMIZERS" not in os.environ:
         pytest.skip("KILN_TEST_OPTIMIZERS names no environment")
-    return str(Path(os.environ["KILN_TEST_OPTIMIZERS"]) / "bin" / "python")
-
-
-def loaded(python: str, model: Path, output: Path) -> dict[str, numpy.ndarray]:
-    command = [python, "-c", LOADER, model, output]
+    place = tmp_path_factory.mktemp("formats")
+    data = language_models.tokens(place / "data")
+    models = [place / "w4a16" / "model"]
+    for method, options in METHODS.items():
+        (place / method).mkdir()
+        optimization = Optimization(place / method)
+        language_models.llama(optimization.model, hidden=256, intermediate=512)
+        optimization.works(options, calibration=str(data) if method in WITH_TEXTS else None)
+        models.append(optimization.output)
+    python = Path(os.environ["KILN_TEST_OPTIMIZERS"]) / "bin" / "python"
     quiet = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "HF_HUB_OFFLINE": "1"}
-    subprocess.run(command, check=True, env=quiet, timeout=300)
-    return language_models.read_safetensors(output)
+    subprocess.run([python, "-c", LOADER, *models], check=True, env=quiet, timeout=500)
+    return place
+
+
+def loaded(model: Path) -> dict[str, numpy.ndarray]:
+    return language_models.read_safetensors(model.with_name("model.loaded"))
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("method", METHODS)
-def test_a_quantized_model_is_loaded(python, tmp_path, method):
-    optimization = Optimization(tmp_path)
-    original = language_models.llama(optimization.model, hidden=256, intermediate=512)
-    more = {}
-    if method in WITH_TEXTS:
-        more["calibration"] = str(language_models.tokens(tmp_path / "data"))
-    optimization.works(METHODS[method], **more)
+def test_a_quantized_model_is_loaded(place, method):
+    optimization = Optimization(place / method)
     expected = language_models.dequantized(optimization.output)
-    found = loaded(python, optimization.output, tmp_path / "found.safetensors")
-    exact = loaded(python, optimization.model, tmp_path / "exact.safetensors")
-    weights = {name for name in original if "_proj" in name}
+    found = loaded(optimization.output)
+    weights = {name for name in expected if "_proj" in name}
     assert found.keys() == weights | {"logits"}
     for name in weights:
-        error = language_models.relative_error(found[name], expected[name])
         # What is loaded is rounded to the model's own type.
-        assert error < 1e-5, name
-    logits = language_models.relative_error(found["logits"], exact["logits"])
-    assert logits < (0.1 if "w4" in method else 0.02)
+        assert language_models.relative_error(found[name], expected[name]) < 1e-5, name
+    exact = loaded(place / "w4a16" / "model")["logits"]
+    error = language_models.relative_error(found["logits"], exact)
+    assert error < (0.1 if "w4" in method else 0.02)
     config = json.loads((optimization.output / "config.json").read_text())
     assert config["quantization_config"]["quant_method"] == "compressed-tensors"
