@@ -4,8 +4,8 @@
 //! begins, how long a job that does nothing takes, and how many requests a
 //! second are answered beside `moto_server`, with the same jobs in both stores,
 //! how fast data moves in and out of jobs, what a job pays for its log, and what
-//! a server costs that has nothing to do, and how fast compiled tree
-//! ensembles and neural networks are.
+//! a server costs that has nothing to do, how fast compiled tree ensembles and
+//! neural networks are, and what it takes to quantize language models.
 
 mod client;
 mod data;
@@ -19,6 +19,7 @@ mod load;
 mod logs;
 mod neural;
 mod occupant;
+mod optimize;
 mod options;
 mod peer;
 mod processes;
@@ -90,6 +91,10 @@ fn run(options: &Options) -> Result<Report, BenchError> {
         neural: options
             .measures_neural()
             .then(|| neural::measure(options))
+            .transpose()?,
+        optimizers: options
+            .measures_optimize()
+            .then(|| optimize::measure(options))
             .transpose()?,
     })
 }

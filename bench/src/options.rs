@@ -24,6 +24,8 @@ pub enum Section {
     Trees,
     /// Compiled neural networks.
     Neural,
+    /// Optimized language models.
+    Optimize,
 }
 
 /// A part of the figures on data.
@@ -70,6 +72,9 @@ pub struct Options {
     /// A Python with IREE's compiler, ONNX Runtime and zig, for compiled networks.
     #[arg(long, value_name = "PROGRAM")]
     pub neural: Option<PathBuf>,
+    /// A Python with llm-compressor and a sentence encoder, for optimized models.
+    #[arg(long, value_name = "PROGRAM")]
+    pub optimizers: Option<PathBuf>,
     /// Only see that everything runs: few jobs, short times, no script mode.
     /// The figures mean nothing.
     #[arg(long)]
@@ -117,6 +122,11 @@ impl Options {
     /// Networks need a compiler of some hundred megabytes, and minutes.
     pub fn measures_neural(&self) -> bool {
         self.neural.is_some() && self.measures(Section::Neural)
+    }
+
+    /// Optimizations are compared with a peer that takes gigabytes and minutes.
+    pub fn measures_optimize(&self) -> bool {
+        self.optimizers.is_some() && self.measures(Section::Optimize)
     }
 
     /// How many jobs lie in either store.

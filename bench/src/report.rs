@@ -10,6 +10,7 @@ use crate::latency::Latency;
 use crate::load::Load;
 use crate::logs::Logs;
 use crate::neural::Neural;
+use crate::optimize::Optimizers;
 use crate::samples::Samples;
 use crate::throughput::Throughput;
 use crate::trees::Trees;
@@ -39,6 +40,8 @@ pub struct Report {
     pub trees: Option<Trees>,
     /// Compiled neural networks.
     pub neural: Option<Neural>,
+    /// Optimized language models.
+    pub optimizers: Option<Optimizers>,
 }
 
 /// The machine: how many processors, how many processes want one.
@@ -82,8 +85,11 @@ impl fmt::Display for Report {
         if let Some(trees) = &self.trees {
             write!(f, "\n{trees}")?;
         }
-        match &self.neural {
-            Some(neural) => write!(f, "\n{neural}"),
+        if let Some(neural) = &self.neural {
+            write!(f, "\n{neural}")?;
+        }
+        match &self.optimizers {
+            Some(optimizers) => write!(f, "\n{optimizers}"),
             None => Ok(()),
         }
     }

@@ -15,7 +15,8 @@ pub struct Options {
     /// Only see that everything runs, without an optimised build; the figures mean nothing
     #[arg(long)]
     tiny: bool,
-    /// Measure nothing but latency, throughput, data, logs, idle, command-line, trees or neural
+    /// Measure nothing but latency, throughput, data, logs, idle, command-line, trees,
+    /// neural or optimize
     #[arg(long, value_name = "SECTION")]
     only: Option<String>,
     /// Move nothing but this, or these with commas between them, and measure no other
@@ -66,6 +67,10 @@ pub fn run(options: &Options) -> Result<(), String> {
     if options.only.as_deref() == Some("neural") {
         let tools = environment(&root, "bench/neural.txt", "bench-neural-venv")?;
         bench.arg("--neural").arg(tools.join("bin/python"));
+    }
+    if options.only.as_deref() == Some("optimize") {
+        let peers = environment(&root, "bench/optimize.txt", "bench-optimize-venv")?;
+        bench.arg("--optimizers").arg(peers.join("bin/python"));
     }
     if let Some(section) = &options.only {
         bench.args(["--only", section]);

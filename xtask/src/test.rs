@@ -22,6 +22,9 @@ pub struct Options {
     /// ML, with environments of several gigabytes
     #[arg(long)]
     exporters: bool,
+    /// Also run the tests that reload optimized models with transformers, several gigabytes
+    #[arg(long)]
+    optimizers: bool,
     /// Only the end-to-end tests, with these arguments for pytest
     #[arg(last = true)]
     pytest: Vec<String>,
@@ -48,6 +51,13 @@ const TESTS: (&str, &str) = ("test-venv", "tests/requirements.txt");
 const TOOLS: (&str, (&str, &str)) = (
     "KILN_TEST_TOOLS",
     ("tools-venv", "tests/requirements-tools.txt"),
+);
+
+/// The environment that reloads optimized models, and the variable that tells the tests
+/// where it is.
+const OPTIMIZERS: (&str, (&str, &str)) = (
+    "KILN_TEST_OPTIMIZERS",
+    ("optimizers-venv", "tests/requirements-optimizers.txt"),
 );
 
 /// The directory of the JavaScript programs of the tests, and the one in `target/` where
@@ -126,6 +136,10 @@ pub fn run(options: &Options) -> Result<(), String> {
         for (variable, environment) in EXPORTERS {
             pytest.env(variable, python_environment(&root, environment)?);
         }
+    }
+    if options.optimizers {
+        let optimizers = python_environment(&root, OPTIMIZERS.1)?;
+        pytest.env(OPTIMIZERS.0, optimizers.ancestors().nth(2).unwrap_or(&root));
     }
     if options.sdks {
         pytest.arg("--sdks");
