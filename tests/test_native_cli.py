@@ -162,6 +162,14 @@ def test_every_kind_is_listed_and_described(both, kind, form):
     both.agree(*listed, status=0 if served else SERVICE)
 
 
+@pytest.mark.parametrize("form", ["json", "text", "table"])
+def test_models_are_listed_and_described(both, form):
+    absent = f"{STEM}-absent"
+    both.agree("list-models", "--name-contains", absent, "--output", form)
+    described = ("describe-model", "--model-name", absent, "--output", form)
+    assert b"Could not find model" in both.agree(*described, status=SERVICE).stderr
+
+
 def test_a_list_goes_on_where_an_invocation_ended(both):
     arguments = (*LIST, "--max-items", "2", "--page-size", "3", "--output", "json")
     names, token = [], ()

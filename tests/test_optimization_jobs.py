@@ -6,6 +6,7 @@ from botocore.exceptions import ClientError
 from harness.identities import ACCOUNT, allow, deny, refused
 from harness.jobs import LINGER, Jobs, fresh_name
 from harness.optimizations import quantization
+from harness.place import Place
 from harness.weightless import Weightless
 from harness.wire import call
 
@@ -237,6 +238,16 @@ def test_a_job_that_waits_is_stopped_at_once(own_optimizations, own_jobs):
     with refused("ValidationException", "because the optimization job is in status STOPPED"):
         own_jobs.sagemaker.stop_optimization_job(OptimizationJobName=name)
     vacate(own_jobs, occupant)
+
+
+def test_the_log_is_printed_and_followed(server, optimizations, tmp_path):
+    place = Place(tmp_path, server)
+    name = optimizations.fail()["OptimizationJobName"]
+    lines = place.kiln("logs", name).stdout.splitlines()
+    assert lines == optimizations.lines(name)
+    assert any("step 1 of 1: Quantization" in line for line in lines), lines
+    followed = place.kiln("logs", "-f", optimizations.ask()).stdout
+    assert "step 1 of 1: Quantization" in followed
 
 
 def test_a_job_that_has_ended_can_be_deleted(optimizations, jobs):

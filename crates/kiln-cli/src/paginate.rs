@@ -18,6 +18,7 @@ pub(crate) fn result_key(operation: &str) -> Option<&'static str> {
         "ListTrainingJobs" => "TrainingJobSummaries",
         "ListCompilationJobs" => "CompilationJobSummaries",
         "ListOptimizationJobs" => "OptimizationJobSummaries",
+        "ListModels" => "Models",
         "ListTags" => "Tags",
         "Search" => "Results",
         _ => return None,

@@ -151,7 +151,8 @@ mod tests {
         for containers in ok {
             assert_eq!(check(&request(containers.clone())), Ok(()), "{containers}");
         }
-        let both = json!({"Image": "i", "ModelDataUrl": "s3://d/m.tar.gz", "ModelDataSource": {}});
+        let both =
+            json!({"Image": "i", "ModelDataUrl": "s3://data/m.tar.gz", "ModelDataSource": {}});
         let named = json!({"Image": "i", "ContainerHostname": "h"});
         let cases = [
             (
@@ -198,11 +199,14 @@ mod tests {
 
     #[test]
     fn the_data_is_objects_and_prefixes() {
-        let more = json!({"Image": "i", "ModelDataUrl": "s3://d/m.tar.gz",
+        let more = json!({"Image": "i", "ModelDataUrl": "s3://data/m.tar.gz",
             "AdditionalModelDataSources": [{"ChannelName": "draft", "S3DataSource": {
-                "S3Uri": "s3://d/draft/", "S3DataType": "S3Prefix", "CompressionType": "None"}}]});
+                "S3Uri": "s3://data/draft/", "S3DataType": "S3Prefix", "CompressionType": "None"}}]});
         let found = data(&request(json!({"Containers": [more, source(true)]}))).unwrap();
         let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["s3://d/m.tar.gz", "s3://d/draft/", "s3://data/m/"]);
+        assert_eq!(
+            found,
+            ["s3://data/m.tar.gz", "s3://data/draft/", "s3://data/m/"]
+        );
     }
 }

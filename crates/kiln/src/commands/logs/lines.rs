@@ -70,6 +70,14 @@ impl Lines {
         }
     }
 
+    /// Lines of the log of a job that has one instance.
+    pub fn of_one_instance() -> Self {
+        Self {
+            indent: "",
+            several_instances: false,
+        }
+    }
+
     /// The same lines, set off from what else is printed.
     pub fn indented(self) -> Self {
         Self {

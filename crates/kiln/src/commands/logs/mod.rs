@@ -1,6 +1,7 @@
 //! `kiln logs`: what all instances of a job print.
 
 mod lines;
+mod source;
 mod tail;
 
 use std::time::Duration;
@@ -10,11 +11,12 @@ use clap_complete::engine::ArgValueCompleter;
 use kiln_model::JobName;
 
 pub use self::lines::{Form, Lines};
+pub use self::source::Kind;
 pub use self::tail::Tail;
 
 use super::Failure;
 use super::completions::job_names;
-use super::describe::job::Job;
+use self::source::Source;
 use crate::connection::{Server, Session};
 use crate::terminal::print;
 
@@ -24,7 +26,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// The options of `kiln logs`.
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// The training job's name.
+    /// The job's name: of a training job, or else of an optimization or a compilation job
     #[arg(add = ArgValueCompleter::new(job_names))]
     job: JobName,
     /// Go on with what is printed from now on, until the job ends.
@@ -41,7 +43,9 @@ impl Logs {
     /// Prints the log.
     pub fn run(self) -> Result<(), Failure> {
         self.server.run(async |session: &Session| {
-            let mut job = Job::fetch(&session.client, self.job.as_ref()).await?;
+            let name = self.job.as_ref();
+            let source = Source::find(&session.client, name).await?;
+            let (kind, mut has_ended) = (source.kind, source.has_ended);
             let client = if self.follow {
                 session.client.patient()
             } else {
@@ -50,19 +54,19 @@ impl Logs {
             let form = if self.json {
                 Form::Json
             } else {
-                Form::Text(Lines::of(&job))
+                Form::Text(source.lines)
             };
-            let mut tail = Tail::new(self.job.as_ref(), form);
+            let mut tail = Tail::new(kind, name, form);
             loop {
                 // The log is complete before the end is visible, so it is read after.
                 while let Some(text) = tail.next(&client).await? {
                     print(&text)?;
                 }
-                if !self.follow || job.has_ended() {
+                if !self.follow || has_ended {
                     return Ok(());
                 }
                 tokio::time::sleep(POLL).await;
-                job = Job::fetch(&client, self.job.as_ref()).await?;
+                has_ended = Source::of(&client, kind, name).await?.has_ended;
             }
         })
     }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::lines::{Event, Form};
+use super::source::Kind;
 use crate::client::{Client, ClientError, Service};
 use crate::commands::Failure;
 use crate::commands::describe::job::elements;
 
-const LOG_GROUP: &str = "/aws/sagemaker/TrainingJobs";
-
 /// A place in each stream of a job's log.
 pub struct Tail {
+    kind: Kind,
     job: String,
     form: Form,
     /// Where to read on, by the streams' names.
@@ -21,8 +21,9 @@ pub struct Tail {
 
 impl Tail {
     /// The beginning of a job's log.
-    pub fn new(job: &str, form: Form) -> Self {
+    pub fn new(kind: Kind, job: &str, form: Form) -> Self {
         Self {
+            kind,
             job: job.to_owned(),
             form,
             places: BTreeMap::new(),
@@ -36,7 +37,7 @@ impl Tail {
         let mut events = Vec::new();
         let mut places = self.places.clone();
         for (stream, place) in &mut places {
-            let page = read(client, stream, place.as_deref()).await?;
+            let page = self.read(client, stream, place.as_deref()).await?;
             let read = elements(&page["events"]).iter();
             events.extend(read.map(|event| Event::new(stream, event)));
             *place = page["nextForwardToken"].as_str().map(str::to_owned);
@@ -54,8 +55,8 @@ impl Tail {
 
     /// Takes in streams that are new. There is none before a job's first line.
     async fn find_streams(&mut self, client: &Client) -> Result<(), Failure> {
-        let prefix = format!("{}/", self.job);
-        let mut input = json!({"logGroupName": LOG_GROUP, "logStreamNamePrefix": prefix});
+        let (group, prefix) = (self.kind.log_group(), self.kind.stream_prefix(&self.job));
+        let mut input = json!({"logGroupName": group, "logStreamNamePrefix": prefix});
         loop {
             let page = match client
                 .call(Service::Logs, "DescribeLogStreams", &input)
@@ -66,7 +67,9 @@ impl Tail {
             };
             for stream in elements(&page["logStreams"]) {
                 let name = stream["logStreamName"].as_str().unwrap_or_default();
-                self.places.entry(name.to_owned()).or_default();
+                if self.kind.is_stream_of(name, &self.job) {
+                    self.places.entry(name.to_owned()).or_default();
+                }
             }
             match page["nextToken"].as_str() {
                 Some(token) => input["nextToken"] = json!(token),
@@ -74,14 +77,19 @@ impl Tail {
             }
         }
     }
-}
 
-async fn read(client: &Client, stream: &str, place: Option<&str>) -> Result<Value, ClientError> {
-    let mut input = json!({
-        "logGroupName": LOG_GROUP, "logStreamName": stream, "startFromHead": true,
-    });
-    if let Some(token) = place {
-        input["nextToken"] = json!(token);
+    async fn read(
+        &self,
+        client: &Client,
+        stream: &str,
+        place: Option<&str>,
+    ) -> Result<Value, ClientError> {
+        let mut input = json!({
+            "logGroupName": self.kind.log_group(), "logStreamName": stream, "startFromHead": true,
+        });
+        if let Some(token) = place {
+            input["nextToken"] = json!(token);
+        }
+        client.call(Service::Logs, "GetLogEvents", &input).await
     }
-    client.call(Service::Logs, "GetLogEvents", &input).await
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::super::Failure;
 use super::super::describe::job::{self, Job};
 use super::super::exit::JobEnd;
-use super::super::logs::{Form, Lines, Tail};
+use super::super::logs::{Form, Kind, Lines, Tail};
 use crate::client::Client;
 use crate::terminal::{
     FAINT, HeldInterrupts, Interrupts, can_ask, painted, plain, print, say, status_style,
@@ -81,7 +81,10 @@ impl Following<'_> {
     }
 
     async fn print_log(&mut self, job: &Job) -> Result<(), Failure> {
-        let beginning = || Tail::new(self.name, Form::Text(Lines::of(job).indented()));
+        let beginning = || {
+            let form = Form::Text(Lines::of(job).indented());
+            Tail::new(Kind::Training, self.name, form)
+        };
         let tail = self.tail.get_or_insert_with(beginning);
         while let Some(text) = tail.next(self.client).await? {
             print(&text)?;
