@@ -6,16 +6,20 @@ test, as after every other.
 """
 
 import json
+import os
+import subprocess
 import time
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
 
-from harness.crashes import AGENT, BOTH, SERVER
+from harness.crashes import AGENT, BOTH, MACHINE, SERVER
 from harness.fault_proxy import Fault, in_front_of
-from harness.jobs import LINGER, Jobs
+from harness.jobs import LINGER, ROLE, Jobs, fresh_name
+from harness.models import archive
 from harness.optimizations import (
+    ENTRY_POINT,
     IMAGE,
     Optimizations,
     by_image,
@@ -27,6 +31,8 @@ from harness.optimizations import (
 )
 from harness.server import Server
 
+ENGINE = os.environ.get("KILN_TEST_DOCKER_HOST")
+KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef"
 # A stop ends everything within seconds; what an agent does for it takes no longer.
 STOPPED_WITHIN = 120
 
@@ -125,6 +131,57 @@ def test_an_image_finds_the_contract(shared):
     for place in ("model/input", "model/compiled", "compilation/errors", "compilation/cache"):
         assert f"/opt/ml/{place}" in places
     assert job["OptimizationOutput"]["RecommendedInferenceImage"] == IMAGE
+
+
+def test_an_image_finds_the_data_that_the_step_names(shared):
+    uri = shared.jobs.put("texts/all/a.jsonl", b'{"text": "a"}')
+    script = f"{COPY}; cp /opt/ml/input/data/training/a.jsonl {COMPILED}"
+    step = by_image(script, OPTION_CALIBRATION_DATA=uri.removesuffix("/a.jsonl"))
+    name = shared.create(shared.put({"config.json": b"{}"}), step)
+    shared.completed(name)
+    assert shared.outputs(name)["a.jsonl"] == b'{"text": "a"}'
+
+
+def test_a_model_may_come_as_one_archive(shared):
+    packed = archive({"config.json": b"{}", "deep/merges.txt": b"m"})
+    model = fresh_name("model")
+    shared.sagemaker.create_model(
+        ModelName=model,
+        ExecutionRoleArn=ROLE,
+        PrimaryContainer={
+            "Image": IMAGE,
+            "ModelDataUrl": shared.jobs.put(f"packed/{model}.tar.gz", packed),
+        },
+    )
+    name = shared.create("", by_image(COPY), ModelSource={"SageMakerModel": {"ModelName": model}})
+    shared.completed(name)
+    assert shared.outputs(name) == {"config.json": b"{}", "deep/merges.txt": b"m"}
+
+
+def test_what_is_stored_is_encrypted_with_the_key_that_is_named(shared):
+    name = fresh_name("optimization")
+    output = {"S3OutputLocation": f"s3://{shared.bucket}/out/{name}", "KmsKeyId": KEY}
+    model = shared.put({"config.json": b"{}"})
+    shared.completed(shared.create(model, by_image(COPY), name=name, OutputConfig=output))
+    head = shared.jobs.s3.head_object(Bucket=shared.bucket, Key=f"out/{name}/config.json")
+    assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", KEY)
+
+
+@pytest.mark.skipif(ENGINE is None, reason="KILN_TEST_DOCKER_HOST names no engine")
+def test_an_image_of_an_engine_starts_as_it_says_itself(busybox):
+    root = subprocess.run(["tar", "-C", busybox, "-c", "."], capture_output=True, check=True)
+    changes = [f"ENTRYPOINT {json.dumps(ENTRY_POINT)}", 'CMD ["eval \\"$OPTION_SCRIPT\\""]']
+    options = [option for change in changes for option in ("--change", change)]
+    command = ["docker", "-H", ENGINE, "import", *options, "-", "kiln-test/optimizer:latest"]
+    subprocess.run(command, input=root.stdout, check=True, capture_output=True)
+    server = Server(environment={"DOCKER_HOST": ENGINE}).start()
+    optimizations = Optimizations(Jobs(server))
+    step = by_image(COPY)
+    step["ModelQuantizationConfig"]["Image"] = "kiln-test/optimizer:latest"
+    name = optimizations.create(optimizations.put({"config.json": b"{}"}), step)
+    optimizations.completed(name)
+    assert optimizations.outputs(name) == {"config.json": b"{}"}
+    server.close()
 
 
 def test_an_image_does_not_change_the_model_that_it_is_given(shared):
@@ -269,7 +326,7 @@ def test_an_optimization_outlives_its_server(own):
 TWICE = f"{COPY}; cd $SM_NEO_CACHE_DIR; [ -e x ] && exit; touch x; echo working; sleep 600"
 
 
-@pytest.mark.parametrize("victim", [AGENT, BOTH], ids=lambda victim: victim.name)
+@pytest.mark.parametrize("victim", [AGENT, BOTH, MACHINE], ids=lambda victim: victim.name)
 def test_an_optimization_whose_agent_dies_goes_on_where_it_was(own, victim):
     model = {"config.json": b"{}", "model.safetensors": safetensors({"w": [64, 64]})}
     uri = own.put(model)

@@ -22,7 +22,7 @@ def hub(request, *_, **__):
     assert url.startswith("https://huggingface.co/"), url
     if "/api/models/" in url:
         return io.BytesIO(b'{"pipeline_tag": "text-generation"}')
-    return io.BytesIO(Path("model/config.json").read_bytes())
+    return io.BytesIO(Path("model/code/config.json").read_bytes())
 
 urllib.request.urlopen = hub
 """
@@ -48,20 +48,114 @@ builder = ModelBuilder(
 )
 model = builder.optimize(
     output_path=output,
-    instance_type="ml.g5.xlarge",
+    instance_type="ml.g5.12xlarge",
     job_name=name,
     quantization_config={"OverrideEnvironment": {"OPTION_QUANTIZE": "fp8"}},
     tags=[{"Key": "team", "Value": "language"}],
 )
 print("image:", model.image_uri)
-model.create(instance_type="ml.g5.xlarge")
+model.create(instance_type="ml.g5.12xlarge")
 made = session.sagemaker_client.describe_model(ModelName=model.name)
 print("model:", json.dumps(made["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]))
-tags = session.sagemaker_client.list_tags(ResourceArn=made["ModelArn"])["Tags"]
+job = session.sagemaker_client.describe_optimization_job(OptimizationJobName=name)
+tags = session.sagemaker_client.list_tags(ResourceArn=job["OptimizationJobArn"])["Tags"]
 print("tags:", json.dumps({tag["Key"]: tag["Value"] for tag in tags}))
 session.delete_model(model.name)
 """
 )
+
+
+BUILDER_OF_V3 = (
+    HUB
+    + """
+import json, sys
+from sagemaker.core.helper.session_helper import Session
+from sagemaker.serve.builder.schema_builder import SchemaBuilder
+from sagemaker.serve.model_builder import ModelBuilder
+from sagemaker.serve.utils.types import ModelServer
+
+name, output, role = sys.argv[1:]
+session = Session()
+builder = ModelBuilder(
+    model="kiln/tiny-llama",
+    model_metadata={"CUSTOM_MODEL_PATH": "model"},
+    schema_builder=SchemaBuilder(
+        {"inputs": "Hello", "parameters": {}}, [{"generated_text": "Hello, you."}]
+    ),
+    model_server=ModelServer.DJL_SERVING,
+    role_arn=role,
+    sagemaker_session=session,
+)
+model = builder.optimize(
+    model_name=name,
+    output_path=output,
+    instance_type="ml.g5.12xlarge",
+    job_name=name,
+    quantization_config={"OverrideEnvironment": {"OPTION_QUANTIZE": "fp8"}},
+    tags=[{"Key": "team", "Value": "language"}],
+)
+print("image:", builder.image_uri)
+made = session.sagemaker_client.describe_model(ModelName=model.model_name)
+print("model:", json.dumps(made["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]))
+job = session.sagemaker_client.describe_optimization_job(OptimizationJobName=name)
+tags = session.sagemaker_client.list_tags(ResourceArn=job["OptimizationJobArn"])["Tags"]
+print("tags:", json.dumps({tag["Key"]: tag["Value"] for tag in tags}))
+model.delete()
+"""
+)
+
+RESOURCE = """
+import sys
+from sagemaker.core.resources import OptimizationJob
+from sagemaker.core.shapes import (
+    ModelQuantizationConfig,
+    OptimizationConfig,
+    OptimizationJobModelSource,
+    OptimizationJobModelSourceS3,
+    OptimizationJobOutputConfig,
+    StoppingCondition,
+)
+
+name, model, output, role = sys.argv[1:]
+settings = {"OPTION_QUANTIZE": "w8a16"}
+job = OptimizationJob.create(
+    optimization_job_name=name,
+    role_arn=role,
+    model_source=OptimizationJobModelSource(s3=OptimizationJobModelSourceS3(s3_uri=model)),
+    deployment_instance_type="ml.g5.12xlarge",
+    optimization_configs=[
+        OptimizationConfig(
+            model_quantization_config=ModelQuantizationConfig(override_environment=settings)
+        )
+    ],
+    output_config=OptimizationJobOutputConfig(s3_output_location=output),
+    stopping_condition=StoppingCondition(max_runtime_in_seconds=300),
+)
+job.wait(poll=1)
+job.refresh()
+print("status:", job.optimization_job_status)
+print("image:", OptimizationJob.get(name).optimization_output.recommended_inference_image)
+print("listed:", [one.optimization_job_name for one in OptimizationJob.get_all(name_contains=name)])
+job.delete()
+print("left:", list(OptimizationJob.get_all(name_contains=name)))
+"""
+
+IMAGE = "djl-inference:0.31.0-lmi13.0.0-cu124"
+ROLE_OF_SDK = "arn:aws:iam::123456789012:role/MyRole"
+
+
+# Where the SDK looks whether a model is one of JumpStart's, and what it looks into.
+CATALOGUE = "jumpstart-cache-prod-us-east-1"
+MANIFESTS = ("models_manifest.json", "proprietary-sdk-manifest.json")
+OTHER_MODEL = {"model_id": "other", "version": "1.0.0", "min_version": "2.0.0", "spec_key": "none"}
+
+
+@pytest.fixture
+def catalogue(jobs) -> None:
+    """JumpStart's catalogue, with one model that nobody wants."""
+    jobs.s3.create_bucket(Bucket=CATALOGUE)
+    for name in MANIFESTS:
+        jobs.s3.put_object(Bucket=CATALOGUE, Key=name, Body=json.dumps([OTHER_MODEL]))
 
 
 def printed_values(printed: str) -> dict[str, str]:
@@ -70,19 +164,22 @@ def printed_values(printed: str) -> dict[str, str]:
     return {words[0]: words[1] for words in lines}
 
 
-def test_a_model_is_optimized_and_made(server, jobs, tmp_path):
-    sdk = Sdk(2, server, tmp_path)
+@pytest.mark.parametrize("generation, program", [(2, BUILDER), (3, BUILDER_OF_V3)])
+@pytest.mark.usefixtures("catalogue")
+def test_a_model_is_optimized_and_made(server, jobs, tmp_path, generation, program):
+    sdk = Sdk(generation, server, tmp_path)
+    # What is uploaded of a model's directory lies below `code`.
+    place = tmp_path / "model" / "code"
+    place.mkdir(parents=True)
     for name, body in llama().items():
-        (tmp_path / "model").mkdir(exist_ok=True)
-        (tmp_path / "model" / name).write_bytes(body)
+        (place / name).write_bytes(body)
     name = fresh_name("built")
     output = f"s3://{jobs.bucket}/out/{name}"
-    role = "arn:aws:iam::123456789012:role/MyRole"
-    found = printed_values(sdk.run(BUILDER, name, output, role))
-    assert found["image"].endswith("djl-inference:0.31.0-lmi13.0.0-cu124"), found
+    found = printed_values(sdk.run(program, name, output, ROLE_OF_SDK))
+    assert found["image"].endswith(IMAGE), found
     source = json.loads(found["model"])
     assert (source["S3Uri"], source["S3DataType"]) == (output, "S3Prefix")
-    assert json.loads(found["tags"])["sagemaker-sdk:optimization-job-name"] == name
+    assert json.loads(found["tags"])["team"] == "language"
     optimizations = Optimizations(jobs)
     files = optimizations.outputs(name)
     tensors = {
@@ -93,3 +190,13 @@ def test_a_model_is_optimized_and_made(server, jobs, tmp_path):
     }
     assert tensors["model.layers.0.mlp.up_proj.weight"]["dtype"] == "F8_E4M3"
     assert optimizations.describe(name)["OptimizationJobStatus"] == "COMPLETED"
+
+
+def test_the_sdks_resource_class(server, jobs, tmp_path):
+    name, model = fresh_name("resource"), Optimizations(jobs).put(llama())
+    output = f"s3://{jobs.bucket}/out/{name}"
+    printed = Sdk(3, server, tmp_path).run(RESOURCE, name, model, output, ROLE_OF_SDK)
+    found = printed_values(printed)
+    assert found["status"] == "COMPLETED", printed
+    assert found["image"].endswith(IMAGE), printed
+    assert (found["listed"], found["left"]) == (f"['{name}']", "[]"), printed

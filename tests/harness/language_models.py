@@ -144,6 +144,16 @@ def write_weights(folder: Path, tensors: dict[str, numpy.ndarray], files: int) -
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
 
+def tokens(folder: Path, samples=8, length=48, vocabulary=320) -> Path:
+    """Writes a directory of random tokens to calibrate with."""
+    folder.mkdir()
+    random = numpy.random.default_rng(1)
+    rows = random.integers(3, vocabulary, (samples, length)).tolist()
+    lines = (json.dumps({"input_ids": row}) for row in rows)
+    (folder / "tokens.jsonl").write_text("\n".join(lines))
+    return folder
+
+
 def dequantized(folder: Path) -> dict[str, numpy.ndarray]:
     """A quantized model's weights as numbers, by the names of the original."""
     tensors = read_model(folder)

@@ -17,13 +17,15 @@ PATIENCE = 120
 # The name under which the image of `optimizer_image` is registered.
 IMAGE = "optimizer:1"
 
+ENTRY_POINT = ["/bin/sh", "-c"]
+
 HIDDEN, INNER, HEADS, VOCABULARY = 128, 256, 2, 256
 
 
 def optimizer_image(directory: Path) -> Path:
     """An image whose entry point and command together run the script in `OPTION_SCRIPT`."""
     rootfs = make_busybox_rootfs(directory / "rootfs")
-    start = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ['eval "$OPTION_SCRIPT"']}
+    start = {"Entrypoint": ENTRY_POINT, "Cmd": ['eval "$OPTION_SCRIPT"']}
     return docker_archive(directory / "optimizer.tar", rootfs, start)
 
 

@@ -2,7 +2,7 @@
 
 Usage: python make_numbers.py crates/kiln-optimize/tests/data/numbers.json
 with torch, llmcompressor and compressed-tensors installed. The weights come from a seed by
-a formula that crates/kiln-optimize/tests/weights/mod.rs repeats.
+a formula that crates/kiln-optimize/tests/recorded/mod.rs repeats.
 """
 
 import hashlib

@@ -62,6 +62,10 @@ pub enum OptimizeError {
     #[error("ClientError: config.json {0}")]
     Config(String),
 
+    /// The data to calibrate with is not usable.
+    #[error("ClientError: {0}")]
+    Calibration(String),
+
     /// What was asked for cannot be done with this model.
     #[error("ClientError: {0}")]
     Unsupported(String),

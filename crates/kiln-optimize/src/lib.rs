@@ -4,6 +4,7 @@
 //! Tensors flow from the files of the one directory into those of the other in bounded
 //! memory, whatever the model's size. Nothing here knows S3, HTTP or jobs.
 
+pub mod calibrate;
 mod dtype;
 mod error;
 pub mod gguf;

@@ -7,6 +7,7 @@ mod recorded;
 
 use std::collections::BTreeMap;
 
+use kiln_optimize::quantize::Rounding;
 use recorded::{digest, recorded};
 
 #[test]
@@ -14,7 +15,7 @@ fn codes_are_those_of_llm_compressor() {
     let mut different = BTreeMap::new();
     for case in recorded().cases {
         assert_eq!(digest(case.weights()), case.weights, "{}", case.name());
-        let quantized = case.quantized();
+        let quantized = case.quantized(Rounding::Nearest);
         let scales = quantized
             .scales
             .iter()
@@ -34,6 +35,27 @@ fn codes_are_those_of_llm_compressor() {
         different.is_empty(),
         "(codes, scales, zeros) that agree: {different:#?}"
     );
+}
+
+/// The digest was computed with AVX-512. It is not of another program's making: it tells
+/// whether another processor, or a change, gives other bits.
+#[test]
+fn searched_codes_are_the_same_on_all_processors() {
+    let mut all = Vec::new();
+    let cases = recorded().cases.into_iter();
+    for case in cases.filter(|case| case.is_of(&["bell", "any"])) {
+        let quantized = case.quantized(Rounding::Searched);
+        all.extend(bytes_of(&quantized.codes));
+        all.extend(
+            quantized
+                .scales
+                .iter()
+                .flat_map(|scale| scale.to_le_bytes()),
+        );
+        all.extend(bytes_of(&quantized.zeros));
+        all.extend(quantized.noise.to_le_bytes());
+    }
+    assert_eq!(digest(all), "565cf55266a61de3");
 }
 
 fn bytes_of(codes: &[i8]) -> impl Iterator<Item = u8> {

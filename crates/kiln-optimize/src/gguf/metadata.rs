@@ -2,6 +2,8 @@
 
 use std::f64::consts::TAU;
 
+use serde_json::{Map, Value as Json};
+
 use super::file::Value;
 use super::tokenizer::Tokenizer;
 use super::{GgufType, tokenizer};
@@ -37,17 +39,8 @@ pub(super) fn describe(
     own("rope.dimension_count", number(geometry.head_dim));
     if let Some(rope) = &geometry.rope {
         own("rope.freq_base", Value::F32(rope.theta as f32));
-        match &rope.scaling {
-            Scaling::None | Scaling::Llama3 { .. } => {}
-            Scaling::Linear { factor } => {
-                own("rope.scaling.type", Value::Text("linear".to_owned()));
-                own("rope.scaling.factor", Value::F32(*factor as f32));
-            }
-            Scaling::Other(other) => {
-                return Err(OptimizeError::Unsupported(format!(
-                    "the model scales positions by '{other}', which is not converted to GGUF; linear and llama3 are"
-                )));
-            }
+        for (key, value) in scaling(model, &rope.scaling)? {
+            own(key, value);
         }
     }
     if geometry.activation != "silu" {
@@ -58,6 +51,61 @@ pub(super) fn describe(
     }
     keys.extend(tokenizer::describe(tokenizer));
     Ok(keys)
+}
+
+/// How positions are scaled. Llama 3's way is a tensor.
+fn scaling(model: &Model, scaling: &Scaling) -> Result<Vec<(&'static str, Value)>, OptimizeError> {
+    let kind = |kind: &str| ("rope.scaling.type", Value::Text(kind.to_owned()));
+    let factor = |factor: f64| ("rope.scaling.factor", Value::F32(factor as f32));
+    Ok(match scaling {
+        Scaling::None | Scaling::Llama3 { .. } => Vec::new(),
+        Scaling::Linear { factor: by } => vec![kind("linear"), factor(*by)],
+        Scaling::Other(name) if name == "yarn" => {
+            let (by, positions) = yarn(&model.config().raw)?;
+            let positions = number(usize::try_from(positions).unwrap_or(usize::MAX));
+            let original = ("rope.scaling.original_context_length", positions);
+            vec![kind("yarn"), factor(by), original]
+        }
+        Scaling::Other(other) => {
+            return Err(OptimizeError::Unsupported(format!(
+                "the model scales positions by '{other}', which is not converted to GGUF; linear, llama3 and yarn are"
+            )));
+        }
+    })
+}
+
+/// YaRN's factor, and the length of the texts of the training. What else it can be told is
+/// refused where it is told, since programs differ in what they make of it.
+fn yarn(config: &Map<String, Json>) -> Result<(f64, u64), OptimizeError> {
+    const KNOWN: [&str; 5] = [
+        "type",
+        "rope_type",
+        "rope_theta",
+        "factor",
+        "original_max_position_embeddings",
+    ];
+    let parameters = ["rope_parameters", "rope_scaling"]
+        .iter()
+        .find_map(|field| config.get(*field)?.as_object());
+    let mut said = parameters.into_iter().flatten();
+    if let Some((field, _)) = said.find(|(field, _)| !KNOWN.contains(&field.as_str())) {
+        return Err(OptimizeError::Unsupported(format!(
+            "the model scales positions by 'yarn' with {field}, which is not converted to GGUF"
+        )));
+    }
+    let factor = parameters.and_then(|said| said.get("factor")?.as_f64());
+    let positions = |field: Option<&Json>| field.and_then(Json::as_u64);
+    let trained =
+        parameters.and_then(|said| positions(said.get("original_max_position_embeddings")));
+    let trained = trained.or_else(|| positions(config.get("max_position_embeddings")));
+    match (factor, trained) {
+        (Some(factor), Some(trained)) if factor.is_finite() && factor > 0.0 => {
+            Ok((factor, trained))
+        }
+        _ => Err(OptimizeError::Config(
+            "does not say by what factor and from what length on positions are scaled".to_owned(),
+        )),
+    }
 }
 
 fn text(key: &str, value: &str) -> (String, Value) {

@@ -155,8 +155,8 @@ fn transfer(
     })
 }
 
-/// Rows and their elements. A vector is one row, which may stay whole: there are none of
-/// many bytes.
+/// Rows and their elements. Each element of a vector is a row, so that those that change
+/// places with the rows of a matrix can.
 fn dimensions(tensor: &Tensor) -> (usize, usize) {
     match tensor.shape.as_slice() {
         [rows, rest @ ..] if !rest.is_empty() => (*rows, rest.iter().product()),

@@ -1,6 +1,8 @@
 //! Which tensors become which: llama.cpp's names, the types that they are stored in, and
 //! whose rows change places.
 
+use std::collections::BTreeSet;
+
 use super::blocks::Encoding;
 use super::{GgufType, encoding};
 use crate::OptimizeError;
@@ -49,8 +51,10 @@ pub(super) fn targets<'a>(
         let prefix = model.layer_prefix(layer);
         for (source, name) in PARTS {
             for end in ["weight", "bias"] {
-                let name = format!("blk.{layer}.{name}.{end}");
-                named.push((format!("{prefix}{source}.{end}"), name));
+                if has(model.config().family, source, end) {
+                    let name = format!("blk.{layer}.{name}.{end}");
+                    named.push((format!("{prefix}{source}.{end}"), name));
+                }
             }
         }
     }
@@ -66,9 +70,23 @@ pub(super) fn targets<'a>(
         Some(target(model, geometry, kind, tensor, name))
     });
     let found: Vec<Target<'a>> = found.collect();
+    refuse_misfits(model, &found)?;
     refuse_strangers(model, geometry, &found)?;
     refuse_gaps(model, geometry, &found)?;
     Ok(found)
+}
+
+/// Whether llama.cpp's architecture for the family has such a part.
+fn has(family: Family, part: &str, end: &str) -> bool {
+    let is_head_norm = part.ends_with("q_norm") || part.ends_with("k_norm");
+    match (end, family) {
+        ("weight", family) => !is_head_norm || family == Family::Qwen3,
+        (_, Family::Qwen3) => false,
+        (_, Family::Qwen2) => ["q_proj", "k_proj", "v_proj"]
+            .iter()
+            .any(|rotated| part.ends_with(rotated)),
+        _ => !part.ends_with("norm"),
+    }
 }
 
 fn target<'a>(
@@ -97,19 +115,44 @@ fn target<'a>(
     }
 }
 
+/// Numbers have to be those that can be worked on, and a bias as long as its weight is high.
+fn refuse_misfits(model: &Model, found: &[Target<'_>]) -> Result<(), OptimizeError> {
+    for target in found {
+        let tensor = target.tensor;
+        if !tensor.dtype.is_float() {
+            return Err(OptimizeError::Unsupported(format!(
+                "the tensor {} holds {:?}, but only BF16, F16 and F32 can be worked on",
+                tensor.name, tensor.dtype
+            )));
+        }
+        let Some(module) = tensor.name.strip_suffix(".bias") else {
+            continue;
+        };
+        let weight = model.find(&format!("{module}.weight"));
+        let height = weight.and_then(|weight| weight.shape.first());
+        if height.is_none_or(|height| tensor.shape != [*height]) {
+            return Err(OptimizeError::Model(format!(
+                "the tensor {} has the shape {:?}, which does not go with its weight",
+                tensor.name, tensor.shape
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Everything that the model has must be in the file.
 fn refuse_strangers(
     model: &Model,
     geometry: &Geometry,
     found: &[Target<'_>],
 ) -> Result<(), OptimizeError> {
-    let known: Vec<&str> = found
+    let known: BTreeSet<&str> = found
         .iter()
         .map(|target| target.tensor.name.as_str())
         .collect();
     let stranger = model.tensors().iter().find(|tensor| {
         let tied = geometry.tied && tensor.name == "lm_head.weight";
-        !known.contains(&tensor.name.as_str()) && !tied && !tensor.name.ends_with(COMPUTED)
+        !known.contains(tensor.name.as_str()) && !tied && !tensor.name.ends_with(COMPUTED)
     });
     match stranger {
         Some(tensor) => Err(OptimizeError::Unsupported(format!(
@@ -135,6 +178,13 @@ fn refuse_gaps(
         for norm in ["attn_norm", "ffn_norm"] {
             needed.push((format!("blk.{layer}.{norm}.weight"), vec![geometry.hidden]));
         }
+        if model.config().family == Family::Qwen2 {
+            let keys = geometry.kv_heads * geometry.head_dim;
+            let queries = geometry.heads * geometry.head_dim;
+            for (part, width) in [("q", queries), ("k", keys), ("v", keys)] {
+                needed.push((format!("blk.{layer}.attn_{part}.bias"), vec![width]));
+            }
+        }
         if model.config().family == Family::Qwen3 {
             for norm in ["attn_q_norm", "attn_k_norm"] {
                 let name = format!("blk.{layer}.{norm}.weight");
@@ -154,7 +204,7 @@ fn refuse_gaps(
             }
             None => {
                 return Err(OptimizeError::Model(format!(
-                    "the model has no tensor for {name} of GGUF, which its config.json calls for"
+                    "the model has no tensor that would be {name} in GGUF, which its config.json calls for"
                 )));
             }
         }

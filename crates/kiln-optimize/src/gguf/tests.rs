@@ -196,10 +196,31 @@ fn scaled_positions_are_a_tensor() {
     assert!(values.is_sorted());
 
     config["rope_scaling"] = json!({"type": "yarn", "factor": 4.0});
-    assert_eq!(
-        converted(&config, GgufType::Q8_0).unwrap_err(),
-        "ClientError: the model scales positions by 'yarn', which is not converted to GGUF; linear and llama3 are"
-    );
+    let (numbers, _) = converted(&config, GgufType::Q8_0).unwrap();
+    let trained = numbers["llama.rope.scaling.original_context_length"];
+    assert_eq!(trained, 256);
+    let factor = numbers["llama.rope.scaling.factor"];
+    assert_eq!(factor, 4_f32.to_bits());
+
+    let refused = [
+        (
+            json!({"type": "dynamic", "factor": 2.0}),
+            "the model scales positions by 'dynamic', which is not converted to GGUF; linear, llama3 and yarn are",
+        ),
+        (
+            json!({"type": "yarn", "factor": 4.0, "mscale": 1.0}),
+            "the model scales positions by 'yarn' with mscale, which is not converted to GGUF",
+        ),
+        (
+            json!({"type": "yarn"}),
+            "config.json does not say by what factor and from what length on positions are scaled",
+        ),
+    ];
+    for (scaling, expected) in refused {
+        config["rope_scaling"] = scaling;
+        let said = converted(&config, GgufType::Q8_0).unwrap_err();
+        assert_eq!(said, format!("ClientError: {expected}"));
+    }
 }
 
 #[test]
@@ -209,4 +230,32 @@ fn rows_that_do_not_divide_stay_exact() {
     let (_, tensors) = converted(&config, GgufType::Q4_0).unwrap();
     assert_eq!(tensors["blk.0.ffn_down.weight"].1, 1);
     assert_eq!(tensors["blk.0.ffn_up.weight"].1, 2);
+}
+
+#[test]
+fn what_has_no_place_is_refused() {
+    let cases = [
+        (
+            "model.layers.0.self_attn.q_norm.weight",
+            vec![16],
+            "the model has the tensor model.layers.0.self_attn.q_norm.weight, which GGUF has no place for",
+        ),
+        (
+            "model.layers.1.self_attn.q_proj.bias",
+            vec![60],
+            "the tensor model.layers.1.self_attn.q_proj.bias has the shape [60], which does not go with its weight",
+        ),
+    ];
+    for (name, shape, expected) in cases {
+        let home = tempfile::tempdir().unwrap();
+        let config = sample::config("llama");
+        let mut tensors = sample::decoder(&config);
+        tensors.insert(name.to_owned(), shape);
+        sample::write(home.path(), &config, &tensors);
+        let model = Model::open(home.path()).unwrap();
+        let path = home.path().join("model.gguf");
+        let said = convert(&model, GgufType::F16, &path, &mut |_, _| ()).unwrap_err();
+        assert_eq!(said.to_string(), format!("ClientError: {expected}"));
+        assert!(!path.exists());
+    }
 }

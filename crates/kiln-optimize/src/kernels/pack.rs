@@ -5,6 +5,9 @@ use super::Loop;
 /// Columns whose words are kept near while rows are gone through.
 const TILE: usize = 64;
 
+/// Rows whose words follow each other when they are transposed: a line of the cache.
+const LINE: usize = 16;
+
 /// Codes of a row in words, row after row: the first code is lowest, and the least code is
 /// zero. A row's last word is filled up with zeros.
 pub(crate) struct PackRows<'a> {
@@ -43,16 +46,20 @@ impl Loop for PackDown<'_> {
         let rows = self.codes.len() / self.columns.max(1);
         let (room, _) = self.room.as_chunks_mut::<4>();
         let span = TILE * self.in_word;
-        let mut words = [0u8; TILE * 4];
-        for (tile, first) in (0..self.columns).step_by(span).enumerate() {
-            let width = span.min(self.columns - first);
-            let words = &mut words[..width / self.in_word * 4];
-            for row in 0..rows {
-                let codes = &self.codes[row * self.columns + first..][..width];
-                pack_row(self.in_word, codes, words);
-                let (words, _) = words.as_chunks::<4>();
-                for (at, word) in words.iter().enumerate() {
-                    room[(tile * TILE + at) * rows + row] = *word;
+        let mut tile = [[0u8; TILE * 4]; LINE];
+        for first_row in (0..rows).step_by(LINE) {
+            let height = LINE.min(rows - first_row);
+            for (part, first) in (0..self.columns).step_by(span).enumerate() {
+                let width = span.min(self.columns - first);
+                for (row, words) in tile[..height].iter_mut().enumerate() {
+                    let codes = &self.codes[(first_row + row) * self.columns + first..][..width];
+                    pack_row(self.in_word, codes, words);
+                }
+                for word in 0..width / self.in_word {
+                    let line = &mut room[(part * TILE + word) * rows + first_row..][..height];
+                    for (to, words) in line.iter_mut().zip(&tile) {
+                        to.copy_from_slice(&words[word * 4..][..4]);
+                    }
                 }
             }
         }
@@ -74,27 +81,45 @@ impl Loop for PackAcross<'_> {
 
     #[inline(always)]
     fn call(self) {
-        let in_word = self.order.len();
-        let bits = 32 / in_word;
-        let (half, mask) = (1u32 << (bits - 1), (1u32 << bits) - 1);
-        let together = self.columns * in_word;
-        let words = self.codes.len() / together.max(1);
-        let (room, _) = self.room.as_chunks_mut::<4>();
-        for first in (0..self.columns).step_by(TILE) {
-            let width = TILE.min(self.columns - first);
-            for (at, rows) in self.codes.chunks_exact(together).enumerate() {
-                let mut tile = [0u32; TILE];
-                for (place, &row) in self.order.iter().enumerate() {
-                    let codes = &rows[row * self.columns + first..][..width];
-                    for (word, &code) in tile.iter_mut().zip(codes) {
-                        let code = (code as u32).wrapping_add(half).wrapping_sub(self.less);
-                        *word |= (code & mask) << (place * bits);
+        let Self {
+            order,
+            less,
+            columns,
+            codes,
+            room,
+        } = self;
+        let words = codes.len() / (columns * order.len()).max(1);
+        let (room, _) = room.as_chunks_mut::<4>();
+        let mut tile = [[0u32; TILE]; LINE];
+        for first_word in (0..words).step_by(LINE) {
+            let height = LINE.min(words - first_word);
+            for first in (0..columns).step_by(TILE) {
+                let width = TILE.min(columns - first);
+                for (word, tile) in tile[..height].iter_mut().enumerate() {
+                    let codes = &codes[(first_word + word) * order.len() * columns + first..];
+                    pack_across((order, less), columns, codes, &mut tile[..width]);
+                }
+                for column in 0..width {
+                    let line = &mut room[(first + column) * words + first_word..][..height];
+                    for (to, tile) in line.iter_mut().zip(&tile) {
+                        *to = tile[column].to_le_bytes();
                     }
                 }
-                for (column, word) in tile[..width].iter().enumerate() {
-                    room[(first + column) * words + at] = word.to_le_bytes();
-                }
             }
+        }
+    }
+}
+
+/// The words of some columns, from the rows that share them.
+#[inline(always)]
+fn pack_across((order, less): (&[usize], u32), columns: usize, codes: &[i8], words: &mut [u32]) {
+    let bits = 32 / order.len();
+    let (half, mask) = (1u32 << (bits - 1), (1u32 << bits) - 1);
+    words.fill(0);
+    for (place, &row) in order.iter().enumerate() {
+        for (word, &code) in words.iter_mut().zip(&codes[row * columns..]) {
+            let code = (code as u32).wrapping_add(half).wrapping_sub(less);
+            *word |= (code & mask) << (place * bits);
         }
     }
 }

@@ -42,12 +42,28 @@ impl Precision {
         }
     }
 
-    /// Rounds to this precision.
+    /// Rounds a finite number to this precision. What is beyond the largest number stays
+    /// beyond it.
+    #[inline(always)]
     pub(crate) fn round(self, value: f32) -> f32 {
         match self {
-            Self::Brain => half::bf16::from_f32(value).to_f32(),
-            Self::Half => half::f16::from_f32(value).to_f32(),
+            Self::Brain => Brain::round(value),
+            Self::Half => Half::round(value),
             Self::Single => value,
+        }
+    }
+
+    /// Rounds finite numbers to this precision.
+    #[inline(always)]
+    pub(crate) fn round_all(self, values: &mut [f32]) {
+        match self {
+            Self::Brain => values
+                .iter_mut()
+                .for_each(|value| *value = Brain::round(*value)),
+            Self::Half => values
+                .iter_mut()
+                .for_each(|value| *value = Half::round(*value)),
+            Self::Single => {}
         }
     }
 
@@ -83,12 +99,13 @@ impl Rounding for Brain {
     #[inline(always)]
     fn round(value: f32) -> f32 {
         let bits = value.to_bits();
-        f32::from_bits((bits + 0x7fff + ((bits >> 16) & 1)) & 0xffff_0000)
+        let up = 0x7fff + ((bits >> 16) & 1);
+        f32::from_bits(bits.wrapping_add(up) & 0xffff_0000)
     }
 }
 
 impl Rounding for Half {
-    /// Beyond the largest half it goes on to larger powers of two, not to infinity.
+    /// Beyond the largest half come larger powers of two, not infinity.
     #[inline(always)]
     fn round(value: f32) -> f32 {
         let (rounded, _) = on_grid::<13, { 127 - 14 }>(value);
@@ -144,8 +161,8 @@ fn on_grid<const DROPPED: u32, const LEAST: u32>(value: f32) -> (f32, u32) {
     let exponent = (magnitude & EXPONENT).max(LEAST << 23);
     let anchor = exponent + (DROPPED << 23);
     let sum = f32::from_bits(magnitude) + f32::from_bits(anchor);
-    let steps = sum.to_bits() - anchor;
-    let code = ((exponent - (LEAST << 23)) >> DROPPED) + steps;
+    let steps = sum.to_bits().wrapping_sub(anchor);
+    let code = ((exponent - (LEAST << 23)) >> DROPPED).wrapping_add(steps);
     (sum - f32::from_bits(anchor), code)
 }
 

@@ -42,8 +42,19 @@ pub(crate) fn spread(weights: &[f32]) -> Spread {
             };
         }
     }
-    let mut all = Spread::default();
-    for &value in low.iter().chain(&high).chain(rest) {
+    let mut width = LANES;
+    while width > 1 {
+        width /= 2;
+        for lane in 0..width {
+            low[lane] = low[lane].min(low[lane + width]);
+            high[lane] = high[lane].max(high[lane + width]);
+        }
+    }
+    let mut all = Spread {
+        low: low[0],
+        high: high[0],
+    };
+    for &value in rest {
         all = all.and(Spread {
             low: value,
             high: value,

@@ -4,9 +4,6 @@ use super::{Layout, LayoutError, Packed, along_columns, along_rows};
 use crate::Dtype;
 use crate::quantize::{Granularity, Grid, Quantized, Scheme};
 
-/// Bytes that should follow each other, so that writing them is worth a call.
-const RUN: usize = 512;
-
 /// A tensor that a weight becomes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
@@ -23,7 +20,6 @@ pub struct Part {
 pub struct Form {
     pub(super) layout: Layout,
     pub(super) scheme: Scheme,
-    dtype: Dtype,
     pub(super) rows: usize,
     pub(super) columns: usize,
     pub(super) parts: Vec<Part>,
@@ -43,7 +39,6 @@ impl Form {
         let mut form = Self {
             layout,
             scheme: *scheme,
-            dtype,
             rows,
             columns,
             parts: Vec::new(),
@@ -81,22 +76,6 @@ impl Form {
             Granularity::Block(side) => side,
             _ => in_words,
         }
-    }
-
-    /// Rows of a slab whose weights take about `budget` bytes. Transposed formats scatter
-    /// what a slab becomes, the more the fewer rows it has: they get up to eight times as
-    /// many where less than 512 bytes would follow each other.
-    #[must_use]
-    pub fn rows_of_slab(&self, budget: usize) -> usize {
-        let row = (self.columns * self.dtype.size()).max(1);
-        let for_long_runs = match self.layout {
-            Layout::Awq => RUN / 4 * self.in_word(),
-            Layout::Gptq => RUN / 4,
-            _ => 1,
-        };
-        let rows = (budget / row).max(for_long_runs.min(8 * budget / row));
-        let together = self.rows_together();
-        (rows.min(self.rows) / together * together).max(together)
     }
 
     /// What does not depend on the weights. It is written once.

@@ -212,7 +212,7 @@ fn encoder(raw: &Map<String, Value>) -> Result<Geometry, OptimizeError> {
 }
 
 fn wrong(field: &str, kind: &str) -> OptimizeError {
-    OptimizeError::Config(format!("has a {field} that is not {kind}"))
+    OptimizeError::Config(format!("has {field}, which is not {kind}"))
 }
 
 fn value<'a>(raw: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
@@ -350,17 +350,17 @@ mod tests {
             (
                 "num_hidden_layers",
                 json!(0),
-                "has a num_hidden_layers that is not a whole number above 0",
+                "has num_hidden_layers, which is not a whole number above 0",
             ),
             (
                 "vocab_size",
                 json!(5_000_000_000_u64),
-                "has a vocab_size that is not a whole number above 0",
+                "has vocab_size, which is not a whole number above 0",
             ),
             (
                 "hidden_act",
                 json!(3),
-                "has a hidden_act that is not a text",
+                "has hidden_act, which is not a text",
             ),
             (
                 "hidden_size",
@@ -375,7 +375,7 @@ mod tests {
             (
                 "architectures",
                 json!("Llama"),
-                "has a architectures that is not a list",
+                "has architectures, which is not a list",
             ),
         ];
         for (field, value, expected) in cases {

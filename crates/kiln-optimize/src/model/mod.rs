@@ -16,6 +16,8 @@ mod parts;
 mod rope;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ impl Model {
             files.push(reader);
             tensors.extend(found);
         }
-        tensors.sort_by(|a, b| a.name.cmp(&b.name));
+        tensors.sort_unstable_by(|a, b| (&a.name, a.file).cmp(&(&b.name, b.file)));
         index::refuse_twins(&tensors, &chosen.weights)?;
         if let (Some(index), Some(name)) = (&index, &index_name) {
             index::check(index, name, &tensors, &chosen.weights)?;

@@ -8,7 +8,6 @@ use std::path::Path;
 use half::bf16;
 use serde_json::{Value, json};
 
-use super::Model;
 use crate::Dtype;
 use crate::safetensors::{TensorSpec, Writer};
 
@@ -101,79 +100,7 @@ pub(crate) fn write(directory: &Path, config: &Value, tensors: &BTreeMap<String,
 }
 
 /// Small numbers of both signs without a short period.
-fn value(tensor: usize, at: usize) -> f32 {
+pub(super) fn value(tensor: usize, at: usize) -> f32 {
     let mixed = (at as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15 ^ (tensor as u64 * 77));
     (mixed >> 40) as f32 / (1_u64 << 24) as f32 - 0.5
-}
-
-#[test]
-fn a_model_is_opened_as_a_whole() {
-    let home = tempfile::tempdir().unwrap();
-    let config = config("qwen2");
-    write(home.path(), &config, &decoder(&config));
-    fs::write(home.path().join("tokenizer.json"), "{}").unwrap();
-    fs::write(home.path().join("pytorch_model.bin"), "").unwrap();
-
-    let model = Model::open(home.path()).unwrap();
-    assert_eq!(model.prefix(), "model.");
-    assert_eq!(model.linears().len(), 15);
-    assert_eq!(model.carried(), [Path::new("tokenizer.json")]);
-    assert_eq!(model.left_out().len(), 1);
-    let geometry = model.expect(super::Family::DECODERS, "be sharded").unwrap();
-    assert_eq!(geometry.layers, 2);
-
-    let tensor = model
-        .find("model.layers.1.self_attn.k_proj.weight")
-        .unwrap();
-    assert_eq!(tensor.shape, [32, 64]);
-    let mut buffer = vec![1; 9999];
-    model.read(tensor, 128..130, &mut buffer).unwrap();
-    let number = decoder(&config)
-        .keys()
-        .position(|name| *name == tensor.name);
-    let expected = bf16::from_f32(value(number.unwrap(), 64));
-    assert_eq!(buffer, expected.to_le_bytes());
-}
-
-#[test]
-fn a_model_that_is_not_what_it_says_is_not_looked_into() {
-    let open = |change: fn(&mut Value), tensors: fn(&mut BTreeMap<String, Vec<usize>>)| {
-        let home = tempfile::tempdir().unwrap();
-        let mut config = config("llama");
-        let mut found = decoder(&config);
-        change(&mut config);
-        tensors(&mut found);
-        write(home.path(), &config, &found);
-        let model = Model::open(home.path()).unwrap();
-        let refused = model.expect(super::Family::DECODERS, "be sharded");
-        refused.unwrap_err().to_string()
-    };
-    assert_eq!(
-        open(|config| config["num_hidden_layers"] = json!(1), |_| ()),
-        "ClientError: the model has the tensor model.layers.1.input_layernorm.weight, but config.json says that there are 1 layers"
-    );
-    assert_eq!(
-        open(|config| config["intermediate_size"] = json!(80), |_| ()),
-        "ClientError: the tensor model.layers.0.mlp.gate_proj.weight has the shape [96, 64], but config.json calls for [80, 64]"
-    );
-    assert_eq!(
-        open(
-            |_| (),
-            |tensors| {
-                tensors.remove("model.layers.1.mlp.up_proj.weight");
-            }
-        ),
-        "ClientError: the model has no tensor model.layers.1.mlp.up_proj.weight, which its config.json calls for"
-    );
-    assert_eq!(
-        open(|config| config["model_type"] = json!("mamba"), |_| ()),
-        "ClientError: a model of the type 'mamba' cannot be sharded; those that can are Llama, Mistral, Qwen2 and Qwen3"
-    );
-    assert_eq!(
-        open(
-            |config| config["quantization_config"] = json!({"quant_method": "gptq"}),
-            |_| ()
-        ),
-        "ClientError: the model is quantized already, by gptq, and a quantized model cannot be sharded"
-    );
 }

@@ -20,7 +20,7 @@ pub use deployment::{Kernel, remarks};
 pub use error::OptionsError;
 pub use ignore::Ignore;
 pub use method::{Activations, Method};
-pub use plan::{GgufType, Plan, Planned, plan};
+pub use plan::{Plan, Planned, plan};
 pub use properties::Properties;
 pub use quantization::Quantization;
 pub use table::{KnownOption, TABLE, Use};

@@ -7,6 +7,7 @@ use super::properties::Properties;
 use super::quantization::Quantization;
 use super::settings::{Given, Settings};
 use super::table::KnownOption;
+use crate::gguf::GgufType;
 use crate::layout::Layout;
 use crate::quantize::Granularity;
 use crate::{Order, Technique};
@@ -20,15 +21,6 @@ pub enum Plan {
     Shard(usize),
     /// It is converted to GGUF, with tensors of a type of that format.
     Convert(GgufType),
-}
-
-/// The types of GGUF's tensors that models are converted to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs, non_camel_case_types)]
-pub enum GgufType {
-    F16,
-    Q8_0,
-    Q4_0,
 }
 
 /// What is done, and what comes with it.

@@ -58,6 +58,13 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Takes note of how much of a calibration is done.
+    pub fn reach(&mut self, share: f64, at: &str) {
+        if let Some(line) = self.progress.reach(share, at) {
+            (self.log)(&line);
+        }
+    }
+
     /// Ends with the digests of what was written, and the report beside it.
     pub fn end(mut self, directory: &Path) -> Result<(), OptimizeError> {
         (self.log)(&self.progress.end());

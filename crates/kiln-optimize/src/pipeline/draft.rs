@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::OptimizeError;
 use crate::layout::Form;
 use crate::model::Model;
-use crate::options::Quantization;
+use crate::options::{Activations, Quantization};
 use crate::safetensors::{Tensor, TensorSpec, Writer};
 
 /// A file that will be written.
@@ -63,16 +63,25 @@ impl Draft {
         for (number, tensor) in model.tensors().iter().enumerate() {
             let is_quantized = quantized.binary_search(&number).is_ok();
             let form = is_quantized.then(|| form(quantization, tensor));
-            draft.add(tensor, form.transpose()?);
+            draft.add(tensor, form.transpose()?, quantization.activations);
         }
         Ok(draft)
     }
 
-    fn add(&mut self, tensor: &Tensor, form: Option<Form>) {
+    fn add(&mut self, tensor: &Tensor, form: Option<Form>, activations: Activations) {
         let file = &mut self.files[tensor.file];
         let first = file.specs.len();
         match &form {
-            Some(form) => file.specs.extend(specs(form, tensor)),
+            Some(form) => {
+                file.specs.extend(specs(form, tensor));
+                if activations == Activations::Static {
+                    file.specs.push(TensorSpec {
+                        name: format!("{}.input_scale", module(tensor)),
+                        dtype: tensor.dtype,
+                        shape: vec![1],
+                    });
+                }
+            }
             None => file.specs.push(TensorSpec {
                 name: tensor.name.clone(),
                 dtype: tensor.dtype,
@@ -141,13 +150,18 @@ pub fn narrow_form(
 }
 
 fn specs<'a>(form: &'a Form, tensor: &Tensor) -> impl Iterator<Item = TensorSpec> + 'a {
-    let name = tensor.name.as_str();
-    let module = name.strip_suffix(".weight").unwrap_or(name).to_owned();
+    let module = module(tensor).to_owned();
     form.parts().iter().map(move |part| TensorSpec {
         name: format!("{module}.{}", part.suffix),
         dtype: part.dtype,
         shape: part.shape.clone(),
     })
+}
+
+/// The linear layer whose weight this is.
+fn module(tensor: &Tensor) -> &str {
+    let name = tensor.name.as_str();
+    name.strip_suffix(".weight").unwrap_or(name)
 }
 
 /// Bytes of a tensor.

@@ -3,7 +3,9 @@
 //! Nothing is written before all has been checked that can be checked without reading
 //! the weights. A task that fails leaves nothing behind.
 
+mod calibration;
 mod config;
+mod conversion;
 mod course;
 mod draft;
 mod finish;

@@ -78,12 +78,12 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// Of a model that is to become a draft.
-    pub fn new(model: &Model, draft: &Draft, quantization: &Quantization) -> Self {
+    /// Of a model that is to become a draft, but for the tensors that are there already.
+    pub fn new(model: &Model, draft: &Draft, quantization: &Quantization, there: &[bool]) -> Self {
         let tensors = model.tensors();
         let mut order: Vec<usize> = (0..tensors.len()).collect();
         order.sort_by_key(|number| (tensors[*number].file, tensors[*number].range.start));
-        order.retain(|number| tensors[*number].bytes() > 0);
+        order.retain(|number| tensors[*number].bytes() > 0 && !there[*number]);
         let cuts = order.into_iter().map(|number| {
             let table = table(&tensors[number]);
             let size = tensors[number].dtype.size();

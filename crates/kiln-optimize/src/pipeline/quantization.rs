@@ -1,9 +1,10 @@
 //! The course of a quantization.
 
+use super::calibration::{Calibrated, calibrate};
 use super::course::Course;
 use super::draft::Draft;
 use super::selection::{Selection, select};
-use super::stream::{Loss, Stream};
+use super::stream::Stream;
 use super::{config, finish, space};
 use crate::model::Model;
 use crate::options::Quantization;
@@ -26,14 +27,12 @@ pub fn quantize(
     space::check(&task.output, needed)?;
     announce(course, model, asked, &selection, &draft);
 
-    let bytes = model.tensors().iter().map(|tensor| tensor.bytes()).sum();
-    course.begin(bytes);
-    let losses = write(course, task, model, asked, &draft)?;
+    let written = write(course, task, model, asked, &draft)?;
     finish::write_index(&task.output, draft.bytes(), draft.names())?;
     let config = config::quantized(&model.config().raw, asked, &selection.ignored);
     finish::write_config(&task.output, config)?;
     finish::carry(model, &task.output)?;
-    report(course, model, &draft, &losses);
+    report(course, model, &draft, &written);
     Ok(())
 }
 
@@ -55,34 +54,49 @@ fn announce(
     course.report.options = asked.settings();
 }
 
-/// Writes all weights, and answers what they lost.
+/// Writes all weights: what a calibration makes, and then what is left.
 fn write(
     course: &mut Course<'_>,
     task: &Task,
     model: &Model,
     asked: &Quantization,
     draft: &Draft,
-) -> Result<Vec<Loss>, OptimizeError> {
+) -> Result<Calibrated, OptimizeError> {
     let writers = draft.create(&task.output)?;
+    let mut written = match &task.calibration {
+        Some(data) if asked.is_calibrated() => {
+            calibrate(course, (task, data), model, asked, (draft, &writers))?
+        }
+        _ => Calibrated::nothing(model),
+    };
+    let bytes = model.tensors().iter().zip(&written.there);
+    let bytes = bytes.map(|(tensor, there)| if *there { 0 } else { tensor.bytes() });
+    course.begin(bytes.sum());
     let stream = Stream {
         model,
         quantization: asked,
         draft,
         writers: &writers,
+        there: &written.there,
     };
     let losses = stream.run(&mut |bytes, tensor| course.advance(bytes, tensor))?;
+    for (loss, streamed) in written.losses.iter_mut().zip(losses) {
+        loss.add(streamed);
+    }
     for writer in writers {
         writer.finish()?;
     }
-    Ok(losses)
+    Ok(written)
 }
 
-fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, losses: &[Loss]) {
+fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, written: &Calibrated) {
+    let losses = &written.losses;
     let tensors = model.tensors().iter().zip(losses).enumerate();
     let tensors = tensors.map(|(number, (tensor, loss))| {
         let elements = tensor.shape.iter().product::<usize>() as u64;
         let bytes_after = draft.bytes_of(number);
         let quantized = draft.places[number].form.is_some();
+        let figures = written.figures[number];
         TensorReport {
             name: tensor.name.clone(),
             elements,
@@ -91,7 +105,8 @@ fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, losses: &[Loss]
             bytes_before: tensor.bytes(),
             bytes_after,
             relative_error: quantized.then(|| share(loss.noise, loss.signal)),
-            output_error: None,
+            output_error: figures.map(|figures| figures.after),
+            output_error_without_texts: figures.map(|figures| figures.before),
         }
     });
     course.report.tensors = tensors.collect();

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::course::Course;
-use super::{finish, quantization, sharding};
+use super::{conversion, finish, quantization, sharding};
 use crate::model::Model;
 use crate::options::{Plan, plan};
 use crate::{OptimizeError, Task};
@@ -38,7 +38,7 @@ fn attempt(task: &Task, log: &mut dyn FnMut(&str)) -> Result<(), OptimizeError> 
     match &planned.plan {
         Plan::Quantize(asked) => quantization::quantize(&mut course, task, &model, asked)?,
         Plan::Shard(degree) => sharding::shard(&mut course, task, &model, *degree)?,
-        Plan::Convert(_) => {}
+        Plan::Convert(kind) => conversion::convert(&mut course, task, &model, *kind)?,
     }
     finish::write_properties(&task.output, &planned.properties)?;
     course.end(&task.output)

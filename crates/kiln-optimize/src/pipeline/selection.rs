@@ -4,7 +4,7 @@
 use crate::OptimizeError;
 use crate::layout::Layout;
 use crate::model::Model;
-use crate::options::Quantization;
+use crate::options::{Activations, Quantization};
 use crate::quantize::Granularity;
 use crate::safetensors::Tensor;
 
@@ -29,9 +29,12 @@ pub fn select(model: &Model, quantization: &Quantization) -> Result<Selection, O
              quantized again"
         )));
     }
+    let is_static = quantization.activations == Activations::Static;
     let mut selection = Selection::default();
     for linear in model.linears() {
-        if quantization.ignore.matches(&linear.module) {
+        // Fixed scales of activations are found by running the layers, and heads are in none.
+        let cannot_be_run = is_static && linear.layer.is_none();
+        if cannot_be_run || quantization.ignore.matches(&linear.module) {
             continue;
         }
         let tensor = &model.tensors()[linear.tensor];

@@ -27,6 +27,14 @@ pub struct Loss {
     pub noise: f64,
 }
 
+impl Loss {
+    /// Adds what another part lost.
+    pub fn add(&mut self, other: Self) {
+        self.signal += other.signal;
+        self.noise += other.noise;
+    }
+}
+
 /// What is read from, and what is written to.
 pub struct Stream<'a> {
     /// The model.
@@ -37,6 +45,8 @@ pub struct Stream<'a> {
     pub draft: &'a Draft,
     /// The files.
     pub writers: &'a [Writer],
+    /// Which tensors are written already.
+    pub there: &'a [bool],
 }
 
 /// A piece that is done.
@@ -58,7 +68,12 @@ impl Stream<'_> {
     /// Does all of it, and tells of each piece's bytes and tensor. Answers what each
     /// tensor lost, the same on any number of threads.
     pub fn run(&self, tell: &mut dyn FnMut(u64, &str)) -> Result<Vec<Loss>, OptimizeError> {
-        let pieces = Mutex::new(Pieces::new(self.model, self.draft, self.quantization));
+        let pieces = Mutex::new(Pieces::new(
+            self.model,
+            self.draft,
+            self.quantization,
+            self.there,
+        ));
         let failed = AtomicBool::new(false);
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let tensors = self.model.tensors();
@@ -219,8 +234,7 @@ fn added(mut parts: Vec<(Piece, Loss)>, tensors: usize) -> Vec<Loss> {
     parts.sort_by_key(|(piece, _)| (piece.tensor, piece.rows.start, piece.columns.start));
     let mut losses = vec![Loss::default(); tensors];
     for (piece, loss) in parts {
-        losses[piece.tensor].signal += loss.signal;
-        losses[piece.tensor].noise += loss.noise;
+        losses[piece.tensor].add(loss);
     }
     losses
 }

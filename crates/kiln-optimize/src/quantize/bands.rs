@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use super::frame::Frame;
 use super::nearest::{self, Scale};
-use super::search::{self, Trial};
+use super::search::{self, Candidates, Trial};
 use super::{Grid, QuantizeError, Quantized, Rounding, Scheme, Slab, stored_precision};
 use crate::kernels::decode::decode;
-use crate::kernels::encode::{self, Integers, Loss};
+use crate::kernels::encode::{self, Sums};
 use crate::kernels::precision::Precision;
 use crate::kernels::spread::{Spread, spread};
 use crate::kernels::{Loop, fit};
@@ -21,17 +21,12 @@ pub(super) struct Bands<'a> {
     /// What the arithmetic of codes is rounded to.
     arithmetic: Precision,
     stored: Precision,
+    /// The least and the greatest level.
+    range: (f32, f32),
+    /// What a search tries.
+    candidates: Candidates,
     /// How much each column counts, one at most.
     importance: Option<Vec<f32>>,
-}
-
-/// Where scales come from.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Scales {
-    /// The weights themselves.
-    Chosen,
-    /// Whoever has seen the whole weight.
-    Known(f32),
 }
 
 impl<'a> Bands<'a> {
@@ -40,9 +35,13 @@ impl<'a> Bands<'a> {
         slab: Slab<'a>,
         importance: Option<&[f32]>,
     ) -> Result<Self, QuantizeError> {
-        if let Grid::Int { bits, .. } = scheme.grid {
-            nearest::integer_range(bits)?;
-        }
+        let range = match scheme.grid {
+            Grid::Fp8 => (-448.0, 448.0),
+            Grid::Int { bits, .. } => {
+                let (low, high) = nearest::integer_range(bits)?;
+                (f32::from(low), f32::from(high))
+            }
+        };
         let frame = Frame::new(scheme.granularity, rows_of(slab)?, slab.columns)?;
         let stored = stored_precision(scheme, slab.dtype)?;
         let arithmetic = match scheme.rounding {
@@ -59,17 +58,15 @@ impl<'a> Bands<'a> {
             frame,
             arithmetic,
             stored,
+            range,
+            candidates: Candidates::new(scheme, range, stored, importance.is_some()),
             importance,
         })
     }
 
     /// The loop that does it.
-    pub(super) fn work<'b>(&'b self, scales: Scales, into: &'b mut Quantized) -> Work<'a, 'b> {
-        Work {
-            bands: self,
-            scales,
-            into,
-        }
+    pub(super) fn work<'b>(&'b self, into: &'b mut Quantized) -> Work<'a, 'b> {
+        Work { bands: self, into }
     }
 }
 
@@ -106,7 +103,6 @@ fn relative(importance: &[f32], columns: usize) -> Result<Option<Vec<f32>>, Quan
 /// The quantization of a slab, as a loop.
 pub(super) struct Work<'a, 'b> {
     bands: &'b Bands<'a>,
-    scales: Scales,
     into: &'b mut Quantized,
 }
 
@@ -115,11 +111,7 @@ impl Loop for Work<'_, '_> {
 
     #[inline(always)]
     fn call(self) -> Self::Output {
-        let Self {
-            bands,
-            scales,
-            into,
-        } = self;
+        let Self { bands, into } = self;
         let mut rows = Rows::new(bands)?;
         into.codes.resize(bands.frame.rows * bands.frame.columns, 0);
         into.scales.clear();
@@ -133,15 +125,13 @@ impl Loop for Work<'_, '_> {
             }
         );
         for band in bands.frame.bands() {
-            let scales = match scales {
-                Scales::Chosen => rows.scales(&band)?,
-                Scales::Known(scale) => vec![Scale { scale, zero: 0 }; bands.frame.spans()],
-            };
+            let scales = rows.scales(&band)?;
             for row in band {
                 let codes = &mut into.codes[row * bands.frame.columns..][..bands.frame.columns];
-                let loss = rows.encode(row, &scales, codes)?;
-                into.signal += loss.signal;
-                into.noise += loss.noise;
+                let mut sums = Sums::default();
+                rows.encode(row, &scales, codes, &mut sums)?;
+                into.signal += sums.signal();
+                into.noise += sums.noise();
             }
             into.scales.extend(scales.iter().map(|found| found.scale));
             if asymmetric {
@@ -186,18 +176,12 @@ impl<'a, 'b> Rows<'a, 'b> {
         ) {
             return Err(not_finite(row, self.weights, &self.row));
         }
-        if self.bands.arithmetic != Precision::Single && self.bands.arithmetic != self.weights {
-            self.narrow();
+        if self.bands.arithmetic != self.weights {
+            // As if the model had been of the type of scales.
+            self.bands.arithmetic.round_all(&mut self.row);
         }
         self.held = Some(row);
         Ok(())
-    }
-
-    /// Rounds the held row to the type of scales, as if the model had been of that type.
-    fn narrow(&mut self) {
-        for value in &mut self.row {
-            *value = self.bands.arithmetic.round(*value);
-        }
     }
 
     /// The scales of a band.
@@ -231,24 +215,19 @@ impl<'a, 'b> Rows<'a, 'b> {
         extremes: &[Scale],
     ) -> Result<Vec<Scale>, QuantizeError> {
         let Bands {
-            scheme,
-            stored,
-            importance,
-            ..
-        } = self.bands;
-        let mut trials = Vec::new();
-        for &reach in spreads {
-            trials.extend(search::starts(scheme, reach, importance.is_some())?);
+            candidates, stored, ..
+        } = *self.bands;
+        let each = candidates.trials();
+        let mut trials = Vec::with_capacity(each * spreads.len());
+        for (&reach, &extremes) in spreads.iter().zip(extremes) {
+            candidates.push(reach, extremes, &mut trials);
         }
-        let starts = trials.len() / spreads.len().max(1);
-        self.try_all(band, starts, &mut trials)?;
-        let mut neighbours = Vec::with_capacity(spreads.len());
-        for (index, &extremes) in extremes.iter().enumerate() {
-            let centre = search::best_multiple(&trials[index * starts..][..starts]);
-            neighbours.push(search::neighbours(scheme, *stored, extremes, centre)?);
+        self.try_all(band, each, &mut trials)?;
+        let mut found = Vec::with_capacity(spreads.len());
+        for trials in trials.chunks(each) {
+            found.extend(search::best(trials, stored));
         }
-        self.try_all(band, 1, &mut neighbours)?;
-        Ok(neighbours.iter().map(Trial::least_loss).collect())
+        Ok(found)
     }
 
     /// Sums what comes of all candidates, of which each span has so many trials.
@@ -259,9 +238,6 @@ impl<'a, 'b> Rows<'a, 'b> {
         each: usize,
         trials: &mut [Trial],
     ) -> Result<(), QuantizeError> {
-        if each == 0 {
-            return Ok(());
-        }
         let frame = self.bands.frame;
         for row in band.clone() {
             self.hold(row)?;
@@ -286,30 +262,23 @@ impl<'a, 'b> Rows<'a, 'b> {
         row: usize,
         scales: &[Scale],
         codes: &mut [i8],
-    ) -> Result<Loss, QuantizeError> {
+        sums: &mut Sums,
+    ) -> Result<(), QuantizeError> {
         self.hold(row)?;
-        let range = match self.bands.scheme.grid {
-            Grid::Fp8 => None,
-            Grid::Int { bits, .. } => Some(nearest::integer_range(bits)?),
-        };
-        let mut all = Loss::default();
+        let Bands {
+            arithmetic, range, ..
+        } = *self.bands;
         for (found, span) in scales.iter().zip(self.bands.frame.columns_of_spans()) {
             let (weights, codes) = (&self.row[span.clone()], &mut codes[span]);
-            let loss = match range {
-                None => encode::fp8(self.bands.arithmetic, found.scale, weights, codes),
-                Some((low, high)) => {
-                    let range = Integers {
-                        low: f32::from(low),
-                        high: f32::from(high),
-                    };
-                    let scale = (found.scale, f32::from(found.zero));
-                    encode::integers(self.bands.arithmetic, range, scale, weights, codes)
+            let scale = (found.scale, f32::from(found.zero));
+            match self.bands.scheme.grid {
+                Grid::Fp8 => encode::fp8(arithmetic, found.scale, weights, codes, sums),
+                Grid::Int { .. } => {
+                    encode::integers(arithmetic, range, scale, weights, codes, sums);
                 }
-            };
-            all.signal += loss.signal;
-            all.noise += loss.noise;
+            }
         }
-        Ok(all)
+        Ok(())
     }
 }
 

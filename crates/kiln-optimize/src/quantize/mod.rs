@@ -14,12 +14,12 @@ pub use scheme::{Granularity, Grid, Quantized, Rounding, Scheme, Slab, Stored};
 
 use crate::kernels::Instructions;
 use crate::kernels::precision::Precision;
-use bands::{Bands, Scales};
+use bands::Bands;
 
 /// Quantizes whole rows. What was in `into` is replaced, and its memory used again.
 ///
 /// With [`Granularity::Block`] a slab begins with the first row of a block, and with
-/// [`Granularity::Tensor`] it is the whole weight: [`quantize_to`] is for parts of one.
+/// [`Granularity::Tensor`] it is the whole weight.
 ///
 /// `importance` tells how much the error of each column counts. Only
 /// [`Rounding::Searched`] looks at it.
@@ -36,40 +36,12 @@ pub fn quantize(
     quantize_by(Instructions::best(), scheme, slab, importance, into)
 }
 
-/// Quantizes whole rows to a scale that is known, as [`tensor_scale`] gives it.
-///
-/// # Errors
-/// As [`quantize`].
-pub fn quantize_to(
-    scheme: &Scheme,
-    slab: Slab<'_>,
-    scale: f32,
-    into: &mut Quantized,
-) -> Result<(), QuantizeError> {
-    let bands = Bands::new(scheme, slab, None)?;
-    Instructions::best().run(bands.work(Scales::Known(scale), into))
-}
-
 /// The greatest magnitude among a slab's weights.
 ///
 /// # Errors
 /// Where a weight is not a finite number.
 pub fn peak(slab: Slab<'_>) -> Result<f32, QuantizeError> {
     Instructions::best().run(bands::Peak { slab })
-}
-
-/// The scale that a whole weight shares whose greatest magnitude is `peak`, for
-/// [`quantize_to`].
-///
-/// # Errors
-/// Where there is no such scale in the type that scales are stored in.
-pub fn tensor_scale(scheme: &Scheme, dtype: crate::Dtype, peak: f32) -> Result<f32, QuantizeError> {
-    let precision = stored_precision(scheme, dtype)?;
-    let spread = crate::kernels::spread::Spread {
-        low: -peak,
-        high: peak,
-    };
-    Ok(nearest::scale(scheme, precision, spread)?.scale)
 }
 
 fn quantize_by(
@@ -80,7 +52,7 @@ fn quantize_by(
     into: &mut Quantized,
 ) -> Result<(), QuantizeError> {
     let bands = Bands::new(scheme, slab, importance)?;
-    instructions.run(bands.work(Scales::Chosen, into))
+    instructions.run(bands.work(into))
 }
 
 /// What scales are rounded to when the weights are of type `dtype`.

@@ -27,32 +27,37 @@ pub(super) fn scale(
     precision: Precision,
     spread: Spread,
 ) -> Result<Scale, QuantizeError> {
-    let found = match scheme.grid {
-        Grid::Fp8 => symmetric(precision, spread, 448.0),
+    let reach = match scheme.grid {
+        Grid::Int {
+            symmetric: false, ..
+        } => precision.round(spread.high - spread.low),
+        _ => spread.peak(),
+    };
+    if reach > precision.largest() {
+        return Err(QuantizeError::TooLarge {
+            row: 0,
+            reach,
+            stored: precision.dtype(),
+        });
+    }
+    Ok(match scheme.grid {
+        Grid::Fp8 => symmetric(precision, reach, 448.0),
         Grid::Int {
             bits,
             symmetric: true,
         } => {
             integer_range(bits)?;
-            symmetric(precision, spread, half_of_steps(bits))
+            symmetric(precision, reach, half_of_steps(bits))
         }
         Grid::Int {
             bits,
             symmetric: false,
         } => {
             let range = integer_range(bits)?;
-            asymmetric(precision, spread, bits, range, scheme.stored.least_zero)
+            let scale = precision.round(reach / (2.0 * half_of_steps(bits)));
+            asymmetric(precision, spread, scale, range, scheme.stored.least_zero)
         }
-    };
-    let distance = spread.high - spread.low;
-    if found.scale > precision.largest() || spread.peak() > precision.largest() {
-        return Err(QuantizeError::TooLarge {
-            row: 0,
-            reach: distance,
-            stored: precision.dtype(),
-        });
-    }
-    Ok(found)
+    })
 }
 
 /// Half the distance between the ends of the range.
@@ -60,8 +65,8 @@ fn half_of_steps(bits: u8) -> f32 {
     (f32::from(1u16 << bits) - 1.0) / 2.0
 }
 
-fn symmetric(precision: Precision, spread: Spread, reach: f32) -> Scale {
-    let scale = precision.round(spread.peak() / reach);
+fn symmetric(precision: Precision, reach: f32, greatest: f32) -> Scale {
+    let scale = precision.round(reach / greatest);
     Scale {
         scale: or_epsilon(precision, scale),
         zero: 0,
@@ -71,19 +76,20 @@ fn symmetric(precision: Precision, spread: Spread, reach: f32) -> Scale {
 fn asymmetric(
     precision: Precision,
     spread: Spread,
-    bits: u8,
+    scale: f32,
     (low, high): (i8, i8),
     least_zero: i8,
 ) -> Scale {
     let round = |value: f32| precision.round(value);
-    let scale = round(round(spread.high - spread.low) / (2.0 * half_of_steps(bits)));
-    let place = round(f32::from(low) - round(spread.low / scale));
-    let zero = if place.is_nan() {
-        0
-    } else {
+    let zero = if scale > 0.0 {
+        let place = round(f32::from(low) - round(spread.low / scale));
         place
             .clamp(f32::from(low), f32::from(high))
             .round_ties_even() as i8
+    } else if spread.low < 0.0 {
+        high
+    } else {
+        0
     };
     if zero >= least_zero {
         return Scale {

@@ -97,6 +97,29 @@ proptest! {
     }
 
     #[test]
+    fn instruction_sets_agree_on_rows_of_any_length(
+        values in proptest::collection::vec(-1.0f32..1.0, 1..1400),
+        rows in 1usize..4,
+    ) {
+        let columns = values.len() / rows;
+        prop_assume!(columns > 0);
+        let bytes = bytes_of(Dtype::Bf16, &values[..columns * rows]);
+        let whole = |scheme: &Scheme| !matches!(scheme.granularity, Granularity::Group(_));
+        for scheme in schemes().into_iter().filter(whole) {
+            let mut answers = Instructions::all().into_iter().map(|instructions| {
+                let mut into = Quantized::default();
+                quantize_by(instructions, &scheme, slab(Dtype::Bf16, columns, &bytes), None, &mut into)
+                    .unwrap();
+                into
+            });
+            let plain = answers.next().unwrap();
+            for other in answers {
+                prop_assert_eq!(&plain, &other, "{:?}", scheme);
+            }
+        }
+    }
+
+    #[test]
     fn a_search_never_loses_more(values in weights()) {
         let bytes = bytes_of(Dtype::F16, &values);
         let slab = slab(Dtype::F16, 64, &bytes);
@@ -125,6 +148,55 @@ proptest! {
             prop_assert!((noise - quantized.noise).abs() <= 1e-9 * noise, "{:?}", scheme);
             prop_assert!((signal - quantized.signal).abs() <= 1e-9 * signal);
         }
+    }
+}
+
+/// The error of each weight by its column's importance.
+fn weighted_noise(columns: usize, importance: &[f32], values: &[f32], back: &[f32]) -> f64 {
+    let errors = values.iter().zip(back).enumerate();
+    let weighted = errors.map(|(at, (one, other))| {
+        f64::from(importance[at % columns]) * f64::from(one - other).powi(2)
+    });
+    weighted.sum()
+}
+
+#[test]
+fn importance_moves_error_to_where_it_counts_less() {
+    let bell = |at: usize| ((at * 7919 % 1009) as f32 / 1009.0 - 0.5).powi(3);
+    let values: Vec<f32> = (0..64 * 64).map(bell).collect();
+    let importance: Vec<f32> = (0..64).map(|column| (column % 7) as f32).collect();
+    let bytes = bytes_of(Dtype::F32, &values);
+    for scheme in schemes()
+        .into_iter()
+        .filter(|scheme| scheme.rounding == Rounding::Searched)
+    {
+        let noise = |importance_of: Option<&[f32]>| {
+            let (mut quantized, mut back) = (Quantized::default(), Vec::new());
+            let slab = slab(Dtype::F32, 64, &bytes);
+            quantize(&scheme, slab, importance_of, &mut quantized).unwrap();
+            dequantize(&scheme, 64, &quantized, &mut back).unwrap();
+            weighted_noise(64, &importance, &values, &back)
+        };
+        assert!(
+            noise(Some(&importance)) <= noise(None) * 1.001,
+            "{scheme:?}"
+        );
+    }
+}
+
+#[test]
+fn importance_is_checked() {
+    let scheme = schemes()[8];
+    let bytes = vec![0; 128];
+    for importance in [vec![1.0; 63], vec![-1.0; 64], vec![f32::NAN; 64]] {
+        let mut into = Quantized::default();
+        let result = quantize(
+            &scheme,
+            slab(Dtype::Bf16, 64, &bytes),
+            Some(&importance),
+            &mut into,
+        );
+        assert_eq!(result, Err(QuantizeError::Importance { columns: 64 }));
     }
 }
 
@@ -176,27 +248,12 @@ fn extremes_are_quantized_and_infinities_refused() {
 }
 
 #[test]
-fn parts_of_a_weight_are_as_the_whole() {
-    let scheme = Scheme {
-        grid: Grid::Fp8,
-        granularity: Granularity::Tensor,
-        rounding: Rounding::Nearest,
-        stored: Stored::default(),
-    };
-    let values: Vec<f32> = (0..256).map(|at| (at as f32).sin()).collect();
-    let bytes = bytes_of(Dtype::Bf16, &values);
-    let mut whole = Quantized::default();
-    quantize(&scheme, slab(Dtype::Bf16, 64, &bytes), None, &mut whole).unwrap();
-
-    let peak = peak(slab(Dtype::Bf16, 64, &bytes)).unwrap();
-    let scale = tensor_scale(&scheme, Dtype::Bf16, peak).unwrap();
-    let mut codes = Vec::new();
-    for part in bytes.chunks(128) {
-        let mut into = Quantized::default();
-        quantize_to(&scheme, slab(Dtype::Bf16, 64, part), scale, &mut into).unwrap();
-        codes.extend(into.codes);
-    }
-    assert_eq!((codes, vec![scale]), (whole.codes, whole.scales));
+fn the_peak_is_the_greatest_magnitude() {
+    let bytes = bytes_of(Dtype::F16, &[1.0, -2.5, 0.0, 2.0]);
+    assert_eq!(peak(slab(Dtype::F16, 2, &bytes)), Ok(2.5));
+    let bytes = bytes_of(Dtype::F16, &[1.0, 2.0, 0.0, f32::NEG_INFINITY]);
+    let error = peak(slab(Dtype::F16, 2, &bytes)).unwrap_err();
+    assert_eq!(error, QuantizeError::NotFinite { row: 1, column: 1 });
 }
 
 #[test]

@@ -26,8 +26,6 @@ pub struct Report {
     pub total: Total,
     /// The whole model's answers, where it was run.
     pub end_to_end: Option<EndToEnd>,
-    /// Each layer's answers, where it was run.
-    pub layers: Vec<LayerReport>,
     /// Each tensor of the model.
     pub tensors: Vec<TensorReport>,
     /// Each file of the result but the reports.
@@ -59,17 +57,10 @@ pub struct TensorReport {
     pub bytes_after: u64,
     /// The squared differences, as a part of the weights' own squares.
     pub relative_error: Option<f64>,
-    /// The same of what the layer answers, where it was run.
+    /// The same of what the layer answers on texts, where it was run.
     pub output_error: Option<f64>,
-}
-
-/// A layer that was run on texts.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LayerReport {
-    /// Its name.
-    pub name: String,
-    /// The squared differences of what it answers, as a part of the answers' squares.
-    pub output_error: f64,
+    /// What that would have been, had nobody looked at texts.
+    pub output_error_without_texts: Option<f64>,
 }
 
 /// The whole model, run on texts before and after.

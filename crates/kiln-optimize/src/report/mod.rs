@@ -9,8 +9,7 @@ mod progress;
 
 pub use digest::digest;
 pub use document::{
-    EndToEnd, FileReport, LayerReport, REPORT, REPORT_PAGE, Report, TensorReport, Total, bits,
-    share,
+    EndToEnd, FileReport, REPORT, REPORT_PAGE, Report, TensorReport, Total, bits, share,
 };
 pub use process::{Usage, instructions};
 pub use progress::{Progress, size};

@@ -14,7 +14,6 @@ impl Display for Report {
         self.write_total(f)?;
         self.write_remarks(f)?;
         self.write_options(f)?;
-        self.write_layers(f)?;
         self.write_tensors(f)?;
         self.write_files(f)
     }
@@ -72,17 +71,6 @@ impl Report {
         writeln!(f)
     }
 
-    fn write_layers(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if self.layers.is_empty() {
-            return Ok(());
-        }
-        writeln!(f, "## Layers\n\n| layer | output error |\n|---|---|")?;
-        for layer in &self.layers {
-            writeln!(f, "| {} | {:.3e} |", layer.name, layer.output_error)?;
-        }
-        writeln!(f)
-    }
-
     fn write_tensors(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let mut tensors: Vec<&TensorReport> = self.tensors.iter().collect();
         tensors.retain(|tensor| tensor.quantized);
@@ -98,15 +86,18 @@ impl Report {
         )?;
         writeln!(f, "|---|---|---|---|---|")?;
         for tensor in tensors.iter().take(LISTED) {
-            let output = tensor.output_error;
-            let output = output.map_or_else(|| "–".to_owned(), |error| format!("{error:.3e}"));
+            let told = |error: Option<f64>| {
+                error.map_or_else(|| "–".to_owned(), |error| format!("{error:.3e}"))
+            };
             writeln!(
                 f,
-                "| {} | {} | {:.2} | {:.3e} | {output} |",
+                "| {} | {} | {:.2} | {:.3e} | {} | {} |",
                 tensor.name,
                 tensor.elements,
                 tensor.bits,
-                error(tensor)
+                error(tensor),
+                told(tensor.output_error),
+                told(tensor.output_error_without_texts)
             )?;
         }
         let others = tensors.len().saturating_sub(LISTED);
@@ -141,6 +132,7 @@ mod tests {
             bytes_after: 528,
             relative_error: Some(error),
             output_error: None,
+            output_error_without_texts: None,
         };
         let tensors = vec![tensor("small", 1e-3), tensor("large", 2e-2)];
         let report = Report {
@@ -163,7 +155,7 @@ mod tests {
             "| relative weight error | 1.000e-2 |",
             "| their mean cosine | 0.98000 |",
             "- mind this",
-            "| large | 1024 | 4.12 | 2.000e-2 | – |\n| small |",
+            "| large | 1024 | 4.12 | 2.000e-2 | – | – |\n| small |",
         ] {
             assert!(page.contains(part), "{part}\n{page}");
         }

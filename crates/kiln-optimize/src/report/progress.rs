@@ -38,6 +38,21 @@ impl Progress {
         Some(line(self.done, self.total, now - self.begun, tensor))
     }
 
+    /// Takes note of how much is done, from 0 to 1, and answers the line that is due.
+    pub fn reach(&mut self, share: f64, now_at: &str) -> Option<String> {
+        let now = Instant::now();
+        if now - self.told < PAUSE {
+            return None;
+        }
+        self.told = now;
+        let left = (now - self.begun).as_secs_f64() * (1.0 - share) / share.max(1e-3);
+        Some(format!(
+            "Kiln: {:.0} % of the calibration, {} left, at {now_at}",
+            share * 100.0,
+            duration(left)
+        ))
+    }
+
     /// The line of a work that is done.
     #[must_use]
     pub fn end(&self) -> String {
@@ -125,6 +140,13 @@ mod tests {
         progress.told -= PAUSE;
         let line = progress.advance(5, "b").unwrap();
         assert!(line.starts_with("Kiln: 100 % of 10 B"), "{line}");
+        assert_eq!(progress.reach(0.5, "c"), None);
+        progress.told -= PAUSE;
+        let line = progress.reach(0.5, "c").unwrap();
+        assert!(
+            line.starts_with("Kiln: 50 % of the calibration, 1 s left"),
+            "{line}"
+        );
         assert!(progress.end().starts_with("Kiln: 10 B in 0."));
     }
 }

@@ -8,6 +8,10 @@ pub enum Fault {
     #[error("has {0} bytes, too few for a safetensors file")]
     Short(u64),
 
+    /// What Git keeps of a large file.
+    #[error("is a pointer of Git LFS and not the file itself, which 'git lfs pull' fetches")]
+    Pointer,
+
     /// A header that is longer than any that is written.
     #[error("has a header of {0} bytes; more than 100000000 are not read")]
     LongHeader(u64),

@@ -34,6 +34,9 @@ pub(super) struct Entry {
 
 /// How long the header is, if a file of `size` bytes can have such a one.
 pub(super) fn length(first: [u8; 8], size: u64) -> Result<u64, Fault> {
+    if first == *b"version " {
+        return Err(Fault::Pointer);
+    }
     let header = u64::from_le_bytes(first);
     if header > LONGEST {
         return Err(Fault::LongHeader(header));
@@ -55,7 +58,7 @@ pub(super) fn parse(header: impl Read, data: u64) -> Result<Vec<Entry>, Fault> {
         .map(|(name, described)| entry(name, described, data))
         .collect::<Result<Vec<_>, _>>()?;
     refuse_twins(&mut entries)?;
-    entries.sort_by(|a, b| (a.begin, a.end, &a.name).cmp(&(b.begin, b.end, &b.name)));
+    entries.sort_unstable_by(|a, b| (a.begin, a.end, &a.name).cmp(&(b.begin, b.end, &b.name)));
     refuse_holes(&entries, data)?;
     Ok(entries)
 }
@@ -66,11 +69,14 @@ fn entry(name: String, described: Described, data: u64) -> Result<Entry, Fault> 
         shape: Shape(shape),
         data_offsets: (begin, end),
     } = described;
-    let Some(dtype) = dtype_named(&dtype) else {
-        return Err(Fault::Dtype {
-            tensor: name,
-            dtype,
-        });
+    let dtype = match dtype {
+        Named::Known(dtype) => dtype,
+        Named::Unknown(dtype) => {
+            return Err(Fault::Dtype {
+                tensor: name,
+                dtype,
+            });
+        }
     };
     let Some(needed) = bytes(dtype, &shape) else {
         return Err(Fault::Shape {
@@ -107,11 +113,6 @@ fn entry(name: String, described: Described, data: u64) -> Result<Entry, Fault> 
     Err(fault)
 }
 
-fn dtype_named(name: &str) -> Option<Dtype> {
-    let named: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
-    Dtype::deserialize(named).ok()
-}
-
 /// The bytes of a tensor, if they can be counted.
 pub(super) fn bytes(dtype: Dtype, shape: &[usize]) -> Option<u64> {
     shape
@@ -122,7 +123,7 @@ pub(super) fn bytes(dtype: Dtype, shape: &[usize]) -> Option<u64> {
 }
 
 fn refuse_twins(entries: &mut [Entry]) -> Result<(), Fault> {
-    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     match entries.windows(2).find(|pair| pair[0].name == pair[1].name) {
         Some(pair) => Err(Fault::Twice(pair[0].name.clone())),
         None => Ok(()),
@@ -158,9 +159,27 @@ fn refuse_holes(entries: &[Entry], data: u64) -> Result<(), Fault> {
 /// What the header has under a tensor's name.
 #[derive(Deserialize)]
 struct Described {
-    dtype: String,
+    dtype: Named,
     shape: Shape,
     data_offsets: (u64, u64),
+}
+
+/// A type, or the name of one that is not known. There may be a hundred thousand tensors,
+/// and a name for each would take its room.
+enum Named {
+    Known(Dtype),
+    Unknown(String),
+}
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let named: StrDeserializer<'_, serde::de::value::Error> = name.as_str().into_deserializer();
+        Ok(match Dtype::deserialize(named) {
+            Ok(dtype) => Self::Known(dtype),
+            Err(_) => Self::Unknown(name),
+        })
+    }
 }
 
 /// Dimensions, not more than there can be.

@@ -9,6 +9,7 @@
 //! Every byte of the model is read once and written to the ranks that have it, then
 //! everything is read again and compared.
 
+mod limits;
 mod plan;
 mod scales;
 #[cfg(test)]

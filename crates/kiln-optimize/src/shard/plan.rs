@@ -8,18 +8,10 @@
 
 use std::ops::Range;
 
-use super::vocabulary;
+use super::{limits, vocabulary};
 use crate::OptimizeError;
 use crate::model::{Family, Geometry, Model};
 use crate::safetensors::{Tensor, TensorSpec};
-
-/// Architectures whose parameters are known.
-const ARCHITECTURES: [&str; 4] = [
-    "LlamaForCausalLM",
-    "MistralForCausalLM",
-    "Qwen2ForCausalLM",
-    "Qwen3ForCausalLM",
-];
 
 /// What no runtime has as a parameter: it is computed.
 const COMPUTED: [&str; 3] = [
@@ -65,8 +57,7 @@ impl Plan {
     /// What becomes of the model on so many ranks, if it can be cut so.
     pub(super) fn new(model: &Model, ranks: usize) -> Result<Self, OptimizeError> {
         let geometry = model.expect(Family::DECODERS, "be sharded")?;
-        check_architecture(model)?;
-        check_parts(geometry, ranks)?;
+        limits::check(model, geometry, ranks)?;
         let mut drawing = Drawing {
             model,
             geometry,
@@ -107,44 +98,6 @@ impl Plan {
 fn is_tied_head(model: &Model, tensor: &Tensor) -> bool {
     let geometry = model.config().geometry.as_ref();
     tensor.name == "lm_head.weight" && geometry.is_some_and(|geometry| geometry.tied)
-}
-
-fn check_architecture(model: &Model) -> Result<(), OptimizeError> {
-    let architecture = model.config().architecture.as_deref();
-    if architecture.is_some_and(|name| ARCHITECTURES.contains(&name)) {
-        return Ok(());
-    }
-    Err(OptimizeError::Unsupported(format!(
-        "a model of the architecture {} cannot be sharded; those that can are {}",
-        architecture.unwrap_or("that config.json does not name"),
-        ARCHITECTURES.join(", ")
-    )))
-}
-
-fn check_parts(geometry: &Geometry, ranks: usize) -> Result<(), OptimizeError> {
-    let refuse = |what: String| {
-        Err(OptimizeError::Unsupported(format!(
-            "the model cannot be cut into {ranks} equal parts, because it has {what}"
-        )))
-    };
-    if ranks == 0 {
-        return refuse("parts".to_owned());
-    }
-    if !geometry.heads.is_multiple_of(ranks) {
-        return refuse(format!("{} heads", geometry.heads));
-    }
-    let (keys, more) = (geometry.kv_heads, ranks.max(geometry.kv_heads));
-    if !more.is_multiple_of(ranks.min(keys)) {
-        return refuse(format!("{keys} heads of keys"));
-    }
-    if !geometry.intermediate.is_multiple_of(ranks) {
-        return refuse(format!("an intermediate_size of {}", geometry.intermediate));
-    }
-    if vocabulary::part(geometry.vocabulary, ranks, 0).is_none() {
-        let padded = geometry.vocabulary.next_multiple_of(64);
-        return refuse(format!("a vocabulary that is padded to {padded} tokens"));
-    }
-    Ok(())
 }
 
 /// A part of one of the model's tensors that becomes a part of a rank's.
@@ -201,6 +154,7 @@ impl<'a> Drawing<'a> {
 
     fn layer(&mut self, layer: usize) -> Result<(), OptimizeError> {
         let source = self.model.layer_prefix(layer);
+        limits::check_biases(self.model, self.geometry, &source)?;
         let target = format!("model.layers.{layer}.");
         let queries = self.geometry.heads * self.geometry.head_dim / self.ranks;
         for end in ["weight", "bias"] {
@@ -245,7 +199,7 @@ impl<'a> Drawing<'a> {
             for (part, (number, tensor)) in found.iter().enumerate() {
                 let rows = self.rows(part, found.len(), rank);
                 if rows.end > tensor.shape.first().copied().unwrap_or(0) {
-                    return Err(too_short(tensor));
+                    return Err(ill_shaped(tensor));
                 }
                 pieces.push(whole_rows(tensor, *number, rows));
             }
@@ -308,7 +262,7 @@ impl<'a> Drawing<'a> {
         let (number, tensor) = self.find(source)?;
         let height = tensor.shape.first().copied().unwrap_or(0);
         if tensor.shape.len() != 1 {
-            return Err(too_short(tensor));
+            return Err(ill_shaped(tensor));
         }
         for rank in 0..self.ranks {
             let piece = whole_rows(tensor, number, 0..height);
@@ -378,11 +332,11 @@ fn whole_rows(tensor: &Tensor, number: usize, rows: Range<usize>) -> Piece<'_> {
 fn refuse_shape(tensor: &Tensor, expected: &[usize]) -> Result<(), OptimizeError> {
     match tensor.shape == expected {
         true => Ok(()),
-        false => Err(too_short(tensor)),
+        false => Err(ill_shaped(tensor)),
     }
 }
 
-fn too_short(tensor: &Tensor) -> OptimizeError {
+fn ill_shaped(tensor: &Tensor) -> OptimizeError {
     OptimizeError::Model(format!(
         "the tensor {} has the shape {:?}, which does not go with config.json",
         tensor.name, tensor.shape

@@ -150,11 +150,7 @@ fn what_cannot_be_cut_is_refused() {
             3,
             "the model cannot be cut into 3 equal parts, because it has 4 heads",
         ),
-        (
-            json!({}),
-            0,
-            "the model cannot be cut into 0 equal parts, because it has parts",
-        ),
+        (json!({}), 0, "a model cannot be cut into 0 parts"),
         (
             json!({"num_attention_heads": 12, "num_key_value_heads": 3, "head_dim": 16}),
             2,
@@ -169,6 +165,11 @@ fn what_cannot_be_cut_is_refused() {
             json!({"num_attention_heads": 3, "num_key_value_heads": 3, "intermediate_size": 96}),
             3,
             "the model cannot be cut into 3 equal parts, because it has a vocabulary that is padded to 128 tokens",
+        ),
+        (
+            json!({"mlp_bias": true}),
+            2,
+            "the tensor model.layers.0.mlp.gate_proj.bias is not there, but vLLM expects it of a model with this config.json",
         ),
         (
             json!({"architectures": ["LlamaForSequenceClassification"]}),

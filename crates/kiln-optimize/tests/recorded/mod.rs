@@ -85,16 +85,24 @@ impl Case {
         weights(&self.kind, self.dtype, self.seed, rows * columns)
     }
 
+    pub fn is_of(&self, kinds: &[&str]) -> bool {
+        kinds.contains(&self.kind.as_str())
+    }
+
     /// What becomes of the weight.
-    pub fn quantized(&self) -> Quantized {
+    pub fn quantized(&self, rounding: Rounding) -> Quantized {
         let bytes = self.weights();
         let slab = Slab {
             dtype: self.dtype,
             columns: self.shape[1],
             bytes: &bytes,
         };
+        let scheme = Scheme {
+            rounding,
+            ..self.scheme()
+        };
         let mut quantized = Quantized::default();
-        quantize(&self.scheme(), slab, None, &mut quantized).unwrap();
+        quantize(&scheme, slab, None, &mut quantized).unwrap();
         quantized
     }
 }

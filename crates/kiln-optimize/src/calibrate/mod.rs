@@ -1,0 +1,25 @@
+//! Quantization that looks at what a model does with texts: one pass through it, layer by
+//! layer, that never holds more than a few layers' weights.
+
+mod data;
+mod flow;
+mod forward;
+mod gptq;
+mod layer;
+mod ledger;
+mod linear;
+mod made;
+mod measure;
+mod pass;
+mod run;
+mod smoothing;
+mod statistics;
+mod store;
+#[cfg(test)]
+mod tests;
+mod weights;
+
+pub use data::Limits;
+pub use made::{Figures, Linear, Made, Vector};
+pub use measure::Fidelity;
+pub use run::{Lost, Method, Request, Sink, Summary, calibrate};

@@ -1,0 +1,5 @@
+//! Whole calibrations of tiny models.
+
+mod answers;
+mod tiny;
+mod whole;

@@ -1,0 +1,183 @@
+//! The part of a quantization that looks at texts: what a calibration makes is written as
+//! it comes.
+
+use std::path::Path;
+use std::thread;
+
+use super::course::Course;
+use super::draft::{Draft, Place};
+use super::stream::Loss;
+use crate::calibrate::{self, Figures, Limits, Linear, Made, Method, Request, Sink};
+use crate::layout::{Packed, scale_bytes};
+use crate::model::Model;
+use crate::options::{Activations, Calibration, Quantization};
+use crate::report::EndToEnd;
+use crate::safetensors::Writer;
+use crate::{OptimizeError, Task};
+
+/// What is known of each tensor after a calibration, by the tensors' numbers.
+pub struct Calibrated {
+    /// Whether it is written.
+    pub there: Vec<bool>,
+    /// What it lost.
+    pub losses: Vec<Loss>,
+    /// What its layer answers.
+    pub figures: Vec<Option<Figures>>,
+}
+
+impl Calibrated {
+    /// Where nothing was calibrated.
+    pub fn nothing(model: &Model) -> Self {
+        let count = model.tensors().len();
+        Self {
+            there: vec![false; count],
+            losses: vec![Loss::default(); count],
+            figures: vec![None; count],
+        }
+    }
+}
+
+/// Runs a model on texts, and writes what comes of its layers.
+pub fn calibrate(
+    course: &mut Course<'_>,
+    (task, data): (&Task, &Path),
+    model: &Model,
+    asked: &Quantization,
+    (draft, writers): (&Draft, &[Writer]),
+) -> Result<Calibrated, OptimizeError> {
+    course.begin(0);
+    let quantized = |module: &str| {
+        let number = number(model, &format!("{module}.weight"))?;
+        draft.places[number].form.as_ref().map(|_| asked.scheme)
+    };
+    let request = Request {
+        model,
+        data,
+        scratch: &task.scratch,
+        method: method(asked.calibration),
+        schemes: &quantized,
+        limits: Limits {
+            samples: asked.samples,
+            tokens: asked.length,
+        },
+        threads: thread::available_parallelism().map_or(1, std::num::NonZero::get),
+    };
+    let mut writing = Writing {
+        course,
+        model,
+        draft,
+        writers,
+        has_input_scales: asked.activations == Activations::Static,
+        packed: Packed::default(),
+        calibrated: Calibrated::nothing(model),
+    };
+    let summary = calibrate::calibrate(&request, &mut writing)?;
+    let calibrated = writing.calibrated;
+    if let Some(layer) = summary.resumed {
+        course.remark(format!(
+            "the calibration was cut short, and went on at layer {layer}"
+        ));
+    }
+    let whole = EndToEnd {
+        samples: summary.samples as u64,
+        tokens: summary.tokens as u64,
+        relative_error: summary.fidelity.error,
+        mean_cosine: summary.fidelity.cosine,
+    };
+    course.say(&format!(
+        "calibrated with {} texts of {} tokens; the last hidden states' relative error is {:.3e}, \
+         their mean cosine {:.5}",
+        whole.samples, whole.tokens, whole.relative_error, whole.mean_cosine
+    ));
+    course.report.end_to_end = Some(whole);
+    Ok(calibrated)
+}
+
+/// What texts are used for where only the scales of activations are asked for, too:
+/// finding them takes a pass.
+fn method(calibration: Calibration) -> Method {
+    match calibration {
+        Calibration::Awq => Method::Awq,
+        Calibration::Gptq => Method::Gptq,
+        Calibration::Importance | Calibration::None => Method::Importance,
+    }
+}
+
+fn number(model: &Model, name: &str) -> Option<usize> {
+    let tensors = model.tensors();
+    let found = tensors.binary_search_by(|tensor| tensor.name.as_str().cmp(name));
+    found.ok()
+}
+
+/// Who writes what a calibration makes.
+struct Writing<'a, 'b> {
+    course: &'a mut Course<'b>,
+    model: &'a Model,
+    draft: &'a Draft,
+    writers: &'a [Writer],
+    has_input_scales: bool,
+    packed: Packed,
+    calibrated: Calibrated,
+}
+
+impl Sink for Writing<'_, '_> {
+    fn made(&mut self, made: Made) -> Result<(), OptimizeError> {
+        let name = match &made {
+            Made::Linear(linear) => format!("{}.weight", linear.module),
+            Made::Vector(vector) => vector.name.clone(),
+        };
+        let number = number(self.model, &name).ok_or_else(|| {
+            OptimizeError::Model(format!("there is no tensor {name} to put what was made"))
+        })?;
+        let place = &self.draft.places[number];
+        match &made {
+            Made::Linear(linear) => {
+                self.linear(number, place, linear)?;
+                self.calibrated.figures[number] = Some(linear.figures);
+                self.calibrated.losses[number] = Loss {
+                    signal: linear.quantized.signal,
+                    noise: linear.quantized.noise,
+                };
+            }
+            Made::Vector(vector) => {
+                self.writers[place.file].write_at(place.first, 0, &vector.bytes())?;
+            }
+        }
+        self.calibrated.there[number] = true;
+        Ok(())
+    }
+
+    fn progress(&mut self, share: f64, now: &str) {
+        self.course.reach(share, now);
+    }
+}
+
+impl Writing<'_, '_> {
+    fn linear(
+        &mut self,
+        number: usize,
+        place: &Place,
+        linear: &Linear,
+    ) -> Result<(), OptimizeError> {
+        let Some(form) = &place.form else {
+            return Ok(());
+        };
+        form.constants(&mut self.packed);
+        self.write(place)?;
+        form.pack(0, &linear.quantized, &mut self.packed);
+        self.write(place)?;
+        if self.has_input_scales {
+            let dtype = self.model.tensors()[number].dtype;
+            let scale = scale_bytes(dtype, linear.figures.input_scale());
+            let last = place.first + place.count - 1;
+            self.writers[place.file].write_at(last, 0, &scale)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, place: &Place) -> Result<(), OptimizeError> {
+        let writer = &self.writers[place.file];
+        let mut runs = self.packed.runs();
+        runs.try_for_each(|run| writer.write_at(place.first + run.part, run.offset, run.bytes))
+    }
+}

@@ -1,0 +1,85 @@
+//! The course of a conversion to GGUF.
+
+use super::course::Course;
+use super::{finish, space};
+use crate::gguf::{self, Conversion, Converted, GgufType};
+use crate::model::Model;
+use crate::report::{TensorReport, Total, bits, share, size};
+use crate::{OptimizeError, Task};
+
+/// The file that a model becomes.
+const FILE: &str = "model.gguf";
+
+/// Converts a model into the task's output directory.
+pub fn convert(
+    course: &mut Course<'_>,
+    task: &Task,
+    model: &Model,
+    kind: GgufType,
+) -> Result<(), OptimizeError> {
+    let bytes: u64 = model.tensors().iter().map(|tensor| tensor.bytes()).sum();
+    // The file is a little larger than the model is at so many bits.
+    space::check(
+        &task.output,
+        finish::carried_bytes(model)? + least(bytes, kind),
+    )?;
+    let name = format!("{kind:?}");
+    course.say(&format!("the model is converted to GGUF ({name})"));
+    course.report.done = format!(
+        "The model was converted to GGUF ({name}), which llama.cpp and its kin run. This is no \
+         compilation: no code was made of it."
+    );
+    course.report.options.insert("gguf_type".to_owned(), name);
+    course.begin(bytes);
+    let path = task.output.join(FILE);
+    let converted = gguf::convert(model, kind, &path, &mut |bytes, tensor| {
+        course.advance(bytes, tensor);
+    })?;
+    if !converted.tokenizer {
+        let remark = "the model has no tokenizer.json, and the GGUF file no tokenizer";
+        course.remark(remark.to_owned());
+    }
+    finish::write_config(&task.output, model.config().raw.clone())?;
+    finish::carry(model, &task.output)?;
+    report(course, model, &converted);
+    Ok(())
+}
+
+/// Bytes that weights of sixteen bits take at least.
+fn least(bytes: u64, kind: GgufType) -> u64 {
+    match kind {
+        GgufType::F16 => bytes,
+        GgufType::Q8_0 => bytes / 2,
+        GgufType::Q4_0 => bytes / 4,
+    }
+}
+
+fn report(course: &mut Course<'_>, model: &Model, converted: &Conversion) {
+    let tensors = converted.tensors.iter();
+    let tensor = |tensor: &Converted| {
+        let found = model.find(&tensor.source);
+        let elements = found.map_or(0, |found| found.shape.iter().product::<usize>() as u64);
+        TensorReport {
+            name: tensor.source.clone(),
+            elements,
+            quantized: tensor.encoding.starts_with('Q'),
+            bits: bits(tensor.after, elements),
+            bytes_before: tensor.before,
+            bytes_after: tensor.after,
+            relative_error: Some(share(tensor.noise, tensor.signal)),
+            output_error: None,
+            output_error_without_texts: None,
+        }
+    };
+    course.report.tensors = tensors.map(tensor).collect();
+    let sum = |of: fn(&Converted) -> f64| converted.tensors.iter().map(of).sum();
+    let (noise, signal) = (sum(|tensor| tensor.noise), sum(|tensor| tensor.signal));
+    let total = Total::of(&course.report.tensors, noise, signal);
+    course.report.total = total;
+    course.say(&format!(
+        "{} became {}, {:.2} bits for each number",
+        size(total.bytes_before),
+        size(total.bytes_after),
+        total.bits
+    ));
+}
