@@ -103,7 +103,8 @@ fn describe(report: &mut Report, order: &Checked, folder: &Path) -> Result<(), C
         .map_err(|error| CompileError::Tool(error.to_string()))?;
     std::fs::write(folder.join(REPORT), text + "\n")
         .map_err(CompileError::io("writing the report"))?;
-    write_manifest(folder, &report.engine).map_err(tool)
+    let files = files(folder).map_err(reading())?;
+    write_manifest(folder, &files, &report.engine).map_err(tool)
 }
 
 fn infos(ports: &[Port]) -> Vec<TensorInfo> {

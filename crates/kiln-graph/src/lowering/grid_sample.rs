@@ -157,7 +157,7 @@ impl Sampling {
     /// The taps of an axis: for each image, each combination of all axes' taps, and each
     /// place.
     fn taps(&self, axis: usize, grid: &str, steps: &mut Steps) -> Taps {
-        let coordinate = self.coordinate(axis, grid, steps);
+        let (coordinate, strange) = self.coordinate(axis, grid, steps);
         if self.mode == Mode::Nearest {
             let tap = steps.step("Round", &[&coordinate]);
             let (pixel, inside) = self.pixel(axis, &tap, steps);
@@ -174,10 +174,12 @@ impl Sampling {
         let away = steps.step("Sub", &[&coordinate, &tap]);
         let away = steps.step("Abs", &[&away]);
         let (pixel, inside) = self.pixel(axis, &tap, steps);
-        let weight = Some(match self.mode {
+        let weight = match self.mode {
             Mode::Cubic => self.cubic(&away, steps),
             _ => self.horner(&[-1.0, 1.0], &away, steps),
-        });
+        };
+        let none = steps.number(self.precise, f64::NAN);
+        let weight = Some(steps.step("Where", &[&strange, &none, &weight]));
         Taps {
             pixel,
             inside,
@@ -185,8 +187,9 @@ impl Sampling {
         }
     }
 
-    /// The places of a grid along an axis of the image, in pixels.
-    fn coordinate(&self, axis: usize, grid: &str, steps: &mut Steps) -> String {
+    /// The places of a grid along an axis of the image, in pixels, and which of them are no
+    /// numbers: the first corner stands for those where pixels are taken.
+    fn coordinate(&self, axis: usize, grid: &str, steps: &mut Steps) -> (String, String) {
         // A grid names the last axis first.
         let which = (self.sizes.len() - 1 - axis) as i64;
         let which = steps.constant(Tensor::scalar(which));
@@ -194,7 +197,6 @@ impl Sampling {
         let grid = steps.node(Node::new("Flatten", &[&grid], &[]).with("axis", 1));
         let grid = unsqueezed(&grid, 1, steps);
         let grid = steps.cast(&grid, self.precise);
-        // As PyTorch has it, what is no number stands for the first corner.
         let corner = steps.number(self.precise, -1.0);
         let strange = steps.step("IsNaN", &[&grid]);
         let grid = steps.step("Where", &[&strange, &corner, &grid]);
@@ -209,11 +211,11 @@ impl Sampling {
             self.with("Mul", &doubled, 0.5, steps)
         };
         if self.padding == Padding::Reflection {
-            return coordinate;
+            return (coordinate, strange);
         }
         // Further away nothing changes, and what is infinite could not be computed with.
         let [low, high] = [-4.0, size + 4.0].map(|bound| steps.number(self.precise, bound));
-        steps.step("Clip", &[&coordinate, &low, &high])
+        (steps.step("Clip", &[&coordinate, &low, &high]), strange)
     }
 
     /// Where the taps of an axis lie from the first pixel before the place, for each
