@@ -9,12 +9,10 @@ encoders answer on texts that they were not calibrated with.
 
 import importlib.util
 import json
-import os
 import pydoc_data.topics
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy
@@ -108,19 +106,27 @@ def make_model(folder, layers, hidden, intermediate, vocabulary):
     (folder / "tokenizer_config.json").write_text(json.dumps(described))
 
 
+# Starts a process from a small one: the system counts the memory of who starts it, too.
+MEASURE = """
+import json, os, subprocess, sys, time
+begun = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+_, status, usage = os.wait4(process.pid, 0)
+process.returncode = os.waitstatus_to_exitcode(status)
+found = {
+    "seconds": time.perf_counter() - begun,
+    "cpu": usage.ru_utime + usage.ru_stime,
+    "memory": usage.ru_maxrss * 1024,
+}
+print(json.dumps(found))
+sys.exit(process.returncode)
+"""
+
+
 def measured(command):
     """Seconds, processor seconds and bytes of memory of a process."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=sys.stderr)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        sys.exit(f"{command[:3]} failed")
-    return {
-        "seconds": time.perf_counter() - begun,
-        "cpu": usage.ru_utime + usage.ru_stime,
-        "memory": usage.ru_maxrss * 1024,
-    }
+    small = [sys.executable, "-I", "-S", "-c", MEASURE, *command]
+    return json.loads(subprocess.run(small, stdout=subprocess.PIPE, check=True).stdout)
 
 
 def kiln(folder, model, data=None, **options):
