@@ -12,7 +12,6 @@ const TERMS: Terms = Terms {
 };
 
 type State = SoloState<String>;
-type Life = Vec<Event<String>>;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis).unwrap()
@@ -53,7 +52,8 @@ fn each_life_ends_as_it_should() {
     let timed_out = "ClientError: TimeOut: The compilation job did not complete within the 900 \
                      seconds of MaxRuntimeInSeconds. Give it more time in StoppingCondition.";
     let stop = Event::StopRequested;
-    let cases: Vec<(Life, Status, Option<&str>)> = vec![
+    type Case<'a> = (Vec<Event<String>>, Status, Option<&'a str>);
+    let cases: Vec<Case<'_>> = vec![
         (vec![], Status::Starting, None),
         (
             vec![placed(), Event::Stage(Stage::DownloadingImage)],
