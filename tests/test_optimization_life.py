@@ -7,6 +7,8 @@ test, as after every other.
 
 import json
 import os
+import random
+import re
 import subprocess
 import time
 from contextlib import contextmanager
@@ -345,6 +347,23 @@ def test_an_optimization_whose_agent_dies_goes_on_where_it_was(own, victim):
         own.jobs.reconnect()
     own.completed(name)
     assert own.outputs(name) == {**model, "log": b"once\n"}
+
+
+def test_a_calibration_whose_agent_dies_goes_on_at_its_layer(own):
+    numbers = random.Random(3)
+    samples = [[numbers.randrange(256) for _ in range(64)] for _ in range(24)]
+    text = "\n".join(json.dumps({"input_ids": sample}) for sample in samples)
+    data = own.jobs.put("tokens/a.jsonl", text).removesuffix("/a.jsonl")
+    step = quantization(OPTION_QUANTIZE="gptq", OPTION_CALIBRATION_DATA=data)
+    name = own.create(own.put(llama(layers=6)), step)
+    later = re.compile(r"of the calibration.*model\.layers\.[1-4]\.")
+    wait_until(lambda: any(later.search(line) for line in own.lines(name)))
+    AGENT.strike(own.server)
+    own.completed(name)
+    config = json.loads(own.outputs(name)["config.json"])
+    assert config["quantization_config"]["quant_method"] == "gptq"
+    lines = own.lines(name)
+    assert any("went on at layer" in line for line in lines), lines
 
 
 def test_an_agent_that_dies_while_it_fetches_fetches_again(own):
