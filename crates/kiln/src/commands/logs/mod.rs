@@ -14,9 +14,9 @@ pub use self::lines::{Form, Lines};
 pub use self::source::Kind;
 pub use self::tail::Tail;
 
+use self::source::Source;
 use super::Failure;
 use super::completions::job_names;
-use self::source::Source;
 use crate::connection::{Server, Session};
 use crate::terminal::print;
 
