@@ -196,11 +196,9 @@ async fn a_stop_before_the_artifact_appears_stores_nothing() {
     let (stored, ()) = timeout(PATIENCE, both).await.unwrap();
     assert_eq!(stored, Err(Outcome::Stopped));
     let seen = seen.lock().unwrap();
-    let last = seen.last().unwrap();
-    assert!(
-        last.starts_with("DELETE /b/out/model-ml_c5.tar.gz?"),
-        "{seen:?}"
-    );
+    // A part that was under way may be seen only after that.
+    let forgets = |line: &String| line.starts_with("DELETE /b/out/model-ml_c5.tar.gz?");
+    assert!(seen.iter().any(forgets), "{seen:?}");
     assert!(rig.reports().is_empty());
 }
 
