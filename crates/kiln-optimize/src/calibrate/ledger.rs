@@ -8,8 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use blake2::digest::consts::U16;
-use blake2::{Blake2b, Digest};
+use blake2b_simd::Params;
 
 use super::data::Samples;
 use super::made::{Figures, Linear, Made, Vector};
@@ -250,27 +249,26 @@ const LOOKED_AT: u64 = 256;
 /// What tells one calibration from another: the model, the samples, and what is to be done.
 /// Files count by what is in them, as they may have been fetched again.
 pub fn identity(model: &Model, samples: &Samples, purpose: &str) -> Result<String, OptimizeError> {
-    let mut hash = Blake2b::<U16>::new();
-    hash.update(env!("CARGO_PKG_VERSION"));
-    hash.update(purpose);
-    hash.update(serde_json::to_string(&model.config().raw).unwrap_or_default());
+    let mut hash = Params::new().hash_length(16).to_state();
+    hash.update(env!("CARGO_PKG_VERSION").as_bytes());
+    hash.update(purpose.as_bytes());
+    let config = serde_json::to_string(&model.config().raw).unwrap_or_default();
+    hash.update(config.as_bytes());
     let mut bytes = Vec::new();
     for tensor in model.tensors() {
-        hash.update(format!(
-            "{} {:?} {:?}",
-            tensor.name, tensor.dtype, tensor.shape
-        ));
+        let told = format!("{} {:?} {:?}", tensor.name, tensor.dtype, tensor.shape);
+        hash.update(told.as_bytes());
         let size = tensor.bytes();
         model.read(tensor, size.saturating_sub(LOOKED_AT)..size, &mut bytes)?;
         hash.update(&bytes);
     }
     for sample in &samples.tokens {
-        hash.update((sample.len() as u64).to_le_bytes());
+        hash.update(&(sample.len() as u64).to_le_bytes());
         for token in sample {
-            hash.update(token.to_le_bytes());
+            hash.update(&token.to_le_bytes());
         }
     }
-    Ok(hex::encode(hash.finalize()))
+    Ok(hash.finalize().to_hex().to_string())
 }
 
 #[cfg(test)]

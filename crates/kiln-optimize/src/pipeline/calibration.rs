@@ -60,7 +60,7 @@ pub fn calibrate(
             samples: asked.samples,
             tokens: asked.length,
         },
-        threads: thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        threads: threads(),
     };
     let mut writing = Writing {
         course,
@@ -79,18 +79,30 @@ pub fn calibrate(
         ));
     }
     let whole = EndToEnd {
-        samples: summary.samples as u64,
-        tokens: summary.tokens as u64,
+        samples: summary.fidelity.samples as u64,
+        tokens: summary.fidelity.tokens as u64,
         relative_error: summary.fidelity.error,
         mean_cosine: summary.fidelity.cosine,
     };
     course.say(&format!(
-        "calibrated with {} texts of {} tokens; the last hidden states' relative error is {:.3e}, \
-         their mean cosine {:.5}",
-        whole.samples, whole.tokens, whole.relative_error, whole.mean_cosine
+        "calibrated with {} texts of {} tokens: the layers' output error is {:.3e}, and {:.3e} \
+         without them; of {} texts, the last hidden states' relative error is {:.3e}, their mean \
+         cosine {:.5}",
+        summary.samples,
+        summary.tokens,
+        summary.outputs.after,
+        summary.outputs.before,
+        whole.samples,
+        whole.relative_error,
+        whole.mean_cosine
     ));
     course.report.end_to_end = Some(whole);
     Ok(calibrated)
+}
+
+/// Each thread holds what it works on, so that more than two would cost memory.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, |all| all.get().min(2))
 }
 
 /// What texts are used for where only the scales of activations are asked for, too:

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use blake2::{Blake2b512, Digest};
+use blake2b_simd::State;
 
 use super::document::FileReport;
 
@@ -17,7 +17,7 @@ const PART: usize = 256 * 1024;
 /// When the file cannot be read.
 pub fn digest(path: &Path) -> io::Result<FileReport> {
     let mut file = File::open(path)?;
-    let mut hash = Blake2b512::new();
+    let mut hash = State::new();
     let mut part = vec![0; PART];
     let mut bytes = 0;
     loop {
@@ -31,7 +31,7 @@ pub fn digest(path: &Path) -> io::Result<FileReport> {
     }
     Ok(FileReport {
         bytes,
-        blake2b: hex::encode(hash.finalize()),
+        blake2b: hash.finalize().to_hex().to_string(),
     })
 }
 

@@ -82,9 +82,9 @@ impl Report {
         writeln!(f, "## Quantized tensors, the largest errors first\n")?;
         writeln!(
             f,
-            "| tensor | numbers | bits | weight error | output error |"
+            "| tensor | numbers | bits | weight error | output error | without texts |"
         )?;
-        writeln!(f, "|---|---|---|---|---|")?;
+        writeln!(f, "|---|---|---|---|---|---|")?;
         for tensor in tensors.iter().take(LISTED) {
             let told = |error: Option<f64>| {
                 error.map_or_else(|| "–".to_owned(), |error| format!("{error:.3e}"))

@@ -5,8 +5,6 @@
 
 use std::collections::BTreeMap;
 
-use blake2::Digest;
-use blake2::digest::consts::U8;
 use kiln_optimize::Dtype;
 use kiln_optimize::layout::Layout;
 use kiln_optimize::quantize::{
@@ -197,8 +195,8 @@ fn scheme(name: &str) -> (Grid, Granularity) {
 /// A digest as it was recorded.
 pub fn digest(bytes: impl IntoIterator<Item = u8>) -> String {
     let bytes: Vec<u8> = bytes.into_iter().collect();
-    let digest = blake2::Blake2b::<U8>::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = blake2b_simd::Params::new().hash_length(8).hash(&bytes);
+    digest.to_hex().to_string()
 }
 
 /// The bytes of the weights of one kind.
