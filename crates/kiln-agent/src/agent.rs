@@ -134,7 +134,7 @@ pub async fn run(directory: &Path) -> Result<(), AgentError> {
 
 fn open_spool(plan: &Plan, directory: &Path) -> Result<(Spool, Past), AgentError> {
     let opened = if plan.goes_on() {
-        Spool::resume(directory)
+        Spool::resume(directory, plan.reported())
     } else {
         Spool::create(directory).map(|spool| (spool, Past::default()))
     };

@@ -80,15 +80,16 @@ impl Spool {
     }
 
     /// Opens the spool of an instance that an agent which died has lived before, or
-    /// creates one. Numbers go on where they were; half a line is cut off.
+    /// creates one. Numbers go on where they were, above the last one that is `known` of
+    /// the instance; half a line is cut off.
     ///
     /// # Errors
     /// When the file cannot be made or read, or nothing of it says which number was
     /// the last.
-    pub fn resume(directory: &Path) -> io::Result<(Self, Past)> {
+    pub fn resume(directory: &Path, known: u64) -> io::Result<(Self, Past)> {
         let path = directory.join(SPOOL_FILE);
         if !path.exists() {
-            return Ok((Self::create(directory)?, Past::default()));
+            drop(Self::create(directory)?);
         }
         let mut reader = SpoolReader::open(directory)?;
         let mut past = Past::default();
@@ -102,6 +103,7 @@ impl Spool {
             past.has_begun = true;
             past.has_ended = matches!(last.report, Report::Ended(_));
         }
+        let n = n.max(known);
         if n == 0 && reader.offset > 0 {
             return Err(io::Error::other("no report is left whole"));
         }

@@ -117,14 +117,14 @@ fn a_full_disk_costs_the_reports_that_find_no_room_and_no_others() {
 fn a_spool_goes_on_where_it_was_left() {
     let directory = tempfile::tempdir().unwrap();
     let log = |text: &str| Report::Log(text.to_owned());
-    let (spool, past) = Spool::resume(directory.path()).unwrap();
+    let (spool, past) = Spool::resume(directory.path(), 0).unwrap();
     assert_eq!(past, Past::default());
     spool.append([log("a"), log("b")]).unwrap();
     drop(spool);
     let path = directory.path().join(SPOOL_FILE);
     let torn = File::options().append(true).open(&path);
     torn.unwrap().write_all(b"{\"n\":3,\"at\"").unwrap();
-    let (spool, past) = Spool::resume(directory.path()).unwrap();
+    let (spool, past) = Spool::resume(directory.path(), 0).unwrap();
     assert_eq!((past.has_begun, past.has_ended), (true, false));
     assert_eq!(*spool.watch().borrow(), 2);
     let ending = crate::report::Ending {
@@ -136,7 +136,7 @@ fn a_spool_goes_on_where_it_was_left() {
     let read = reader.read(9, 1 << 20).unwrap();
     let numbers: Vec<u64> = read.iter().map(|report| report.n).collect();
     assert_eq!(numbers, [1, 2, 3]);
-    assert!(Spool::resume(directory.path()).unwrap().1.has_ended);
+    assert!(Spool::resume(directory.path(), 0).unwrap().1.has_ended);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_spool_whose_beginning_was_given_back_knows_its_last_number() {
         if reader.release().is_err() {
             return;
         }
-        let (resumed, _) = Spool::resume(directory.path()).unwrap();
+        let (resumed, _) = Spool::resume(directory.path(), 0).unwrap();
         assert_eq!(*resumed.watch().borrow(), n);
     }
 }
@@ -161,4 +161,21 @@ fn an_instance_has_one_spool() {
     let directory = tempfile::tempdir().unwrap();
     let _spool = Spool::create(directory.path()).unwrap();
     assert!(Spool::create(directory.path()).is_err());
+}
+
+#[test]
+fn numbers_go_on_above_those_that_are_known() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = |text: &str| Report::Log(text.to_owned());
+    Spool::create(directory.path())
+        .unwrap()
+        .append([log("a")])
+        .unwrap();
+    let (spool, _) = Spool::resume(directory.path(), 7).unwrap();
+    spool.append([log("b")]).unwrap();
+    assert_eq!(*spool.watch().borrow(), 8);
+    std::fs::remove_file(directory.path().join(SPOOL_FILE)).unwrap();
+    let (spool, _) = Spool::resume(directory.path(), 8).unwrap();
+    spool.append([log("c")]).unwrap();
+    assert_eq!(*spool.watch().borrow(), 9);
 }

@@ -57,6 +57,8 @@ pub struct LocalEngine {
     types: InstanceTypes,
     fitting: Fitting,
     machine: Mutex<Machine>,
+    /// Instances whose agents are this server's children.
+    begun: Arc<Mutex<HashSet<String>>>,
     /// Instances whose agents were this server's children, and have ended.
     ended: Arc<Mutex<HashSet<String>>>,
 }
@@ -82,6 +84,7 @@ impl LocalEngine {
             room,
             types,
             fitting,
+            begun: Arc::default(),
             ended: Arc::default(),
         })
     }
@@ -96,6 +99,16 @@ impl LocalEngine {
 
     fn has_ended(&self, instance: &str) -> bool {
         locked(&self.ended).contains(instance)
+    }
+
+    /// Whether an agent without a lock may be about to take it.
+    fn is_starting(&self, instance: &str, presence: Presence) -> bool {
+        match presence {
+            Presence::NotBegun => !self.has_ended(instance),
+            // One that goes on where another was has found that one's spool.
+            Presence::Gone => locked(&self.begun).contains(instance),
+            Presence::Alive | Presence::Absent => false,
+        }
     }
 
     fn spawn(&self, instance: &str, directory: &Path) -> std::io::Result<()> {
@@ -121,12 +134,15 @@ impl LocalEngine {
         }
         locked(&self.ended).remove(instance);
         let mut child = command.spawn()?;
-        let (ended, instance) = (self.ended.clone(), instance.to_owned());
+        locked(&self.begun).insert(instance.to_owned());
+        let (begun, ended) = (self.begun.clone(), self.ended.clone());
+        let instance = instance.to_owned();
         // While this server lives it is the parent, and must take the exit status.
         std::thread::Builder::new()
             .name("kiln-agent-wait".to_owned())
             .spawn(move || {
                 let waited = child.wait();
+                locked(&begun).remove(&instance);
                 locked(&ended).insert(instance);
                 waited
             })?;
@@ -193,7 +209,7 @@ impl Engine for LocalEngine {
             tokio::time::sleep(WATCH).await;
             match self.presence(instance) {
                 Presence::Alive => {}
-                Presence::NotBegun if patience > 0 && !self.has_ended(instance) => patience -= 1,
+                presence if patience > 0 && self.is_starting(instance, presence) => patience -= 1,
                 Presence::Absent | Presence::NotBegun | Presence::Gone => return,
             }
         }

@@ -4,11 +4,11 @@
 //! Each database that takes reports has a table `deliveries` of its own, since
 //! a number holds for what was committed with it.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 /// The number of the last report that was taken; 0 before the first.
-pub(crate) fn reached(tx: &Transaction<'_>, instance: &str) -> Result<u64, rusqlite::Error> {
-    let number: Option<i64> = tx
+pub(crate) fn reached(connection: &Connection, instance: &str) -> Result<u64, rusqlite::Error> {
+    let number: Option<i64> = connection
         .prepare_cached("SELECT number FROM deliveries WHERE instance = ?1")?
         .query_row([instance], |row| row.get(0))
         .optional()?;

@@ -58,7 +58,8 @@ pub(super) async fn store(
         let line = format!("Kiln: {} is a link, and is not stored", link.display());
         around.spool.append([Report::Log(line)]).map_err(internal)?;
     }
-    let all: u64 = tree.files.iter().map(|(_, bytes)| bytes).sum();
+    let sizes = tree.files.iter().map(|(_, bytes)| *bytes);
+    let all = sizes.fold(0, u64::saturating_add);
     expect_whole(&directory, all)?;
     let is_hugging_face = is_hugging_face(&tree.files);
     let mut stored = Stored::default();

@@ -113,7 +113,7 @@ impl Rig {
         let (give, orders) = watch::channel(Orders::default());
         let store = self.store.clone();
         let address = test_server::serve(move |request| store.answer(request)).await;
-        let (spool, _) = Spool::resume(self.place.path()).unwrap();
+        let (spool, _) = Spool::resume(self.place.path(), 0).unwrap();
         let surroundings = Surroundings {
             directory: self.place.path().to_owned(),
             spool: Arc::new(spool),

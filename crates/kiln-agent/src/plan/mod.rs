@@ -177,6 +177,15 @@ impl Plan {
         matches!(self, Self::Optimization(_))
     }
 
+    /// The number of the last report that is known of the instance.
+    #[must_use]
+    pub fn reported(&self) -> u64 {
+        match self {
+            Self::Optimization(plan) => plan.reported,
+            Self::Training(_) | Self::Compilation(_) => 0,
+        }
+    }
+
     /// Reads the plan of the instance whose directory this is.
     ///
     /// # Errors

@@ -32,8 +32,12 @@ pub struct OptimizationPlan {
     pub limits: Limits,
     /// The machine's GPUs that are its own, by number.
     pub gpus: Vec<u32>,
-    /// Seconds from the beginning of the work to the time limit.
+    /// Seconds from the beginning of the work to the time limit, whichever agent began it.
     pub max_runtime_seconds: u64,
+    /// The number of the last report that the control plane has of the instance. A machine
+    /// that lost its power may have lost that report.
+    #[serde(default)]
+    pub reported: u64,
 }
 
 /// What a model comes as.

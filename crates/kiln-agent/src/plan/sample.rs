@@ -130,5 +130,6 @@ pub(crate) fn optimization() -> OptimizationPlan {
         limits: LIMITS,
         gpus: Vec::new(),
         max_runtime_seconds: 3600,
+        reported: 0,
     }
 }

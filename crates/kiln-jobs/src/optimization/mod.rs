@@ -50,6 +50,7 @@ impl OptimizationJobs {
             None => place::of_source(&request.model_source),
         };
         let model: FoundModel = model.map_err(JobError::Validation)?;
+        request::keeps_the_model(&request, &model).map_err(JobError::Validation)?;
         let accepted = Accepted { request, model };
         self.check_places(&accepted).await?;
         self.begin_life(accepted).await

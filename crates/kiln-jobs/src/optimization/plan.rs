@@ -26,5 +26,6 @@ pub(super) fn build(job: &Accepted, seat: Seat, trainer: Option<&str>) -> Result
         limits: seat.claim.limits,
         gpus: seat.claim.gpus,
         max_runtime_seconds: seat.runtime_seconds,
+        reported: seat.reported,
     })))
 }

@@ -5,8 +5,9 @@
 
 use kiln_model::api::CreateOptimizationJobRequest;
 
+use super::named_model;
+use super::place::{self, FoundModel};
 use super::steps::{self, steps, word};
-use super::{named_model, place};
 use crate::check_tag_keys;
 
 /// Seconds for which a job may run when its request names no limit: one day.
@@ -90,14 +91,9 @@ fn the_data(request: &CreateOptimizationJobRequest) -> Result<(), String> {
 }
 
 fn the_places(request: &CreateOptimizationJobRequest) -> Result<(), String> {
-    let output = place::output(&request.output_config)?;
-    let source = request.model_source.s3.is_some();
-    if source && *place::of_source(&request.model_source)?.place.uri() == output {
-        return Err(format!(
-            "The S3OutputLocation \"{}\" in OutputConfig is where the model comes from. Give \
-             another prefix: the optimized model must not replace it.",
-            request.output_config.s3_output_location
-        ));
+    place::output(&request.output_config)?;
+    if request.model_source.s3.is_some() {
+        place::of_source(&request.model_source)?;
     }
     match request.output_config.sage_maker_model {
         Some(_) => Err(
@@ -124,6 +120,21 @@ fn the_tags(request: &CreateOptimizationJobRequest) -> Result<(), String> {
     let tags = request.tags.iter().flatten();
     let keys: Vec<&str> = tags.map(|tag| tag.key.as_str()).collect();
     check_tag_keys(&keys)
+}
+
+/// Sees to it that the result does not replace the model.
+pub(super) fn keeps_the_model(
+    request: &CreateOptimizationJobRequest,
+    model: &FoundModel,
+) -> Result<(), String> {
+    if *model.place.uri() != place::output(&request.output_config)? {
+        return Ok(());
+    }
+    Err(format!(
+        "The S3OutputLocation \"{}\" in OutputConfig is where the model comes from. Give another \
+         prefix: the optimized model must not replace it.",
+        request.output_config.s3_output_location
+    ))
 }
 
 #[cfg(test)]

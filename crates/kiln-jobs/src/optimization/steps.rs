@@ -75,6 +75,10 @@ impl<'a> Step<'a> {
     /// What it learns from: a prefix that ends in a slash.
     fn data(&self, job: Option<&Environment>) -> Result<Option<S3Uri>, String> {
         let Some(config) = self.training else {
+            if !self.is_brought() && self.technique != Technique::Quantization {
+                // Nobody would look at it.
+                return Ok(None);
+            }
             let environment = self.environment(job);
             let named = environment.get(CALIBRATION);
             return named.map(|text| calibration(text)).transpose();

@@ -104,12 +104,14 @@ impl<W: Work> SoloJobs<W> {
             plane.server_id(),
             plane.keys.issue(&session(instance, Party::Agent)),
         );
-        let left = job.state.remaining(&job.terms(), now());
+        let logged = plane.store.logs.delivered(&instance.id)?;
         let seat = Seat {
+            reported: logged.max(instance.delivered),
             assignment,
             keys: plane.keys.issue(&session(instance, Party::Work)),
             claim: serde_json::from_str(&instance.claim)?,
-            runtime_seconds: (left / 1000).max(1).unsigned_abs(),
+            // The agent counts from the first beginning, whichever of its kind that was.
+            runtime_seconds: (job.terms().runtime / 1000).max(1).unsigned_abs(),
         };
         let plan = self.shared.work.plan(&job.request, seat)?;
         Ok(plane.engine.place(&plan).await?)

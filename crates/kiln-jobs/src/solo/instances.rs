@@ -79,8 +79,14 @@ impl<W: Work> SoloJobs<W> {
     /// and agents have not been lost there again and again.
     pub(super) async fn begin_where_it_was(&self, instance: &Instance) -> Result<bool, JobError> {
         let plane = self.plane();
-        if W::PATIENCE == 0 || plane.engine.presence(&instance.id) != Presence::Gone {
-            return Ok(false);
+        match plane.engine.presence(&instance.id) {
+            _ if W::PATIENCE == 0 => return Ok(false),
+            // The one that was to go on was slow to say so.
+            Presence::Alive => return Ok(true),
+            Presence::Gone => {}
+            // A machine that lost its power may have lost all that the agent wrote.
+            Presence::NotBegun | Presence::Absent if instance.delivered > 0 => {}
+            Presence::NotBegun | Presence::Absent => return Ok(false),
         }
         let (this, id) = (self.clone(), instance.id.clone());
         let jobs = &plane.store.jobs;
@@ -102,7 +108,14 @@ impl<W: Work> SoloJobs<W> {
             instance = instance.id,
             "an agent is gone, and another goes on"
         );
-        self.begin(&job, instance).await?;
+        if let Err(error) = self.begin(&job, instance).await {
+            let uncounted = |job: &mut Job<W>| {
+                job.state.was_not_begun();
+                Ok(Default::default())
+            };
+            self.change_and_follow(&instance.job, uncounted).await?;
+            return Err(error);
+        }
         Ok(true)
     }
 

@@ -188,16 +188,12 @@ impl<O> SoloState<O> {
         Timestamp::from_millis(deadline).ok()
     }
 
-    /// For how long its work may still run, in milliseconds.
-    pub(super) fn remaining(&self, terms: &Terms, now: Timestamp) -> i64 {
-        let started = self.started.unwrap_or(now);
-        terms.runtime - (now.millis() - started.millis()).max(0)
-    }
-
     /// Whether it survives the loss of its agent: another goes on where that was, unless
-    /// too many in a row have been lost there.
+    /// too many in a row have been lost there. Of a job that is to stop, it takes back what
+    /// has been stored.
     pub(super) fn survives(&mut self, at: Timestamp, terms: &Terms) -> bool {
-        if self.is_terminal() || self.status == Status::Stopping {
+        let has_stored = self.agents.furthest >= Some(Stage::Uploading);
+        if self.is_terminal() || (self.status == Status::Stopping && !has_stored) {
             return false;
         }
         let lived = |begun: Timestamp| at.millis() - begun.millis();
@@ -212,6 +208,11 @@ impl<O> SoloState<O> {
         self.agents.lost += 1;
         self.agents.begun = Some(at);
         self.agents.lost <= terms.patience
+    }
+
+    /// The agent that was to go on could not be started: that is none that was lost.
+    pub(super) fn was_not_begun(&mut self) {
+        self.agents.lost = self.agents.lost.saturating_sub(1);
     }
 
     /// Takes a step.

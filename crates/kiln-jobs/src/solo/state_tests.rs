@@ -178,11 +178,22 @@ fn another_agent_goes_on_until_three_in_a_row_get_no_further() {
 }
 
 #[test]
-fn what_is_left_of_the_time_is_counted_from_the_start_of_the_work() {
-    assert_eq!(live(&[placed()]).remaining(&TERMS, at(50_000)), 900_000);
-    let state = live(&[placed(), WORKING]);
-    assert_eq!(state.remaining(&TERMS, at(102_000)), 800_000);
-    assert!(state.remaining(&TERMS, at(990_000)) < 0);
+fn what_a_stopping_job_has_stored_is_taken_back() {
+    let mut state = live(&[
+        placed(),
+        Event::Stage(Stage::Uploading),
+        Event::StopRequested,
+    ]);
+    assert!(state.survives(at(10_000), &TERMS));
+}
+
+#[test]
+fn an_agent_that_could_not_be_started_is_none_that_was_lost() {
+    let mut state = live(&[placed(), WORKING]);
+    for n in 0..100 {
+        assert!(state.survives(at(3000 + n), &TERMS));
+        state.was_not_begun();
+    }
 }
 
 #[test]

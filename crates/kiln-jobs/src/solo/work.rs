@@ -22,6 +22,8 @@ pub struct Seat {
     pub(crate) claim: Claim,
     /// For how long its work may run.
     pub(crate) runtime_seconds: u64,
+    /// The number of the last report of it that was taken in.
+    pub(crate) reported: u64,
 }
 
 /// A kind of work that one instance does.

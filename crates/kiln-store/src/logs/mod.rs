@@ -233,6 +233,15 @@ impl LogStore {
             .await
     }
 
+    /// The number of the last event of an instance that was taken; 0 before the first.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn delivered(&self, instance: &str) -> Result<u64, StoreError> {
+        self.database
+            .read(|connection| Ok(deliveries::reached(connection, instance)?))
+    }
+
     /// Forgets how far an instance's deliveries came; its events stay.
     ///
     /// # Errors
