@@ -10,6 +10,7 @@ mod bodies;
 mod capture;
 pub mod cluster;
 pub mod compilation;
+mod contract;
 mod courier;
 pub mod failure;
 #[cfg(test)]

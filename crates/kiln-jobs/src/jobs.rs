@@ -44,11 +44,12 @@ impl Jobs {
         buckets: Arc<dyn Buckets>,
         keys: SessionKeys,
     ) -> Self {
+        let compilation = Compilation::new(&settings);
         let optimization = Optimization::new(&settings);
         let plane = Plane::new(settings, store, engine, buckets, keys);
         Self {
             training: TrainingJobs::new(plane.clone()),
-            compilation: CompilationJobs::new(plane.clone(), Compilation),
+            compilation: CompilationJobs::new(plane.clone(), compilation),
             optimization: OptimizationJobs::new(plane.clone(), optimization),
             models: Models::new(plane.clone()),
             plane,

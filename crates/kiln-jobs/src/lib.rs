@@ -23,6 +23,7 @@ pub use roles::{CreatedRole, policies};
 pub use scope::{Access, Scope};
 pub use tags::check_tag_keys;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_trait::async_trait;
@@ -62,6 +63,9 @@ pub struct Settings {
     pub announced: bool,
     /// Whether spot jobs are interrupted when others wait for their room.
     pub preempt_spot: bool,
+    /// The images that compile for targets that only their makers' compilers build for, by
+    /// the targets' names.
+    pub compiler_images: BTreeMap<String, String>,
     /// The image that trains EAGLE heads.
     pub eagle_image: Option<String>,
     /// Host directories that stand for file systems.

@@ -1,6 +1,6 @@
 //! A control plane for tests, on a machine that only counts its room.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -175,6 +175,7 @@ pub(crate) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine
         tolerance: Tolerance::default(),
         announced: false,
         preempt_spot: false,
+        compiler_images: BTreeMap::new(),
         eagle_image: None,
         file_systems: Vec::new(),
         fast_file: FastFile::default(),

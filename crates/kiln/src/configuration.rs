@@ -1,11 +1,13 @@
 //! What a person can configure: command-line options, and `kiln.toml` in the
 //! data directory.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kiln_agent::image::table::Entry;
 use kiln_agent::plan::FastFile;
 use kiln_agent::runtime::embedded::Tolerance;
+use kiln_compile::target::needs_vendor;
 use kiln_engine::Fitting;
 use kiln_jobs::FileSystem;
 use kiln_server::Webhook;
@@ -32,6 +34,8 @@ pub struct Configuration {
     pub fast_file: FastFile,
     /// `[s3]`: another S3 for all objects.
     pub s3: S3Table,
+    /// `[compilation]`: what compilation jobs have beside Kiln itself.
+    pub compilation: CompilationTable,
     /// `[optimization]`: what optimization jobs have beside Kiln itself.
     pub optimization: OptimizationTable,
     /// `[webhook]`: where the changes of jobs are told.
@@ -63,6 +67,32 @@ pub struct Configuration {
     pub run_unfiltered: bool,
 }
 
+/// `[compilation]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompilationTable {
+    /// `[compilation.images]`, `ml_inf1 = "name"`: the images that compile for targets that
+    /// only their makers' compilers build for.
+    images: BTreeMap<String, String>,
+}
+
+impl CompilationTable {
+    /// The images by their targets' names.
+    ///
+    /// # Errors
+    /// When one is given for another target.
+    pub fn images(self) -> Result<BTreeMap<String, String>, String> {
+        let mut targets = self.images.keys();
+        match targets.find(|target| !needs_vendor(target)) {
+            Some(target) => Err(format!(
+                "{FILE}: [compilation.images] names {target}. Images compile only for targets \
+                 that Kiln has no compiler for, such as ml_inf1 or amba_cv22"
+            )),
+            None => Ok(self.images),
+        }
+    }
+}
+
 /// `[optimization]`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,6 +119,27 @@ impl Configuration {
             Ok(text) => {
                 toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn images(text: &str) -> Result<BTreeMap<String, String>, String> {
+        let table: Configuration = toml::from_str(text).unwrap();
+        table.compilation.images()
+    }
+
+    #[test]
+    fn images_compile_for_targets_that_kiln_has_no_compiler_for() {
+        assert!(images("").unwrap().is_empty());
+        let given = images("[compilation.images]\nml_inf1 = \"neuron:1\"").unwrap();
+        assert_eq!(given["ml_inf1"], "neuron:1");
+        for target in ["ml_c5", "ml_inf11"] {
+            let refusal = images(&format!("[compilation.images]\n{target} = \"x\"")).unwrap_err();
+            assert!(refusal.contains(target), "{refusal}");
         }
     }
 }

@@ -209,6 +209,7 @@ fn settings(
         preempt_spot: configuration.preempt_spot,
         images: configuration.image,
         engine_socket: configuration.engine_socket,
+        compiler_images: configuration.compilation.images()?,
         eagle_image: configuration.optimization.eagle_image,
         file_systems: configuration.file_system,
         fast_file: configuration.fast_file,

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::HOST;
 use super::tools::Tools;
 use super::workplace::Workplace;
+use super::{HOST, vendor};
+use crate::contract;
 use crate::plan::{CompilationPlan, SCRATCH};
 use crate::runtime::{Container, ImageConfig, Network, ResolvedImage, Root, Start};
 
@@ -26,7 +27,8 @@ pub(super) fn image(tools: &Tools) -> ResolvedImage {
     }
 }
 
-/// The container that does the plan's work.
+/// The container that does the plan's work. An image that works in place of Kiln has no
+/// keys either.
 pub(super) fn container(
     plan: &CompilationPlan,
     workplace: &Workplace,
@@ -36,15 +38,31 @@ pub(super) fn container(
 ) -> std::io::Result<Container> {
     let scratch = directory.join(SCRATCH);
     std::fs::create_dir_all(&scratch)?;
+    let (start, env, mounts) = match &plan.vendor {
+        Some(vendor) => (
+            Start::of_image(&image.config),
+            contract::environment(
+                &vendor::environment(&plan.order, vendor),
+                &plan.assignment.site.region,
+                None,
+            ),
+            contract::mounts(workplace.places()),
+        ),
+        None => (
+            Start {
+                entrypoint: Some(Workplace::command()),
+                arguments: None,
+            },
+            Vec::new(),
+            workplace.mounts(),
+        ),
+    };
     Ok(Container {
         id: plan.assignment.instance.clone(),
         image,
-        start: Start {
-            entrypoint: Some(Workplace::command()),
-            arguments: None,
-        },
-        env: Vec::new(),
-        mounts: workplace.mounts(),
+        start,
+        env,
+        mounts,
         shared: Vec::new(),
         hostname: HOST.to_owned(),
         hosts: network.hosts.clone(),

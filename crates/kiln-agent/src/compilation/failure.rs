@@ -8,6 +8,7 @@ use crate::failure::{LONGEST_REASON, is_internal};
 use crate::plan::ObjectPlan;
 use crate::report::Outcome;
 use crate::runtime::Exit;
+use crate::volume::Size;
 
 const INTERNAL: &str =
     "ServerError: There was an internal server error during the compilation job.";
@@ -23,6 +24,38 @@ pub(super) fn of_exit(exit: Exit, message: Option<String>, memory: u64) -> Optio
     };
     let message = message.filter(|message| !message.trim().is_empty());
     Some(message.unwrap_or_else(|| internal(&format!("the compiler ended with {ending}"))))
+}
+
+/// The reason for the end of the container of an image that compiled in place of Kiln for
+/// this target; `None` when it ended well. `error` is what it left, `words` what it said
+/// last, and `memory` what it could have.
+pub(super) fn of_image(
+    exit: Exit,
+    target: &str,
+    (error, words): (Option<String>, Option<String>),
+    memory: u64,
+) -> Option<String> {
+    let ending = match exit {
+        Exit::Code(0) => return None,
+        Exit::OutOfMemory => return Some(of_memory(memory)),
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+    };
+    let words = words.unwrap_or_else(|| "the image does not say why".to_owned());
+    let reason = format!(
+        "ClientError: CompilationError: Unable to compile model for {target}: ({ending}) {words}"
+    );
+    Some(error.unwrap_or_else(|| shortened(&reason)))
+}
+
+/// The reason when an image has left more than an artifact can hold.
+pub(super) fn of_size(bytes: u64, most: u64) -> String {
+    shortened(&format!(
+        "ClientError: CompilationError: What the image has left would be {}, and an artifact can \
+         hold {}",
+        Size(bytes),
+        Size(most)
+    ))
 }
 
 /// The outcome when what comes before the work was cut short, for which the job's own time
@@ -152,6 +185,36 @@ mod tests {
             let reason = of_exit(exit, message.map(str::to_owned), 8 << 30);
             assert_eq!(reason.as_deref(), expected, "{exit:?}");
         }
+    }
+
+    #[test]
+    fn an_image_s_end_is_its_error_or_its_last_words() {
+        let beginning = "ClientError: CompilationError: Unable to compile model for ml_inf1: ";
+        let silent = format!("{beginning}(signal 9) the image does not say why");
+        let said = format!("{beginning}(exit code 3) KeyError: 'y'");
+        let cases = [
+            (Exit::Code(0), Some("e"), Some("w"), None),
+            (
+                Exit::Code(1),
+                Some("no such op"),
+                Some("w"),
+                Some("no such op"),
+            ),
+            (
+                Exit::Code(3),
+                None,
+                Some("KeyError: 'y'"),
+                Some(said.as_str()),
+            ),
+            (Exit::Signal(9), None, None, Some(silent.as_str())),
+        ];
+        for (exit, error, words, expected) in cases {
+            let told = (error.map(str::to_owned), words.map(str::to_owned));
+            let reason = of_image(exit, "ml_inf1", told, 8 << 30);
+            assert_eq!(reason.as_deref(), expected, "{exit:?}");
+        }
+        let oom = of_image(Exit::OutOfMemory, "ml_inf1", (None, None), 8 << 30).unwrap();
+        assert!(oom.contains("within 8.0 GiB"), "{oom}");
     }
 
     #[test]

@@ -7,10 +7,13 @@
 //!
 //! The container runs this very program, for nothing that a model holds may run
 //! anywhere else. It has neither network nor keys; the archive, the tools and what
-//! it is told are read-only to it, and what it leaves is read as a stranger's.
+//! it is told are read-only to it, and what it leaves is read as a stranger's. For a
+//! target that only its maker's compiler builds for it runs an image in its place, under
+//! the same rules.
 //!
 //! An order to stop cuts every stage short, and the time limit those from the
-//! work's beginning on; what comes before has a limit of its own. Then nothing is left: no container, no object, no upload.
+//! work's beginning on; what comes before has a limit of its own. Then nothing is left: no
+//! container, no object, no upload.
 
 mod container;
 mod failure;
@@ -21,6 +24,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod tools;
+mod vendor;
 mod workplace;
 
 use std::ops::ControlFlow;
@@ -34,13 +38,14 @@ pub use task::{ARTIFACT, COMPILED, FAILURE, Findings, Task};
 
 use crate::aloud::aloud;
 use crate::cluster::Cluster;
+use crate::contract::{self, words};
 use crate::image::Images;
 use crate::inputs::FileSystems;
 use crate::judgement::{judge, watch_volume};
 use crate::one_object;
-use crate::plan::CompilationPlan;
+use crate::plan::{CompilationPlan, VendorPlan};
 use crate::report::{Compiled, Ending, Outcome, Report, Stage};
-use crate::runtime::NetworkPolicy;
+use crate::runtime::{NetworkPolicy, ResolvedImage};
 use crate::surroundings::Surroundings;
 use crate::volume::Volume;
 use crate::work::{Work, Worked, cut, internal};
@@ -97,25 +102,30 @@ impl Compilation {
         around.enter(Stage::Preparing)?;
         let volume = Volume::claim(&around.directory, None, VOLUME_BYTES).map_err(internal)?;
         let workplace = Workplace::create(&around.directory).map_err(internal)?;
-        let tools = self.prepare(&workplace, &volume).await?;
-        workplace
-            .furnish(&self.plan.order, &tools)
-            .map_err(internal)?;
-        let (worked, deadline) = self.work(&workplace, &volume, &tools).await?;
+        let image = self.prepare(&workplace, &volume).await?;
+        let (said, began) = (*around.spool.watch().borrow(), Instant::now());
+        let (worked, deadline) = self.work(&workplace, &volume, image).await?;
         if let Some(cut) = worked.cut {
             return Err(cut);
         }
-        let message = crate::failure::read_message(&workplace.output());
-        let memory = self.plan.limits.memory_bytes;
-        if let Some(reason) = failure::of_exit(worked.exit, message, memory) {
+        if let Some(reason) = self.reason(&workplace, worked, said) {
             return Err(Outcome::Failed(reason));
+        }
+        if let Some(vendor) = &self.plan.vendor {
+            let seconds = began.elapsed().as_secs_f64();
+            let packing = self.pack(vendor, &workplace, &volume, seconds);
+            around.unless_cut(deadline, packing).await??;
         }
         around.enter(Stage::Uploading)?;
         self.store(&workplace, deadline).await
     }
 
-    /// Fetches the archive, and makes the tools ready for it.
-    async fn prepare(&self, workplace: &Workplace, volume: &Volume) -> Result<Tools, Outcome> {
+    /// Fetches the archive, and makes ready what compiles it.
+    async fn prepare(
+        &self,
+        workplace: &Workplace,
+        volume: &Volume,
+    ) -> Result<ResolvedImage, Outcome> {
         let around = &self.around;
         let deadline = Instant::now() + PREPARED_WITHIN;
         let late = |cut| failure::of_preparation(cut, PREPARED_WITHIN);
@@ -123,8 +133,43 @@ impl Compilation {
         let fetched = around.unless_cut(deadline, self.fetch(workplace, volume));
         fetched.await.map_err(late)?.map_err(Outcome::Failed)?;
         around.enter(Stage::DownloadingImage)?;
-        let tools = around.unless_cut(deadline, self.tools(workplace));
-        tools.await.map_err(late)?
+        let image = async {
+            match &self.plan.vendor {
+                None => self.own(workplace).await,
+                Some(vendor) => self.vendors(vendor, workplace, volume).await,
+            }
+        };
+        around.unless_cut(deadline, image).await.map_err(late)?
+    }
+
+    /// Makes ready what Kiln itself compiles with.
+    async fn own(&self, workplace: &Workplace) -> Result<ResolvedImage, Outcome> {
+        let tools = self.tools(workplace).await?;
+        let furnished = workplace.furnish(&self.plan.order, &tools);
+        furnished.map_err(internal)?;
+        Ok(container::image(&tools))
+    }
+
+    /// Makes ready an image that compiles in place of Kiln, and unpacks the model for it.
+    async fn vendors(
+        &self,
+        vendor: &VendorPlan,
+        workplace: &Workplace,
+        volume: &Volume,
+    ) -> Result<ResolvedImage, Outcome> {
+        let (spool, VendorPlan { image, target }) = (&self.around.spool, vendor);
+        let line = format!("Kiln: {image} compiles for {target}, in place of Kiln");
+        spool.append([Report::Log(line)]).map_err(internal)?;
+        let home = workplace.clone();
+        let opening = tokio::task::spawn_blocking(move || vendor::open(&home));
+        let opened = tokio::select! {
+            opened = opening => opened.map_err(internal)?,
+            exceeded = volume.exceeded() => Err(crate::failure::of_volume(&exceeded)),
+        };
+        opened.map_err(Outcome::Failed)?;
+        let site = &self.plan.assignment.site;
+        let resolved = self.images.resolve(site, image, spool).await;
+        resolved.map_err(crate::work::failed)
     }
 
     /// Fetches the archive, as far as the volume holds it.
@@ -155,10 +200,9 @@ impl Compilation {
         &self,
         workplace: &Workplace,
         volume: &Volume,
-        tools: &Tools,
+        image: ResolvedImage,
     ) -> Result<(Worked, Instant), Outcome> {
         let (plan, around) = (&self.plan, &self.around);
-        let image = container::image(tools);
         let alone = Cluster::alone(HOST, &plan.assignment.instance);
         let limit = Duration::from_secs(plan.max_runtime_seconds);
         around.enter(Stage::Working)?;
@@ -189,6 +233,43 @@ impl Compilation {
         Ok((judge(worked, &trouble, volume).await?, deadline))
     }
 
+    /// Why the container has failed, if it has. `said` is the number of the last report
+    /// before its own.
+    fn reason(&self, workplace: &Workplace, worked: Worked, said: u64) -> Option<String> {
+        let memory = self.plan.limits.memory_bytes;
+        let Some(VendorPlan { image, target }) = &self.plan.vendor else {
+            let message = crate::failure::read_message(&workplace.output());
+            return failure::of_exit(worked.exit, message, memory);
+        };
+        let places = workplace.places();
+        let error = contract::read_error(&places.errors);
+        let words = worked
+            .complaint
+            .or_else(|| words::last(&self.around.directory, said));
+        let reason = failure::of_image(worked.exit, target, (error, words), memory);
+        reason.or_else(|| contract::of_nothing(image, &places.made))
+    }
+
+    /// Packs what an image has left, as far as the volume holds it.
+    async fn pack(
+        &self,
+        vendor: &VendorPlan,
+        workplace: &Workplace,
+        volume: &Volume,
+        seconds: f64,
+    ) -> Result<(), Outcome> {
+        let (plan, vendor, workplace) = (self.plan.clone(), vendor.clone(), workplace.clone());
+        let packing =
+            tokio::task::spawn_blocking(move || vendor::pack(&plan, &vendor, &workplace, seconds));
+        let packed = tokio::select! {
+            packed = packing => packed.map_err(internal)?,
+            exceeded = volume.exceeded() => Err(crate::failure::of_volume(&exceeded)),
+        };
+        let lines = packed.map_err(Outcome::Failed)?.into_iter();
+        let told = self.around.spool.append(lines.map(Report::Log));
+        told.map_err(internal)
+    }
+
     /// Stores the artifact, and reports what came of the compilation.
     async fn store(&self, workplace: &Workplace, deadline: Instant) -> Result<(), Outcome> {
         let (around, to) = (&self.around, &self.plan.output);
@@ -207,7 +288,8 @@ impl Compilation {
         let compiled = Report::Compiled(Compiled {
             artifact_digest: digest,
             derived_data_input_config: findings.derived_data_input_config,
-            // An artifact brings its own loader, and runs in any image.
+            // An artifact brings its own loader, and runs in any image, or needs its
+            // vendor's, which is nothing that Kiln could name.
             inference_image: None,
         });
         around.spool.append([compiled]).map_err(internal)

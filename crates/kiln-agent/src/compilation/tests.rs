@@ -1,7 +1,6 @@
 //! Compilations whose store and control plane are doubles, as far as they come
 //! without a container.
 
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
@@ -202,12 +201,10 @@ async fn a_stop_before_the_artifact_appears_stores_nothing() {
     assert!(rig.reports().is_empty());
 }
 
-#[test]
-fn the_container_sees_its_input_read_only_and_has_no_keys() {
+/// The container of a plan, and whether it sees these directories read-only.
+fn container_of(plan: &CompilationPlan, shown: &[(&str, bool)]) -> crate::runtime::Container {
     let place = tempfile::tempdir().unwrap();
     let workplace = Workplace::create(place.path()).unwrap();
-    let mut plan = sample::compilation();
-    plan.assignment.token = "token".to_owned();
     let network = crate::runtime::Network {
         endpoint: None,
         interface: "lo".to_owned(),
@@ -216,17 +213,48 @@ fn the_container_sees_its_input_read_only_and_has_no_keys() {
         held: Box::new(()),
     };
     let image = container::image(&Tools::default());
-    let made = container::container(&plan, &workplace, image, &network, place.path()).unwrap();
-    let shown = |name: &str| {
-        let mut mounts = made.mounts.iter();
-        let found = mounts.find(|mount| mount.target == Path::new(name));
-        found.map(|mount| mount.read_only)
-    };
-    assert_eq!(shown("/opt/ml/input"), Some(true));
-    assert_eq!(shown("/opt/ml/output"), Some(false));
-    assert_eq!(made.mounts.len(), 2);
+    let made = container::container(plan, &workplace, image, &network, place.path()).unwrap();
+    let mounts = made.mounts.iter().map(|mount| {
+        let target = mount.target.to_str().unwrap();
+        (target, mount.read_only)
+    });
+    assert_eq!(mounts.collect::<Vec<_>>(), shown);
     let text = serde_json::to_string(&made).unwrap();
     for secret in ["AKIA", "secret", "token"] {
         assert!(!text.contains(secret), "{secret}");
     }
+    made
+}
+
+#[test]
+fn the_container_sees_its_input_read_only_and_has_no_keys() {
+    let mut plan = sample::compilation();
+    plan.assignment.token = "token".to_owned();
+    let made = container_of(&plan, &[("/opt/ml/input", true), ("/opt/ml/output", false)]);
+    assert!(made.env.is_empty());
+}
+
+#[test]
+fn an_image_in_place_of_kiln_sees_the_contract_and_has_no_keys_either() {
+    let mut plan = sample::compilation();
+    plan.assignment.token = "token".to_owned();
+    plan.vendor = Some(VendorPlan {
+        image: "neuron:1".to_owned(),
+        target: "ml_inf1".to_owned(),
+    });
+    let made = container_of(
+        &plan,
+        &[
+            ("/opt/ml/model/input", true),
+            ("/opt/ml/model/compiled", false),
+            ("/opt/ml/compilation/errors", false),
+            ("/opt/ml/compilation/cache", false),
+        ],
+    );
+    assert_eq!(made.start.entrypoint, None);
+    let told = |name: &str| made.env.iter().find(|(found, _)| found == name);
+    let value = |name| told(name).map(|(_, value)| value.as_str());
+    assert_eq!(value("SM_NEO_EXECUTION_CONTEXT"), Some("1"));
+    assert_eq!(value("COMPILER_OPTIONS"), Some("{}"));
+    assert_eq!(value("KILN_TARGET"), Some("ml_inf1"));
 }

@@ -9,6 +9,7 @@ use kiln_compile::Order;
 use super::task::Task;
 use super::tools::Tools;
 use crate::agent;
+use crate::contract::Places;
 use crate::opt_ml;
 use crate::runtime::Mount;
 
@@ -49,6 +50,25 @@ impl Workplace {
     /// What the container leaves.
     pub(super) fn output(&self) -> PathBuf {
         self.root.join("output")
+    }
+
+    /// What an image that compiles in place of Kiln sees of them.
+    pub(super) fn places(&self) -> Places {
+        Places {
+            given: self.input().join("model"),
+            made: self.output().join("compiled"),
+            errors: self.output().join("errors"),
+            cache: self.output().join("cache"),
+        }
+    }
+
+    /// Makes the directories that such an image sees.
+    pub(super) fn vendors(&self) -> io::Result<Places> {
+        let places = self.places();
+        for place in [&places.given, &places.made, &places.errors, &places.cache] {
+            fs::create_dir(place)?;
+        }
+        Ok(places)
     }
 
     fn input(&self) -> PathBuf {

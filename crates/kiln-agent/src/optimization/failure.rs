@@ -1,6 +1,6 @@
 //! Why an optimization failed.
 
-use crate::failure::{LONGEST_REASON, client, internal, of_exit};
+use crate::failure::{client, internal, of_exit};
 use crate::plan::PrefixPlan;
 use crate::runtime::Exit;
 use crate::volume::Size;
@@ -32,15 +32,6 @@ pub(super) fn of_image(exit: Exit, error: Option<String>, words: Option<&str>) -
         (Exit::Code(_) | Exit::Signal(_), Some(error)) => Some(error),
         (exit, _) => of_exit(exit, words),
     }
-}
-
-/// The reason when an image's container ended well and left nothing.
-pub(super) fn of_nothing(image: &str) -> String {
-    let reason = format!(
-        "ClientError: The container of {image} ended with exit code 0 and left no file in \
-         /opt/ml/model/compiled"
-    );
-    reason.chars().take(LONGEST_REASON).collect()
 }
 
 /// The reason when there is nothing where inputs should be.

@@ -15,7 +15,6 @@
 //! are done stay done, and the one that was not keeps its scratch.
 
 mod built_in;
-mod contract;
 mod failure;
 mod fetch;
 mod progress;
@@ -23,7 +22,6 @@ mod step;
 mod store;
 #[cfg(test)]
 mod tests;
-mod words;
 mod workplace;
 
 use std::time::Duration;

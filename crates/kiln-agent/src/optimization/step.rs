@@ -6,20 +6,23 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::workplace::Workplace;
-use super::{Optimization, built_in, contract, failure, words};
+use super::{Optimization, built_in, failure};
 use crate::cluster::Cluster;
+use crate::contract::{self, words};
 use crate::failure::read_message;
 use crate::inputs::FileSystems;
 use crate::judgement::{judge, watch_volume};
 use crate::plan::{SCRATCH, StepPlan};
 use crate::removal::remove_tree;
 use crate::report::{Outcome, Report};
-use crate::runtime::{Container, Network, NetworkPolicy, ResolvedImage, Start};
+use crate::runtime::{Container, Mount, Network, NetworkPolicy, ResolvedImage, Start};
 use crate::volume::Volume;
 use crate::work::{Work, Worked, failed, internal};
 
 /// The name of the container in its own eyes.
 const HOST: &str = "algo-1";
+/// Where a training channel would be.
+const DATA: &str = "/opt/ml/input/data/training";
 /// Work of our own that is cut short has nothing to put in order.
 const OWN_GRACE: Duration = Duration::from_secs(1);
 /// What an image has between SIGTERM and SIGKILL.
@@ -121,12 +124,11 @@ impl Step<'_> {
             Some(_) => (
                 Start::of_image(&image.config),
                 contract::environment(
-                    self.plan(),
-                    &plan.keys,
+                    &self.plan().environment,
                     &plan.assignment.site.region,
-                    network.endpoint.as_deref(),
+                    network.endpoint.as_deref().map(|url| (&plan.keys, url)),
                 ),
-                contract::mounts(around.0, around.1, self.plan()),
+                self.mounts(),
                 plan.gpus.clone(),
             ),
             None => {
@@ -154,6 +156,20 @@ impl Step<'_> {
         })
     }
 
+    /// What an image's container sees: what the contract names, and what the step learns
+    /// from.
+    fn mounts(&self) -> Vec<Mount> {
+        let mut mounts = contract::mounts(self.workplace.places(self.number));
+        if self.plan().calibration.is_some() {
+            mounts.push(Mount {
+                source: self.workplace.calibration(self.number),
+                target: DATA.into(),
+                read_only: true,
+            });
+        }
+        mounts
+    }
+
     /// Why the step failed, if it has. `said` is the number of the last report before
     /// the container's own.
     fn reason(&self, worked: Worked, said: u64) -> Option<String> {
@@ -167,11 +183,6 @@ impl Step<'_> {
             .complaint
             .or_else(|| words::last(&self.whole.around.directory, said));
         let reason = failure::of_image(worked.exit, error, words.as_deref());
-        reason.or_else(|| self.is_empty().then(|| failure::of_nothing(image)))
-    }
-
-    fn is_empty(&self) -> bool {
-        let made = kiln_data::upload::look_at(&self.workplace.made(self.number));
-        made.is_ok_and(|made| made.files.is_empty())
+        reason.or_else(|| contract::of_nothing(image, &self.workplace.made(self.number)))
     }
 }

@@ -13,6 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::contract::Places;
 use crate::opt_ml;
 use crate::removal::remove_tree;
 
@@ -91,6 +92,16 @@ impl Workplace {
     /// What outlasts a crash of the step.
     pub(super) fn scratch(&self, step: usize) -> PathBuf {
         self.of(step).join("scratch")
+    }
+
+    /// What an image of one's own sees of them.
+    pub(super) fn places(&self, step: usize) -> Places {
+        Places {
+            given: self.given(step),
+            made: self.made(step),
+            errors: self.errors(step),
+            cache: self.scratch(step),
+        }
     }
 
     /// Makes a step's directories. What it has left half done is removed, but for

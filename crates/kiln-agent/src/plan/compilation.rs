@@ -22,10 +22,22 @@ pub struct CompilationPlan {
     pub kms_key: Option<String>,
     /// What is to be compiled, how, and for what.
     pub order: Order,
+    /// What compiles in place of Kiln, for a target that only its maker's compiler builds
+    /// for.
+    pub vendor: Option<VendorPlan>,
     /// What the container may use.
     pub limits: Limits,
     /// Seconds from the beginning of the work to the time limit.
     pub max_runtime_seconds: u64,
+}
+
+/// An image that compiles.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VendorPlan {
+    /// Its name.
+    pub image: String,
+    /// The target, as the artifact's name has it.
+    pub target: String,
 }
 
 /// One object of S3.

@@ -19,7 +19,7 @@ use crate::image::table::Entry;
 use crate::runtime::ControlAddress;
 use crate::runtime::embedded::Tolerance;
 
-pub use compilation::{CompilationPlan, ObjectPlan};
+pub use compilation::{CompilationPlan, ObjectPlan, VendorPlan};
 pub use optimization::{ModelPlan, OptimizationPlan, PrefixPlan, StepPlan};
 pub use training::{
     DirectoryPlan, InstancePlan, Kept, MetricPlan, OutputPlan, ProfilePlan, RecordsPlan, RulePlan,

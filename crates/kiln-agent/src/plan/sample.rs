@@ -103,6 +103,7 @@ pub(crate) fn compilation() -> CompilationPlan {
             target_device: Some("ml_c5".to_owned()),
             ..kiln_compile::Order::default()
         },
+        vendor: None,
         limits: LIMITS,
         max_runtime_seconds: 1,
     }

@@ -1,14 +1,19 @@
 //! `manifest`: the files of an artifact, their digests, and what loads them.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use blake2::{Blake2b512, Digest};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::DlrError;
 
 /// The manifest's own name.
-const NAME: &str = "manifest";
+pub const MANIFEST: &str = "manifest";
+
+/// Read size.
+const CHUNK: usize = 1 << 20;
 
 /// Writes the manifest of these files of a folder, which may lie in folders of their own.
 /// `loader` says what opens the model, with its version.
@@ -16,17 +21,59 @@ const NAME: &str = "manifest";
 /// # Errors
 /// When a file cannot be read, or the manifest not be written.
 pub fn write_manifest(folder: &Path, files: &[PathBuf], loader: &str) -> Result<(), DlrError> {
-    let mut described = serde_json::Map::new();
-    for file in files.iter().filter(|file| *file != Path::new(NAME)) {
-        let reading = DlrError::io(format!("Reading {}", file.display()));
-        let bytes = std::fs::read(folder.join(file)).map_err(reading)?;
-        let digest = hex::encode(Blake2b512::digest(&bytes));
-        let told = json!({"Bytes": bytes.len(), "Blake2b": digest});
-        described.insert(file.display().to_string(), told);
+    let mut manifest = Manifest::new(loader);
+    for file in files.iter().filter(|file| *file != Path::new(MANIFEST)) {
+        let added = File::open(folder.join(file)).and_then(|content| manifest.add(file, content));
+        added.map_err(DlrError::io(format!("Reading {}", file.display())))?;
     }
-    let manifest = json!({"Version": 1, "Loader": loader, "Files": described});
     let writing = DlrError::io("Writing the manifest");
-    std::fs::write(folder.join(NAME), format!("{manifest:#}\n")).map_err(writing)
+    std::fs::write(folder.join(MANIFEST), manifest.text()).map_err(writing)
+}
+
+/// A manifest in the making.
+#[derive(Debug)]
+pub struct Manifest<'a> {
+    loader: &'a str,
+    files: Map<String, Value>,
+}
+
+impl<'a> Manifest<'a> {
+    /// One of no files yet. `loader` says what opens the model, with its version.
+    #[must_use]
+    pub fn new(loader: &'a str) -> Self {
+        Self {
+            loader,
+            files: Map::new(),
+        }
+    }
+
+    /// Adds a file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn add(&mut self, name: &Path, mut content: impl Read) -> io::Result<()> {
+        let (mut hash, mut bytes) = (Blake2b512::new(), 0);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match content.read(&mut chunk)? {
+                0 => break,
+                read => {
+                    hash.update(&chunk[..read]);
+                    bytes += read;
+                }
+            }
+        }
+        let told = json!({"Bytes": bytes, "Blake2b": hex::encode(hash.finalize())});
+        self.files.insert(name.display().to_string(), told);
+        Ok(())
+    }
+
+    /// What is written.
+    #[must_use]
+    pub fn text(self) -> String {
+        let manifest = json!({"Version": 1, "Loader": self.loader, "Files": self.files});
+        format!("{manifest:#}\n")
+    }
 }
 
 #[cfg(test)]

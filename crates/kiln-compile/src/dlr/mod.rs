@@ -17,7 +17,7 @@ mod tensor_file;
 
 pub use client::Client;
 pub use error::DlrError;
-pub use manifest::write_manifest;
+pub use manifest::{MANIFEST, Manifest, write_manifest};
 pub use metadata::Metadata;
 pub use runner::{Emulator, Ran, Runner};
 pub use tensor::{Tensor, TensorInfo};

@@ -4,6 +4,7 @@
 //! open → read → check and derive shapes → build → verify → package
 //! ```
 
+mod brought;
 mod comparison;
 mod core_ml;
 mod course;
@@ -26,6 +27,7 @@ mod workshop;
 
 pub(crate) use loaded::{arrays, tensors};
 
+pub use brought::Brought;
 pub use error::CompileError;
 pub use generation::{GenerationError, example};
 pub use report::{Evidence, Latency, Port, REPORT, Report, StageTime, Verification};

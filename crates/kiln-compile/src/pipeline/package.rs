@@ -1,7 +1,7 @@
 //! The artifact: a folder as one archive, the same bytes for the same folder.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -33,22 +33,55 @@ pub(super) fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// When a file cannot be read or the archive cannot be written.
 pub(super) fn package(folder: &Path, archive: &Path) -> io::Result<()> {
-    let encoder = GzEncoder::new(BufWriter::new(File::create(archive)?), Compression::fast());
-    let mut builder = Builder::new(encoder);
+    let mut package = Package::create(archive)?;
     for name in files(folder)? {
-        let mut file = File::open(folder.join(&name))?;
+        let file = File::open(folder.join(&name))?;
+        package.add(&name, file.metadata()?.len(), false, &file)?;
+    }
+    package.finish()
+}
+
+/// An archive in the making.
+pub(super) struct Package(Builder<GzEncoder<BufWriter<File>>>);
+
+impl Package {
+    /// Begins an archive at a path.
+    pub(super) fn create(archive: &Path) -> io::Result<Self> {
+        let file = BufWriter::new(File::create(archive)?);
+        Ok(Self(Builder::new(GzEncoder::new(
+            file,
+            Compression::fast(),
+        ))))
+    }
+
+    /// Adds a file of so many bytes. Libraries can be executed in any case.
+    pub(super) fn add(
+        &mut self,
+        name: &Path,
+        bytes: u64,
+        is_program: bool,
+        content: impl Read,
+    ) -> io::Result<()> {
         let mut header = Header::new_gnu();
         header.set_entry_type(EntryType::Regular);
-        header.set_size(file.metadata()?.len());
-        let is_library = Path::new(&name)
+        header.set_size(bytes);
+        let is_library = name
             .extension()
             .is_some_and(|extension| extension == "so" || extension == "dll");
-        header.set_mode(if is_library { 0o755 } else { 0o644 });
+        let mode = if is_program || is_library {
+            0o755
+        } else {
+            0o644
+        };
+        header.set_mode(mode);
         header.set_mtime(0);
-        builder.append_data(&mut header, &name, &mut file)?;
+        self.0.append_data(&mut header, name, content)
     }
-    let mut written = builder.into_inner()?.finish()?;
-    written.flush()
+
+    /// Ends the archive.
+    pub(super) fn finish(self) -> io::Result<()> {
+        self.0.into_inner()?.finish()?.flush()
+    }
 }
 
 #[cfg(test)]

@@ -16,12 +16,14 @@ mod platforms;
 mod processor;
 #[cfg(test)]
 mod tests;
+mod vendor;
 
 use crate::options::Options;
 
 pub use error::TargetError;
 pub use place::{Graphics, Machine, Place};
 pub use platform::{Arch, Os, Platform};
+pub use vendor::needs_vendor;
 
 /// What a model is compiled for, with everything that was asked applied.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -32,7 +32,8 @@ impl CompilationJobs {
     /// # Errors
     /// When a rule or the world speaks against it, or the name is taken.
     pub async fn create(&self, request: CreateCompilationJobRequest) -> Result<Arn, JobError> {
-        let request = request::accept(request).map_err(JobError::Validation)?;
+        let vendor = self.work().vendor(&request.output_config);
+        let request = request::accept(request, vendor.is_some()).map_err(JobError::Validation)?;
         self.check_output(&request).await?;
         self.begin_life(request).await
     }

@@ -30,7 +30,7 @@ pub(super) fn artifact(output: &OutputConfig) -> Result<S3Uri, String> {
 }
 
 /// `ml_c5`, or `LINUX_X86_64` and, where there is one, `_NVIDIA`.
-fn target(output: &OutputConfig) -> String {
+pub(super) fn target(output: &OutputConfig) -> String {
     let platform = output.target_platform.iter().flat_map(|platform| {
         let words = [platform.os.to_string(), platform.arch.to_string()];
         let accelerator = platform.accelerator.map(|name| name.to_string());

@@ -1,6 +1,6 @@
 //! From an accepted request to the plan of its instance.
 
-use kiln_agent::plan::{CompilationPlan, ObjectPlan, Plan};
+use kiln_agent::plan::{CompilationPlan, ObjectPlan, Plan, VendorPlan};
 use kiln_model::S3Uri;
 use kiln_model::api::CreateCompilationJobRequest;
 
@@ -8,11 +8,15 @@ use super::{place, request};
 use crate::JobError;
 use crate::solo::Seat;
 
-/// Builds the plan of a job's instance.
+/// Builds the plan of a job's instance; `vendor` compiles in place of Kiln.
 ///
 /// # Errors
 /// When the request names no model or no places, which its acceptance rules out.
-pub(super) fn build(job: &CreateCompilationJobRequest, seat: Seat) -> Result<Plan, JobError> {
+pub(super) fn build(
+    job: &CreateCompilationJobRequest,
+    seat: Seat,
+    vendor: Option<VendorPlan>,
+) -> Result<Plan, JobError> {
     let input = place::input(job).map_err(JobError::Internal)?;
     let output = place::artifact(&job.output_config).map_err(JobError::Internal)?;
     let config = job.input_config.as_ref();
@@ -25,6 +29,7 @@ pub(super) fn build(job: &CreateCompilationJobRequest, seat: Seat) -> Result<Pla
         output: object(&output),
         kms_key: key.filter(|key| !key.is_empty()),
         order: request::order(job, config),
+        vendor,
         limits: seat.claim.limits,
         max_runtime_seconds: seat.runtime_seconds,
     })))

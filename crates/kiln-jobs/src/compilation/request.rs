@@ -14,24 +14,26 @@ pub(super) const DEFAULT_MAX_RUNTIME: i32 = 900;
 
 type Check = fn(&CreateCompilationJobRequest) -> Result<(), String>;
 
-const CHECKS: [Check; 6] = [
+const CHECKS: [Check; 5] = [
     the_model,
     the_target,
     the_places,
     the_stopping_condition,
     the_tags,
-    the_order,
 ];
 
 /// Checks a request whose shapes are right, and fills in the defaults that a describe
-/// call shows.
+/// call shows. What an image is to compile in place of Kiln, that image alone can judge.
 ///
 /// # Errors
 /// The message of the first check that fails.
 pub(super) fn accept(
     mut request: CreateCompilationJobRequest,
+    by_vendor: bool,
 ) -> Result<CreateCompilationJobRequest, String> {
-    CHECKS.iter().try_for_each(|check| check(&request))?;
+    let the_rest: Check = if by_vendor { the_variables } else { the_order };
+    let mut checks = CHECKS.iter().chain([&the_rest]);
+    checks.try_for_each(|check| check(&request))?;
     let runtime = &mut request.stopping_condition.max_runtime_in_seconds;
     runtime.get_or_insert(DEFAULT_MAX_RUNTIME);
     Ok(request)
@@ -115,6 +117,23 @@ fn the_order(request: &CreateCompilationJobRequest) -> Result<(), String> {
     checked.map(drop).map_err(|error| error.to_string())
 }
 
+/// What is handed to an image in variables must be text that these can hold.
+fn the_variables(request: &CreateCompilationJobRequest) -> Result<(), String> {
+    let Some(input) = &request.input_config else {
+        return Ok(());
+    };
+    let order = order(request, input);
+    let texts = [
+        ("DataInputConfig", &order.data_input_config),
+        ("CompilerOptions", &order.compiler_options),
+    ];
+    let holds_nul = |text: &Option<String>| text.iter().any(|text| text.contains('\0'));
+    match texts.into_iter().find(|(_, text)| holds_nul(text)) {
+        Some((name, _)) => Err(format!("{name} must not contain the character U+0000.")),
+        None => Ok(()),
+    }
+}
+
 impl CompilationJobs {
     /// Looks for the bucket of the artifact. Whether the archive is there, the job finds
     /// out, as in the cloud.
@@ -154,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_request_without_a_limit_gets_the_usual_one() {
-        let accepted = accept(request(|_| {})).unwrap();
+        let accepted = accept(request(|_| {}), false).unwrap();
         let stopping = accepted.stopping_condition;
         assert_eq!(stopping.max_runtime_in_seconds, Some(900));
     }
@@ -163,14 +182,18 @@ mod tests {
     fn what_makes_no_sense_is_refused() {
         type Change = fn(&mut Value);
         let package = "arn:aws:sagemaker:us-east-1:123456789012:model-package/m/1";
-        assert!(accept(request(|_| {})).is_ok());
+        assert!(accept(request(|_| {}), false).is_ok());
         let with_package = request(|r| r["ModelPackageVersionArn"] = json!("x"));
-        assert!(accept(with_package).unwrap_err().contains("not both"));
+        assert!(
+            accept(with_package, false)
+                .unwrap_err()
+                .contains("not both")
+        );
         let only_package = request(|r| {
             r.as_object_mut().unwrap().remove("InputConfig");
             r["ModelPackageVersionArn"] = json!(package);
         });
-        let refusal = accept(only_package).unwrap_err();
+        let refusal = accept(only_package, false).unwrap_err();
         assert!(refusal.contains("has no model registry"), "{refusal}");
         let cases: [(Change, &str); 6] = [
             (
@@ -211,7 +234,7 @@ mod tests {
             ),
         ];
         for (change, message) in cases {
-            assert_eq!(accept(request(change)).unwrap_err(), message);
+            assert_eq!(accept(request(change), false).unwrap_err(), message);
         }
     }
 
@@ -221,6 +244,31 @@ mod tests {
         let request = wrong;
         let order = order(&request, request.input_config.as_ref().unwrap());
         let expected = front::check(&order).unwrap_err().to_string();
-        assert_eq!(accept(request).unwrap_err(), expected);
+        assert_eq!(accept(request, false).unwrap_err(), expected);
+    }
+
+    #[test]
+    fn what_an_image_compiles_is_its_own_to_judge() {
+        let vendors = || {
+            request(|r| {
+                r["OutputConfig"]["TargetDevice"] = json!("ml_inf1");
+                r["OutputConfig"]["CompilerOptions"] = json!("\"--verbose 1 -O2\"");
+                r["InputConfig"]["FrameworkVersion"] = json!("9.9");
+            })
+        };
+        assert!(accept(vendors(), true).is_ok());
+        let refusal = accept(vendors(), false).unwrap_err();
+        assert!(!refusal.is_empty());
+        let mut broken = vendors();
+        broken.output_config.compiler_options = Some("a\0b".to_owned());
+        assert_eq!(
+            accept(broken, true).unwrap_err(),
+            "CompilerOptions must not contain the character U+0000."
+        );
+        let unnamed = request(|r| {
+            r["OutputConfig"]["TargetDevice"] = json!("ml_inf1");
+            r["InputConfig"]["S3Uri"] = json!("s3://inputs/models/");
+        });
+        assert!(accept(unnamed, true).is_err());
     }
 }

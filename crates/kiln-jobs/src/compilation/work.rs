@@ -1,19 +1,53 @@
 //! Compilation as the work of one instance.
 
-use kiln_agent::plan::Plan;
+use std::collections::BTreeMap;
+
+use kiln_agent::plan::{Plan, VendorPlan};
 use kiln_agent::report::{Compiled, Report};
+use kiln_compile::target::needs_vendor;
 use kiln_engine::Size;
-use kiln_model::api::{CreateCompilationJobRequest, Tag};
+use kiln_model::api::{CreateCompilationJobRequest, OutputConfig, Tag};
 use kiln_model::{Arn, JobKind};
 
 use super::request::DEFAULT_MAX_RUNTIME;
-use super::{LOG_GROUP, describe, plan, scope};
+use super::{LOG_GROUP, describe, place, plan, scope};
 use crate::solo::{Seat, SoloState, Terms, Work};
-use crate::{JobError, Party, Scope};
+use crate::{JobError, Party, Scope, Settings};
 
 /// What compilation jobs are about.
 #[derive(Debug)]
-pub struct Compilation;
+pub struct Compilation {
+    /// The images that compile in place of Kiln, by their targets' names.
+    images: BTreeMap<String, String>,
+}
+
+impl Compilation {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            images: settings.compiler_images.clone(),
+        }
+    }
+
+    /// What compiles for a request's target in place of Kiln.
+    pub(super) fn vendor(&self, output: &OutputConfig) -> Option<VendorPlan> {
+        let target = place::target(output);
+        let image = self.images.get(&target)?.clone();
+        Some(VendorPlan { image, target })
+    }
+}
+
+/// A compiler has little use for more, and shall not keep training from its room.
+const OWN: Size = Size {
+    cpus: 2,
+    memory: 8 << 30,
+    gpus: 0,
+};
+/// Of what others bring, nobody knows.
+const BROUGHT: Size = Size {
+    cpus: 16,
+    memory: 64 << 30,
+    gpus: 0,
+};
 
 impl Work for Compilation {
     type Request = CreateCompilationJobRequest;
@@ -24,7 +58,7 @@ impl Work for Compilation {
     const A_WORD: &'static str = "a compilation";
     const LOG_GROUP: &'static str = LOG_GROUP;
     const HOST: &'static str = "compiler";
-    /// The compiler has no network to use keys on.
+    /// No compiler has a network to use keys on.
     const PARTIES: &'static [Party] = &[Party::Agent];
     /// A compilation is over soon, and keeps nothing that another could go on with.
     const PATIENCE: u32 = 0;
@@ -45,12 +79,10 @@ impl Work for Compilation {
         Terms::of::<Self>(&request.stopping_condition, DEFAULT_MAX_RUNTIME)
     }
 
-    /// A compiler has little use for more, and shall not keep training from its room.
-    fn most(_: &Self::Request) -> Size {
-        Size {
-            cpus: 2,
-            memory: 8 << 30,
-            gpus: 0,
+    fn most(request: &Self::Request) -> Size {
+        match needs_vendor(&place::target(&request.output_config)) {
+            true => BROUGHT,
+            false => OWN,
         }
     }
 
@@ -59,7 +91,7 @@ impl Work for Compilation {
     }
 
     fn plan(&self, request: &Self::Request, seat: Seat) -> Result<Plan, JobError> {
-        plan::build(request, seat)
+        plan::build(request, seat, self.vendor(&request.output_config))
     }
 
     fn describe(
@@ -76,6 +108,39 @@ impl Work for Compilation {
         match report {
             Report::Compiled(compiled) => Some(compiled),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn output(target: Value) -> OutputConfig {
+        let mut output = target;
+        output["S3OutputLocation"] = json!("s3://out/x");
+        serde_json::from_value(output).unwrap()
+    }
+
+    #[test]
+    fn an_image_compiles_for_the_target_that_it_is_given_for() {
+        let images = [("ml_inf1", "neuron:1"), ("LINUX_ARM64_NNA", "nna:2")];
+        let images = images.map(|(target, image)| (target.to_owned(), image.to_owned()));
+        let work = Compilation {
+            images: images.into(),
+        };
+        let nna = json!({"Os": "LINUX", "Arch": "ARM64", "Accelerator": "NNA"});
+        let cases = [
+            (json!({"TargetDevice": "ml_inf1"}), Some("neuron:1")),
+            (json!({"TargetPlatform": nna}), Some("nna:2")),
+            (json!({"TargetDevice": "ml_inf2"}), None),
+            (json!({"TargetDevice": "ml_c5"}), None),
+        ];
+        for (target, expected) in cases {
+            let found = work.vendor(&output(target)).map(|vendor| vendor.image);
+            assert_eq!(found.as_deref(), expected);
         }
     }
 }

@@ -77,6 +77,11 @@ impl<W: Work> SoloJobs<W> {
         &self.shared.plane
     }
 
+    /// What its jobs are about.
+    pub(crate) fn work(&self) -> &W {
+        &self.shared.work
+    }
+
     /// Accepts a job durably whose request makes sense.
     pub(crate) async fn begin_life(&self, request: W::Request) -> Result<Arn, JobError> {
         let mut state = SoloState::new(now());

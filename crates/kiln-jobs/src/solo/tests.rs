@@ -108,7 +108,8 @@ async fn no_agent_goes_on_with_what_is_to_stop() {
 #[tokio::test]
 async fn a_compilation_does_not_survive_its_agent() {
     let rig = Rig::new();
-    let jobs = CompilationJobs::new(rig.plane.clone(), Compilation);
+    let work = Compilation::new(&rig.plane.settings);
+    let jobs = CompilationJobs::new(rig.plane.clone(), work);
     start(&rig.plane, &jobs).await;
     let request: CreateCompilationJobRequest = serde_json::from_value(json!({
         "CompilationJobName": "c",

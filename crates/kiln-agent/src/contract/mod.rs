@@ -1,36 +1,52 @@
-//! The contract of images that optimize models: what their containers find, and how
-//! they say why they failed. It is the one that AWS's own images for large models
-//! keep, which know it as that of SageMaker Neo.
+//! The contract of images that work on models in place of Kiln, which optimize or compile
+//! them: what their containers find, and how they say why they failed. It is the one that
+//! AWS's own images for large models keep, which know it as that of SageMaker Neo.
 
+pub(crate) mod words;
+
+use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use kiln_data::upload::look_at;
 use serde::Deserialize;
 
-use super::workplace::Workplace;
 use crate::failure::LONGEST_REASON;
 use crate::left;
-use crate::plan::{Keys, StepPlan};
+use crate::plan::Keys;
 use crate::runtime::Mount;
+
+/// The variable that tells a compiler its options, as JSON.
+pub(crate) const COMPILER_OPTIONS: &str = "COMPILER_OPTIONS";
 
 const INPUT: &str = "/opt/ml/model/input";
 const COMPILED: &str = "/opt/ml/model/compiled";
 const ERRORS: &str = "/opt/ml/compilation/errors";
 const ERROR_FILE: &str = "errors.json";
 const CACHE: &str = "/opt/ml/compilation/cache";
-/// Where a training channel would be.
-const DATA: &str = "/opt/ml/input/data/training";
 
 /// The longest account of a failure that is read.
 const LONGEST_ACCOUNT: u64 = 64 << 10;
 
-/// The container's variables: the contract's, the step's over them, and what the code
-/// in it needs to reach the data.
-pub(super) fn environment(
-    step: &StepPlan,
-    keys: &Keys,
+/// The host's side of the directories that the contract names.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// The model's files.
+    pub(crate) given: PathBuf,
+    /// What the container makes of them.
+    pub(crate) made: PathBuf,
+    /// Where it leaves why it failed.
+    pub(crate) errors: PathBuf,
+    /// Where it may write besides.
+    pub(crate) cache: PathBuf,
+}
+
+/// The container's variables: the contract's, those of its own over them, and, where it
+/// has a way to the control plane, what the code in it needs to reach the data.
+pub(crate) fn environment(
+    own: &BTreeMap<String, String>,
     region: &str,
-    endpoint: Option<&str>,
+    access: Option<(&Keys, &str)>,
 ) -> Vec<(String, String)> {
     let error_file = format!("{ERRORS}/{ERROR_FILE}");
     let fixed = [
@@ -40,17 +56,18 @@ pub(super) fn environment(
         ("SM_NEO_COMPILATION_ERROR_FILE", &error_file),
         ("SM_NEO_CACHE_DIR", CACHE),
         ("SM_NEO_HF_CACHE_DIR", CACHE),
-        ("COMPILER_OPTIONS", "{}"),
+        (COMPILER_OPTIONS, "{}"),
         ("AWS_REGION", region),
         ("AWS_DEFAULT_REGION", region),
     ];
-    let own = step.environment.iter();
     let given = fixed
         .into_iter()
-        .filter(|(name, _)| !step.environment.contains_key(*name))
-        .chain(own.map(|(name, value)| (name.as_str(), value.as_str())));
-    // Without a way to the control plane, keys would be of no use.
-    let keys = endpoint.map(|endpoint| {
+        .filter(|(name, _)| !own.contains_key(*name))
+        .chain(
+            own.iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
+    let keys = access.map(|(keys, endpoint)| {
         [
             ("AWS_ACCESS_KEY_ID", keys.access_key.as_str()),
             ("AWS_SECRET_ACCESS_KEY", &keys.secret_key),
@@ -67,22 +84,32 @@ pub(super) fn environment(
 
 /// The directories that the container sees. The model stays as it is for whoever goes
 /// on after a crash.
-pub(super) fn mounts(workplace: &Workplace, step: usize, plan: &StepPlan) -> Vec<Mount> {
+pub(crate) fn mounts(places: Places) -> Vec<Mount> {
     let mount = |source, target: &str, read_only| Mount {
         source,
         target: target.into(),
         read_only,
     };
-    let mut all = vec![
-        mount(workplace.given(step), INPUT, true),
-        mount(workplace.made(step), COMPILED, false),
-        mount(workplace.errors(step), ERRORS, false),
-        mount(workplace.scratch(step), CACHE, false),
-    ];
-    if plan.calibration.is_some() {
-        all.push(mount(workplace.calibration(step), DATA, true));
-    }
-    all
+    vec![
+        mount(places.given, INPUT, true),
+        mount(places.made, COMPILED, false),
+        mount(places.errors, ERRORS, false),
+        mount(places.cache, CACHE, false),
+    ]
+}
+
+/// The reason when a container ended well and left no file in the directory for what it
+/// makes.
+pub(crate) fn of_nothing(image: &str, made: &Path) -> Option<String> {
+    let reason = || {
+        let reason = format!(
+            "ClientError: The container of {image} ended with exit code 0 and left no file in \
+             {COMPILED}"
+        );
+        reason.chars().take(LONGEST_REASON).collect()
+    };
+    let is_empty = look_at(made).is_ok_and(|made| made.files.is_empty());
+    is_empty.then(reason)
 }
 
 #[derive(Deserialize)]
@@ -91,7 +118,7 @@ struct Account {
 }
 
 /// What the container says why it failed, on one line, if it has said anything.
-pub(super) fn read_error(errors: &Path) -> Option<String> {
+pub(crate) fn read_error(errors: &Path) -> Option<String> {
     let mut bytes = Vec::new();
     left::open(errors, ERROR_FILE)
         .ok()?
@@ -107,7 +134,7 @@ pub(super) fn read_error(errors: &Path) -> Option<String> {
 }
 
 /// A text without what does not belong in a reason, and no longer than one may be.
-pub(super) fn on_one_line(text: &str) -> String {
+pub(crate) fn on_one_line(text: &str) -> String {
     let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
     let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
     words.join(" ").chars().take(LONGEST_REASON).collect()
@@ -115,19 +142,14 @@ pub(super) fn on_one_line(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::plan::sample;
 
     fn variables(own: &[(&str, &str)], endpoint: Option<&str>) -> BTreeMap<String, String> {
         let own = own.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned()));
-        let plan = sample::optimization();
-        let step = StepPlan {
-            environment: own.collect(),
-            ..plan.steps[0].clone()
-        };
-        let all = environment(&step, &plan.keys, "eu-west-1", endpoint);
+        let keys = sample::optimization().keys;
+        let access = endpoint.map(|endpoint| (&keys, endpoint));
+        let all = environment(&own.collect(), "eu-west-1", access);
         let count = all.len();
         let all: BTreeMap<_, _> = all.into_iter().collect();
         assert_eq!(all.len(), count, "a name is there twice");
@@ -135,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_finds_the_contract_and_the_step_s_own_over_it() {
+    fn a_container_finds_the_contract_and_its_own_over_it() {
         let own = [
             ("OPTION_QUANTIZE", "fp8"),
             ("COMPILER_OPTIONS", "{\"a\": 1}"),
@@ -199,5 +221,17 @@ mod tests {
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         assert_eq!(read_error(place.path()), None);
+    }
+
+    #[test]
+    fn a_container_that_made_nothing_has_failed() {
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", place.path().join("link")).unwrap();
+        let expected = "ClientError: The container of i:1 ended with exit code 0 and left no file \
+                        in /opt/ml/model/compiled";
+        let reason = of_nothing("i:1", place.path());
+        assert_eq!(reason.as_deref(), Some(expected));
+        std::fs::write(place.path().join("file"), "").unwrap();
+        assert_eq!(of_nothing("i:1", place.path()), None);
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::contract::on_one_line;
+use super::on_one_line;
 use crate::report::{Numbered, Report};
 use crate::spool::SPOOL_FILE;
 
@@ -12,7 +12,7 @@ use crate::spool::SPOOL_FILE;
 const END: u64 = 64 << 10;
 
 /// The last line that was logged after the report of this number and says anything.
-pub(super) fn last(instance: &Path, after: u64) -> Option<String> {
+pub(crate) fn last(instance: &Path, after: u64) -> Option<String> {
     let end = end_of_spool(instance).ok()?;
     let text = String::from_utf8_lossy(&end);
     // The first line may be half of one, which is no report.
