@@ -57,9 +57,8 @@ impl Weight {
 /// Some vectors of a model by the ends of their names.
 #[derive(Debug, Clone, Default)]
 pub struct Vectors {
-    dtype: Option<Dtype>,
     prefix: String,
-    values: BTreeMap<String, Vec<f32>>,
+    values: BTreeMap<String, (Dtype, Vec<f32>)>,
 }
 
 impl Vectors {
@@ -84,10 +83,8 @@ impl Vectors {
             if !tensor.dtype.is_float() {
                 continue;
             }
-            vectors.dtype = Some(tensor.dtype);
-            vectors
-                .values
-                .insert((*name).to_owned(), values(model, tensor)?);
+            let read = (tensor.dtype, values(model, tensor)?);
+            vectors.values.insert((*name).to_owned(), read);
         }
         Ok(vectors)
     }
@@ -95,7 +92,7 @@ impl Vectors {
     /// The vector whose name ends so.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&[f32]> {
-        self.values.get(name).map(Vec::as_slice)
+        self.values.get(name).map(|(_, values)| values.as_slice())
     }
 
     /// The vector of a whole name.
@@ -107,15 +104,14 @@ impl Vectors {
     /// Divides a vector by others, number by number, and rounds it to what a file holds of
     /// it. Returns what came of it, if there is such a vector.
     pub fn divide(&mut self, name: &str, by: &[f32]) -> Option<Vector> {
-        let dtype = self.dtype?;
-        let values = self.values.get_mut(name)?;
+        let (dtype, values) = self.values.get_mut(name)?;
         for (value, by) in values.iter_mut().zip(by) {
             *value /= by;
         }
-        round(dtype, values);
+        round(*dtype, values);
         Some(Vector {
             name: format!("{}{name}", self.prefix),
-            dtype,
+            dtype: *dtype,
             values: values.clone(),
         })
     }

@@ -138,6 +138,11 @@ fn decoder(raw: &Map<String, Value>, family: Family) -> Result<Geometry, Optimiz
             )));
         }
     };
+    if head_dim % 2 != 0 {
+        return Err(OptimizeError::Config(format!(
+            "has a head_dim of {head_dim}, whose halves cannot be rotated"
+        )));
+    }
     let kv_heads = count(raw, "num_key_value_heads")?.unwrap_or(heads);
     if heads % kv_heads != 0 {
         return Err(OptimizeError::Config(format!(

@@ -51,7 +51,8 @@ pub(super) fn find(config: &Config, tensors: &[Tensor]) -> Vec<Linear> {
     };
     let linear = |(number, tensor): (usize, &Tensor)| {
         let module = tensor.name.strip_suffix(".weight")?;
-        (tensor.shape.len() == 2 && tensor.dtype.is_float() && is_linear(module)).then(|| Linear {
+        let is_weight = tensor.shape.len() == 2 && !tensor.shape.contains(&0);
+        (is_weight && tensor.dtype.is_float() && is_linear(module)).then(|| Linear {
             tensor: number,
             module: module.to_owned(),
             layer: layer(module),

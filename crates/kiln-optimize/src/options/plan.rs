@@ -64,7 +64,7 @@ pub fn plan(
         Technique::SpeculativeDecoding => return Err(OptionsError::SpeculativeDecoding),
     };
     let mut remarks = deployment::remarks(&order.deployment, kernel(&plan))?;
-    remarks.extend(borrowed(&plan));
+    remarks.extend(borrowed(&plan, has_data));
     remarks.extend(unknown(&settings));
     Ok(Planned {
         properties: served(&plan, &settings, properties),
@@ -131,11 +131,18 @@ fn kernel(plan: &Plan) -> Kernel {
 
 /// That a method's name says more than is done, and what the reader of the result
 /// cannot make use of.
-fn borrowed(plan: &Plan) -> Vec<String> {
+fn borrowed(plan: &Plan, has_data: bool) -> Vec<String> {
     let Plan::Quantize(quantization) = plan else {
         return Vec::new();
     };
     let mut remarks = Vec::new();
+    if has_data && !quantization.is_calibrated() {
+        remarks.push(
+            "the texts of OPTION_CALIBRATION_DATA are not looked at: what is asked for needs none, \
+             and errors are told of weights only"
+                .to_owned(),
+        );
+    }
     let method = quantization.method;
     if quantization.only_borrows_the_layout() {
         remarks.push(format!(

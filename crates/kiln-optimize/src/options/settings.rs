@@ -6,6 +6,9 @@ use std::fmt;
 use super::error::OptionsError;
 use super::properties::Properties;
 
+/// No count is larger: neither of samples, nor of their tokens, nor of accelerators.
+const MOST: usize = 1 << 20;
+
 /// What the name of an option begins with in an environment.
 const OPTION: &str = "OPTION_";
 
@@ -115,14 +118,14 @@ impl Settings {
         self.one_of(name, &[("true", true), ("false", false)], "true or false")
     }
 
-    /// A number from 1 on.
+    /// A number that something is to be done or held for, so often.
     pub fn count(&self, name: &str) -> Result<Option<usize>, OptionsError> {
         let Some(given) = self.get(name) else {
             return Ok(None);
         };
         match given.value.parse() {
-            Ok(number) if number > 0 => Ok(Some(number)),
-            _ => Err(given.wrong("a whole number from 1 on")),
+            Ok(number) if (1..=MOST).contains(&number) => Ok(Some(number)),
+            _ => Err(given.wrong("a whole number from 1 to 1048576")),
         }
     }
 }

@@ -175,7 +175,7 @@ fn what_is_refused() {
         (
             "CALIB_SIZE=0",
             true,
-            "OPTION_CALIB_SIZE is '0', and must be a whole number from 1 on",
+            "OPTION_CALIB_SIZE is '0', and must be a whole number from 1 to 1048576",
         ),
         (
             "FP8_SCHEME=FP8",

@@ -2,6 +2,7 @@
 //! what is carried over from the model.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
@@ -12,6 +13,8 @@ use crate::options::Properties;
 
 /// The index of weights in several files.
 pub const INDEX: &str = "model.safetensors.index.json";
+/// Bytes of `serving.properties` that are looked at.
+const LONGEST_PROPERTIES: u64 = 1 << 20;
 /// The file that loaders take without an index.
 const ONLY: &str = "model.safetensors";
 
@@ -49,17 +52,27 @@ pub fn write_properties(directory: &Path, properties: &Properties) -> Result<(),
 /// The model's own `serving.properties`; one that it does not have says nothing.
 pub fn read_properties(model: &Path) -> Result<Properties, OptimizeError> {
     let path = model.join(Properties::FILE);
-    match fs::read(&path) {
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        fs::File::open(&path)?
+            .take(LONGEST_PROPERTIES)
+            .read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    match read() {
         Ok(bytes) => Ok(Properties::read(&String::from_utf8_lossy(&bytes))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Properties::default()),
         Err(error) => Err(OptimizeError::read(path)(error)),
     }
 }
 
-/// Copies the files that the result has as they are.
+/// Copies the files that the result has as they are, and replaces none that was made.
 pub fn carry(model: &Model, directory: &Path) -> Result<(), OptimizeError> {
     for name in carried(model) {
         let (from, to) = (model.directory().join(name), directory.join(name));
+        if to.exists() {
+            continue;
+        }
         if let Some(parent) = to.parent() {
             fs::create_dir_all(parent).map_err(OptimizeError::written(parent))?;
         }

@@ -88,7 +88,7 @@ impl Pieces {
             let table = table(&tensors[number]);
             let size = tensors[number].dtype.size();
             let step = match &draft.places[number].form {
-                None => [rows_of(table[1] * size, 1), table[1]],
+                None => [rows_of(table[1] * size, 1), table[1].min(BYTES / size)],
                 Some(form) => step(form, quantization, table, size),
             };
             Cut {

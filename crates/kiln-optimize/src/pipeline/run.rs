@@ -25,9 +25,10 @@ pub fn run(task: &Task, log: &mut dyn FnMut(&str)) -> Result<(), OptimizeError> 
 
 fn attempt(task: &Task, log: &mut dyn FnMut(&str)) -> Result<(), OptimizeError> {
     let mut course = Course::new(task, log);
+    // It makes sure that no file is a link out of the directory.
+    let model = Model::open(&task.model)?;
     let properties = finish::read_properties(&task.model)?;
     let planned = plan(&task.order, &properties, task.calibration.is_some())?;
-    let model = Model::open(&task.model)?;
     for remark in planned.remarks {
         course.remark(remark);
     }

@@ -1,6 +1,8 @@
 //! Which tensors of a model are quantized, and which linear layers its new `config.json`
 //! says are not.
 
+use serde_json::Value;
+
 use crate::OptimizeError;
 use crate::layout::Layout;
 use crate::model::Model;
@@ -31,7 +33,12 @@ pub fn select(model: &Model, quantization: &Quantization) -> Result<Selection, O
     }
     let is_static = quantization.activations == Activations::Static;
     let mut selection = Selection::default();
+    let is_tied = model.config().raw.get("tie_word_embeddings") == Some(&Value::Bool(true));
     for linear in model.linears() {
+        if is_tied && linear.module == HEAD {
+            // It is the embeddings' weight again, which readers take in its place.
+            continue;
+        }
         // Fixed scales of activations are found by running the layers, and heads are in none.
         let cannot_be_run = is_static && linear.layer.is_none();
         if cannot_be_run || quantization.ignore.matches(&linear.module) {
@@ -48,10 +55,10 @@ pub fn select(model: &Model, quantization: &Quantization) -> Result<Selection, O
         )));
     }
     let others = model.tensors().iter().enumerate();
-    let others = others.filter(|(number, _)| !selection.quantized.contains(number));
+    let others = others.filter(|(number, _)| selection.quantized.binary_search(number).is_err());
     let others = others.filter_map(|(_, tensor)| linear_to_readers(tensor));
     selection.ignored = others.map(str::to_owned).collect();
-    if quantization.ignore.matches(HEAD) && !selection.ignored.iter().any(|name| name == HEAD) {
+    if model.find(&format!("{HEAD}.weight")).is_none() {
         // Where the head shares the embeddings' weight, readers make a linear layer of it.
         selection.ignored.push(HEAD.to_owned());
     }

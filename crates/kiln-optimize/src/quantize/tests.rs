@@ -128,7 +128,9 @@ proptest! {
             let with = |rounding| Scheme { rounding, ..scheme };
             quantize(&with(Rounding::Nearest), slab, None, &mut nearest).unwrap();
             quantize(&with(Rounding::Searched), slab, None, &mut searched).unwrap();
-            prop_assert!(searched.noise <= nearest.noise * (1.0 + 1e-4), "{:?}", scheme);
+            // What a candidate gains is summed up in single precision.
+            let alike = 1e-4 * nearest.noise + 1e-6 * nearest.signal;
+            prop_assert!(searched.noise <= nearest.noise + alike, "{:?}", scheme);
         }
     }
 

@@ -13,6 +13,10 @@ use crate::OptimizeError;
 /// Files of one JSON list are read as a whole, up to this size.
 const LIST: u64 = 256 << 20;
 
+/// Bytes of a line of text or of a record. Longer lines of text are several; there are no
+/// longer records.
+const LONGEST: u64 = 64 << 20;
+
 /// How lines of plain text become pieces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
@@ -94,7 +98,8 @@ fn text(
     let mut lines = BufReader::new(File::open(path).map_err(OptimizeError::read(path))?);
     let mut bytes = Vec::new();
     loop {
-        let read = lines
+        let read = (&mut lines)
+            .take(LONGEST)
             .read_until(b'\n', &mut bytes)
             .map_err(OptimizeError::read(path))?;
         let whole = match packing {
@@ -131,12 +136,16 @@ fn json(path: &Path, piece: &mut Piece) -> Result<ControlFlow<()>, OptimizeError
     }
     let mut line = Vec::new();
     let mut number = 0;
-    while lines
+    while (&mut lines)
+        .take(LONGEST)
         .read_until(b'\n', &mut line)
         .map_err(OptimizeError::read(path))?
         > 0
     {
         number += 1;
+        if line.len() as u64 == LONGEST {
+            return Err(fault(path, number, "is longer than 64 MiB"));
+        }
         if !line.trim_ascii().is_empty() {
             let content = || {
                 let record = serde_json::from_slice(&line);
