@@ -58,12 +58,15 @@ fn without_control_groups_signals_still_reach_every_process() {
     let (exit, output) = apart(cover_groups, async {
         let obedient = |name: &str| {
             format!(
-                "sh -c 'trap \"echo {name}; exit 0\" TERM; touch /opt/ml/{name}; \
-                 while :; do sleep 0.05; done'"
+                "sh -c 'trap \"echo {name}; touch /opt/ml/{name}.told; exit 0\" TERM; \
+                 touch /opt/ml/{name}; while :; do sleep 0.05; done'"
             )
         };
+        // Whatever is left when the parent ends is killed, so it waits for the orphan too.
         let script = format!(
-            "trap 'wait; echo parent; exit 5' TERM; (setsid {} &); {} & wait; exit 6",
+            "trap 'wait; n=0; until [ -e /opt/ml/orphan.told ] || [ $n = 600 ]; \
+             do n=$((n+1)); sleep 0.1; done; echo parent; exit 5' TERM; \
+             (setsid {} &); {} & wait; exit 6",
             obedient("orphan"),
             obedient("child")
         );
