@@ -36,8 +36,9 @@ from llmcompressor import oneshot
 from llmcompressor.modifiers.quantization import GPTQModifier
 from transformers import AutoModelForCausalLM, AutoTokenizer
 folder, output, data = sys.argv[1:]
-lines = [json.loads(line) for line in Path(data, "tokens.jsonl").read_text().splitlines()]
-rows = [{"input_ids": line["input_ids"], "attention_mask": [1] * len(line["input_ids"])} for line in lines]
+lines = Path(data, "tokens.jsonl").read_text().splitlines()
+samples = [json.loads(line)["input_ids"] for line in lines]
+rows = [{"input_ids": sample, "attention_mask": [1] * len(sample)} for sample in samples]
 model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
 oneshot(
     model=model, processor=AutoTokenizer.from_pretrained(folder), dataset=Dataset.from_list(rows),
