@@ -72,7 +72,8 @@ def test_models_survive_a_crash_of_the_server(own_server, own_jobs):
                 "PrimaryContainer": {
                     "Image": "i",
                     "ModelDataUrl": "s3://kiln-tests/no.tar.gz",
-                }
+                },
+                "ExecutionRoleArn": ROLE,
             },
             "Could not find model data at s3://kiln-tests/no.tar.gz.",
         ),
@@ -164,6 +165,23 @@ def test_a_model_of_one_archive_is_optimized(sagemaker, optimizations, jobs):
     image = job["OptimizationOutput"]["RecommendedInferenceImage"]
     assert image.endswith("djl-inference:0.31.0-lmi13.0.0-cu124"), image
     assert "config.json" in optimizations.outputs(job["OptimizationJobName"])
+
+
+def test_a_model_is_not_replaced_by_what_is_made_of_it(server, sagemaker, optimizations):
+    place = optimizations.put(llama())
+    name = create(sagemaker, files(place))
+    request = {
+        "OptimizationJobName": fresh_name("named"),
+        "RoleArn": ROLE,
+        "ModelSource": {"SageMakerModel": {"ModelName": name}},
+        "DeploymentInstanceType": "ml.g5.xlarge",
+        "OptimizationConfigs": [quantization(OPTION_QUANTIZE="w8a16")],
+        "OutputConfig": {"S3OutputLocation": place.rstrip("/")},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 300},
+    }
+    answer = call(server, "CreateOptimizationJob", request)
+    assert (answer.status, answer.code) == (400, "ValidationException"), answer.body
+    assert "is where the model comes from" in answer.message
 
 
 def test_a_model_without_data_cannot_be_optimized(server, sagemaker):

@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 
 from harness.identities import ACCOUNT, allow, deny, refused
 from harness.jobs import LINGER, Jobs, fresh_name
-from harness.optimizations import quantization
+from harness.optimizations import Optimizations, llama, quantization
 from harness.place import Place
 from harness.weightless import Weightless
 from harness.wire import call
@@ -212,13 +212,15 @@ def test_a_name_is_taken_once(server, optimizations):
     optimizations.wait(name)
 
 
-def test_eagle_fails_without_a_trainer(optimizations):
+def test_eagle_fails_without_a_trainer(jobs):
+    optimizations = Optimizations(jobs)
     data = optimizations.put({"chats.jsonl": b"{}\n"})
     learned = {"S3Uri": data, "S3DataType": "S3Prefix"}
     eagle = {"Technique": "EAGLE", "TrainingDataSource": learned}
-    job = optimizations.fail(OptimizationConfigs=[{"ModelSpeculativeDecodingConfig": eagle}])
+    model = optimizations.put(llama())
+    job = optimizations.wait(optimizations.create(model, {"ModelSpeculativeDecodingConfig": eagle}))
     assert job["OptimizationJobStatus"] == "FAILED"
-    assert job["FailureReason"].startswith("ClientError: "), job
+    assert "EAGLE" in job["FailureReason"], job
 
 
 # Ends
