@@ -25,8 +25,8 @@ use crate::model::Model;
 use crate::safetensors::{Reader, Tensor, TensorSpec, Writer};
 use plan::{Destination, Plan};
 
-/// What is done with the bytes of a place, from this one of its tensor's on.
-type Visit<'a> = dyn FnMut(&Destination, u64, &[u8]) -> Result<(), OptimizeError> + 'a;
+/// What is done with bytes of a rank's tensor, from this one of its own on.
+type Visit<'a> = dyn FnMut(usize, usize, u64, &[u8]) -> Result<(), OptimizeError> + 'a;
 
 /// About how much is read at once.
 const CHUNK: u64 = 1 << 20;
@@ -82,19 +82,9 @@ fn write(
     writers: &[Writer],
     advance: &mut dyn FnMut(u64, &str),
 ) -> Result<(), OptimizeError> {
-    walk(model, plan, advance, &mut |place, at, bytes| {
-        writers[place.rank].write_at(place.tensor, at, bytes)
-    })?;
-    let zeros = vec![0; CHUNK as usize];
-    for (rank, tensors) in plan.ranks.iter().enumerate() {
-        for (number, tensor) in tensors.iter().enumerate() {
-            for part in parts(tensor.padding.clone()) {
-                let length = (part.end - part.start) as usize;
-                writers[rank].write_at(number, part.start, &zeros[..length])?;
-            }
-        }
-    }
-    Ok(())
+    walk(model, plan, advance, &mut |rank, tensor, at, bytes| {
+        writers[rank].write_at(tensor, at, bytes)
+    })
 }
 
 /// What was written, to be compared with the model.
@@ -148,37 +138,18 @@ fn compare(
     shards: &[Shard],
     advance: &mut dyn FnMut(u64, &str),
 ) -> Result<(), OptimizeError> {
-    let check = |rank: usize, tensor: usize, at: u64, bytes: &[u8]| {
+    walk(model, plan, advance, &mut |rank, tensor, at, bytes| {
         let shard = &shards[rank];
         match shard.holds(tensor, at, bytes)? {
             true => Ok(()),
             false => Err(differs(&plan.ranks[rank][tensor].spec, &shard.path)),
         }
-    };
-    walk(model, plan, advance, &mut |place, at, bytes| {
-        check(place.rank, place.tensor, at, bytes)
-    })?;
-    let zeros = vec![0; CHUNK as usize];
-    for (rank, tensors) in plan.ranks.iter().enumerate() {
-        for (number, tensor) in tensors.iter().enumerate() {
-            for part in parts(tensor.padding.clone()) {
-                let length = (part.end - part.start) as usize;
-                check(rank, number, part.start, &zeros[..length])?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
-    let end = range.end;
-    range
-        .step_by(CHUNK as usize)
-        .map(move |start| start..end.min(start + CHUNK))
+    })
 }
 
 /// Reads the model once from its beginning to its end, and hands every part to each place
-/// that it belongs to, with where in the place's tensor it goes.
+/// that it belongs to, with where in the place's tensor it goes; then the zeros that fill
+/// up tensors.
 fn walk(
     model: &Model,
     plan: &Plan,
@@ -202,7 +173,27 @@ fn walk(
             advance(length, &tensor.name);
         }
     }
+    fill(plan, visit)
+}
+
+fn fill(plan: &Plan, visit: &mut Visit<'_>) -> Result<(), OptimizeError> {
+    let zeros = vec![0; CHUNK as usize];
+    for (rank, tensors) in plan.ranks.iter().enumerate() {
+        for (number, tensor) in tensors.iter().enumerate() {
+            for part in parts(tensor.padding.clone()) {
+                let length = (part.end - part.start) as usize;
+                visit(rank, number, part.start, &zeros[..length])?;
+            }
+        }
+    }
     Ok(())
+}
+
+fn parts(range: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let end = range.end;
+    range
+        .step_by(CHUNK as usize)
+        .map(move |start| start..end.min(start + CHUNK))
 }
 
 fn row_bytes(tensor: &Tensor) -> u64 {
@@ -229,11 +220,11 @@ fn deliver(
     let columns = &place.columns;
     let at = place.at + ((rows.start - place.rows.start) * columns.len()) as u64;
     if columns.len() == width {
-        return visit(place, at, wanted);
+        return visit(place.rank, place.tensor, at, wanted);
     }
     narrow.clear();
     for row in wanted.chunks_exact(width) {
         narrow.extend_from_slice(&row[columns.clone()]);
     }
-    visit(place, at, narrow)
+    visit(place.rank, place.tensor, at, narrow)
 }
