@@ -1,5 +1,6 @@
 //! What the elements of a tensor are.
 
+use half::{bf16, f16};
 use serde::{Deserialize, Serialize};
 
 /// The types of elements that safetensors files name, by the names that they have there.
@@ -43,5 +44,30 @@ impl Dtype {
     #[must_use]
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::Bf16 | Self::F32)
+    }
+
+    /// Adds the numbers that a file holds of weights of this type.
+    pub(crate) fn decode(self, bytes: &[u8], into: &mut Vec<f32>) {
+        let halves = bytes.as_chunks().0.iter().copied();
+        let singles = bytes.as_chunks().0.iter().copied();
+        match self {
+            Self::Bf16 => into.extend(halves.map(|x| bf16::from_le_bytes(x).to_f32())),
+            Self::F16 => into.extend(halves.map(|x| f16::from_le_bytes(x).to_f32())),
+            _ => into.extend(singles.map(f32::from_le_bytes)),
+        }
+    }
+
+    /// Numbers as a file holds them of weights of this type.
+    pub(crate) fn encode(self, values: &[f32]) -> Vec<u8> {
+        let values = values.iter().copied();
+        match self {
+            Self::Bf16 => values
+                .flat_map(|x| bf16::from_f32(x).to_le_bytes())
+                .collect(),
+            Self::F16 => values
+                .flat_map(|x| f16::from_f32(x).to_le_bytes())
+                .collect(),
+            _ => values.flat_map(f32::to_le_bytes).collect(),
+        }
     }
 }

@@ -46,9 +46,15 @@ impl Figures {
     /// The scale by which inputs become `F8_E4M3`, where one scale serves them all.
     #[must_use]
     pub fn input_scale(&self) -> f32 {
+        Self::scale_of_inputs(self.largest_input)
+    }
+
+    /// That scale for inputs of this magnitude at most.
+    #[must_use]
+    pub fn scale_of_inputs(largest: f32) -> f32 {
         const LARGEST: f32 = 448.0;
-        match self.largest_input > 0.0 {
-            true => self.largest_input / LARGEST,
+        match largest > 0.0 {
+            true => largest / LARGEST,
             false => 1.0,
         }
     }
@@ -69,6 +75,6 @@ impl Vector {
     /// The vector as a file holds it.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        super::weights::encode(self.dtype, &self.values)
+        self.dtype.encode(&self.values)
     }
 }

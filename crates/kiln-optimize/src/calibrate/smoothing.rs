@@ -7,7 +7,7 @@ use super::linear::Precision;
 use super::made::Vector;
 use super::measure::power;
 use super::statistics::Statistics;
-use super::weights::{Vectors, Weight, encode};
+use super::weights::{Vectors, Weight};
 use crate::model::{Family, Geometry};
 use crate::quantize::{
     Granularity, QuantizeError, Quantized, Rounding, Scheme, Slab, dequantize, quantize,
@@ -193,7 +193,7 @@ fn loss(
         if let Some(scales) = scales {
             stretch(weight.columns, &mut stretched, scales);
         }
-        let bytes = encode(weight.dtype, &stretched);
+        let bytes = weight.dtype.encode(&stretched);
         let slab = Slab {
             dtype: weight.dtype,
             columns: weight.columns,

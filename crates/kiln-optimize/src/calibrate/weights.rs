@@ -45,7 +45,7 @@ impl Weight {
     /// The bytes that the weight has in a file.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
-        encode(self.dtype, &self.values)
+        self.dtype.encode(&self.values)
     }
 
     /// Rounds the numbers to what a file holds of them.
@@ -182,39 +182,9 @@ fn values(model: &Model, tensor: &Tensor) -> Result<Vec<f32>, OptimizeError> {
 /// The numbers that a file holds.
 #[must_use]
 pub fn decode(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
-    let pairs = bytes.as_chunks::<2>().0;
-    match dtype {
-        Dtype::Bf16 => pairs
-            .iter()
-            .map(|x| bf16::from_le_bytes(*x).to_f32())
-            .collect(),
-        Dtype::F16 => pairs
-            .iter()
-            .map(|x| f16::from_le_bytes(*x).to_f32())
-            .collect(),
-        _ => bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|x| f32::from_le_bytes(*x))
-            .collect(),
-    }
-}
-
-/// Numbers as a file holds them.
-#[must_use]
-pub fn encode(dtype: Dtype, values: &[f32]) -> Vec<u8> {
-    match dtype {
-        Dtype::Bf16 => values
-            .iter()
-            .flat_map(|x| bf16::from_f32(*x).to_le_bytes())
-            .collect(),
-        Dtype::F16 => values
-            .iter()
-            .flat_map(|x| f16::from_f32(*x).to_le_bytes())
-            .collect(),
-        _ => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
-    }
+    let mut values = Vec::with_capacity(bytes.len() / dtype.size());
+    dtype.decode(bytes, &mut values);
+    values
 }
 
 fn round(dtype: Dtype, values: &mut [f32]) {

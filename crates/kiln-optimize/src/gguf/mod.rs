@@ -16,10 +16,10 @@ mod tokenizer;
 
 use std::path::Path;
 
+use crate::OptimizeError;
 use crate::model::{Family, Model};
 use crate::places::Places;
 use crate::safetensors::Tensor;
-use crate::{Dtype, OptimizeError};
 use blocks::{BLOCK, Encoding};
 use names::Target;
 
@@ -61,8 +61,9 @@ pub struct Converted {
 pub struct Conversion {
     /// The tensors in the order of the file.
     pub tensors: Vec<Converted>,
-    /// Whether the tokenizer is in the file. A model without `tokenizer.json` has none.
-    pub tokenizer: bool,
+    /// How many tokens the tokenizer in the file has. A model with neither `tokenizer.json`
+    /// nor `tokenizer.model` has none.
+    pub tokenizer: Option<usize>,
 }
 
 /// Converts the model into a file. `advance` hears of bytes that were read, and of the
@@ -100,7 +101,7 @@ pub fn convert(
     writer.finish()?;
     Ok(Conversion {
         tensors,
-        tokenizer: tokenizer.is_some(),
+        tokenizer: tokenizer.map(|tokenizer| tokenizer.size()),
     })
 }
 
@@ -167,18 +168,7 @@ fn dimensions(tensor: &Tensor) -> (usize, usize) {
 
 fn decode(tensor: &Tensor, bytes: &[u8], values: &mut Vec<f32>) -> Result<(), OptimizeError> {
     values.clear();
-    let halves = || {
-        let (halves, _) = bytes.as_chunks();
-        halves.iter().copied()
-    };
-    match tensor.dtype {
-        Dtype::Bf16 => values.extend(halves().map(|half| half::bf16::from_le_bytes(half).to_f32())),
-        Dtype::F16 => values.extend(halves().map(|half| half::f16::from_le_bytes(half).to_f32())),
-        _ => {
-            let (singles, _) = bytes.as_chunks();
-            values.extend(singles.iter().copied().map(f32::from_le_bytes));
-        }
-    }
+    tensor.dtype.decode(bytes, values);
     match values.iter().all(|value| value.is_finite()) {
         true => Ok(()),
         false => Err(OptimizeError::Model(format!(

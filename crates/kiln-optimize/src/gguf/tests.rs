@@ -25,7 +25,7 @@ fn converted(config: &Json, kind: GgufType) -> Result<Contents, String> {
     let made = convert(&model, kind, &path, &mut |bytes, _| heard += bytes)
         .map_err(|error| error.to_string())?;
     assert_eq!(heard, model.bytes());
-    assert!(!made.tokenizer);
+    assert_eq!(made.tokenizer, None);
     for tensor in &made.tensors {
         let most = match tensor.encoding {
             "Q4_0" => 1e-2,

@@ -7,6 +7,11 @@ use crate::model::Model;
 use crate::report::{TensorReport, Total, bits, share, size};
 use crate::{OptimizeError, Task};
 
+/// What is said of a file without a tokenizer.
+const WITHOUT_TOKENIZER: &str = "the model has neither tokenizer.json nor tokenizer.model, so that \
+     the GGUF file has no tokenizer, and runs only on tokens that something else makes; \
+     transformers' save_pretrained makes a tokenizer.json of other files";
+
 /// The file that a model becomes.
 const FILE: &str = "model.gguf";
 
@@ -35,9 +40,11 @@ pub fn convert(
     let converted = gguf::convert(model, kind, &path, &mut |bytes, tensor| {
         course.advance(bytes, tensor);
     })?;
-    if !converted.tokenizer {
-        let remark = "the model has no tokenizer.json, and the GGUF file no tokenizer";
-        course.remark(remark.to_owned());
+    match converted.tokenizer {
+        Some(tokens) => course.say(&format!(
+            "the GGUF file has the tokenizer too, with {tokens} tokens"
+        )),
+        None => course.remark(WITHOUT_TOKENIZER.to_owned()),
     }
     finish::write_config(&task.output, model.config().raw.clone())?;
     finish::carry(model, &task.output)?;

@@ -8,7 +8,6 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::Dtype;
-use crate::calibrate::weights::encode;
 use crate::model::Model;
 use crate::safetensors::{TensorSpec, Writer};
 
@@ -41,7 +40,7 @@ pub fn write(directory: &Path, case: &Value, dtype: Dtype) -> Model {
     let path = directory.join("model.safetensors");
     let writer = Writer::create(&path, specs, &BTreeMap::new()).unwrap();
     for (number, shape) in tensors.values().enumerate() {
-        let bytes = encode(dtype, &values(number as u64, shape));
+        let bytes = dtype.encode(&values(number as u64, shape));
         writer.write_at(number, 0, &bytes).unwrap();
     }
     writer.finish().unwrap();

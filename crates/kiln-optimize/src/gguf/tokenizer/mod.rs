@@ -49,6 +49,13 @@ pub(super) struct Tokenizer {
     special: special::Special,
 }
 
+impl Tokenizer {
+    /// How many tokens it has, holes included.
+    pub(super) fn size(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
 /// Reads the tokenizer, if the model has one. The vocabulary has so many tokens.
 pub(super) fn read(model: &Model, vocabulary: usize) -> Result<Option<Tokenizer>, OptimizeError> {
     let json = open(model, "tokenizer.json")?;
@@ -62,7 +69,7 @@ pub(super) fn read(model: &Model, vocabulary: usize) -> Result<Option<Tokenizer>
                 false => bytewise::tokenizer(&json, vocabulary)?,
             }
         }
-        (None, Some(pieces)) => pieces::alone(&pieces, vocabulary)?,
+        (None, Some(pieces)) => pieces::alone(&pieces, &special::added(model)?, vocabulary)?,
     };
     tokenizer.special.complete(model, &tokenizer.tokens)?;
     Ok(Some(tokenizer))

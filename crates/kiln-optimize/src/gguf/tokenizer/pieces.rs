@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use prost::Message;
 
-use super::json::{Json, stages};
+use super::json::{Added, Json, stages};
 use super::special::Special;
 use super::{BYTE, NORMAL, Numbered, Tokenizer, UNKNOWN, USER_DEFINED, refuse};
 use crate::OptimizeError;
@@ -69,12 +69,10 @@ pub(super) fn tokenizer(
         tokens.put(*number, token.clone(), kind)?;
     }
     for added in &json.added_tokens {
-        let (content, kind) = match added.kind() {
-            _ if Some(added.content.as_str()) == unknown => (added.content.clone(), UNKNOWN),
-            USER_DEFINED => (added.content.replace('\u{2581}', " "), USER_DEFINED),
-            kind => (added.content.clone(), kind),
-        };
-        tokens.put(added.id, content, kind)?;
+        match Some(added.content.as_str()) == unknown {
+            true => tokens.put(added.id, added.content.clone(), UNKNOWN)?,
+            false => put(&mut tokens, added)?,
+        }
     }
     let (tokens, kinds) = tokens.finish();
     let sentences = pieces.map(parse).transpose()?;
@@ -95,13 +93,22 @@ pub(super) fn tokenizer(
     })
 }
 
-/// The tokenizer of `tokenizer.model` alone.
-pub(super) fn alone(pieces: &[u8], vocabulary: usize) -> Result<Tokenizer, OptimizeError> {
+/// The tokenizer of `tokenizer.model`, without `tokenizer.json` but with what other files
+/// add to it.
+pub(super) fn alone(
+    pieces: &[u8],
+    added: &[Added],
+    vocabulary: usize,
+) -> Result<Tokenizer, OptimizeError> {
     let sentences = parse(pieces)?;
     let mut tokens = Numbered::new(vocabulary);
     for (number, piece) in sentences.pieces.iter().enumerate() {
         let kind = piece.kind.unwrap_or(NORMAL);
         tokens.put(number, piece.piece.clone().unwrap_or_default(), kind)?;
+    }
+    let beyond = |token: &&Added| token.id >= sentences.pieces.len();
+    for token in added.iter().filter(beyond) {
+        put(&mut tokens, token)?;
     }
     let (tokens, kinds) = tokens.finish();
     let mut scores: Vec<f32> = sentences.pieces.iter().map(score).collect();
@@ -118,6 +125,15 @@ pub(super) fn alone(pieces: &[u8], vocabulary: usize) -> Result<Tokenizer, Optim
         space_before: Some(space.unwrap_or(true)),
         special: Special::default(),
     })
+}
+
+/// Puts a token that is found in texts as it is, with spaces for what stands for them.
+fn put(tokens: &mut Numbered, added: &Added) -> Result<(), OptimizeError> {
+    let content = match added.kind() {
+        USER_DEFINED => added.content.replace('\u{2581}', " "),
+        _ => added.content.clone(),
+    };
+    tokens.put(added.id, content, added.kind())
 }
 
 fn parse(pieces: &[u8]) -> Result<Sentences, OptimizeError> {

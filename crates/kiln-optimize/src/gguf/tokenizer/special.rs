@@ -1,11 +1,12 @@
 //! Which tokens begin and end a text, and what a conversation is written as.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Map, Value as Json};
 
 use super::super::file::Value;
-use super::json::stages;
+use super::json::{Added, stages};
 use super::open;
 use crate::OptimizeError;
 use crate::model::Model;
@@ -103,8 +104,35 @@ impl Special {
     }
 }
 
+/// The tokens beyond those of `tokenizer.model`, where there is no `tokenizer.json` to tell.
+pub(super) fn added(model: &Model) -> Result<Vec<Added>, OptimizeError> {
+    let mut found = BTreeMap::new();
+    for (content, id) in object(model, "added_tokens.json")? {
+        let id = id.as_u64().and_then(|id| usize::try_from(id).ok());
+        found.extend(id.map(|id| (id, (content, false))));
+    }
+    let config = config(model)?;
+    let listed = config.get("added_tokens_decoder").and_then(Json::as_object);
+    for (id, token) in listed.into_iter().flatten() {
+        let content = token["content"].as_str().map(str::to_owned);
+        let special = token["special"] == true;
+        let read = id.parse().ok().zip(content);
+        found.extend(read.map(|(id, content)| (id, (content, special))));
+    }
+    let added = found.into_iter().map(|(id, (content, special))| Added {
+        id,
+        content,
+        special,
+    });
+    Ok(added.collect())
+}
+
 fn config(model: &Model) -> Result<Map<String, Json>, OptimizeError> {
-    let name = "tokenizer_config.json";
+    object(model, "tokenizer_config.json")
+}
+
+/// What a file of the model's says; one that is not there says nothing.
+fn object(model: &Model, name: &str) -> Result<Map<String, Json>, OptimizeError> {
     match open(model, name)? {
         None => Ok(Map::new()),
         Some(bytes) => serde_json::from_slice(&bytes)

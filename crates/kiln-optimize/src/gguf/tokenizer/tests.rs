@@ -146,6 +146,19 @@ fn scores_come_from_sentencepiece_where_they_are() {
     assert_eq!(alone.kinds[..3], [2, 1, 5]);
     assert_eq!(alone.scores[..2], [0.0, -7.5]);
     assert_eq!(alone.space_before, Some(false));
+
+    let more = json!({"<s>": 1, "<tool>": 3});
+    let decoder = json!({"added_tokens_decoder": {"4": {"content": "<end>", "special": true}}});
+    let files = [
+        files[1].clone(),
+        ("added_tokens.json", more.to_string().into_bytes()),
+        ("tokenizer_config.json", decoder.to_string().into_bytes()),
+    ];
+    let alone = tokenizer(&files).unwrap().unwrap();
+    let tokens = ["<unk>", "ab", "[PAD2]", "<tool>", "<end>", "[PAD5]"];
+    assert_eq!(alone.tokens[..6], tokens);
+    assert_eq!(alone.kinds[..6], [2, 1, 5, 4, 3, 5]);
+    assert_eq!(alone.scores[3], super::pieces::NEVER);
 }
 
 #[test]
