@@ -253,6 +253,45 @@ def test_a_calibrated_model_is_near_the_original(optimization, method):
         assert tensors["model.layers.0.mlp.up_proj.input_scale"].shape == (1,)
 
 
+MEASURED = {
+    "fp8": {"QUANTIZE": "fp8", "FP8_SCHEME": "FP8_DYNAMIC"},
+    "fp8-block": {"QUANTIZE": "fp8", "FP8_SCHEME": "FP8_BLOCK"},
+    "w8a16": {"QUANTIZE": "w8a16", "CALIBRATION_METHOD": "none"},
+    "w4a16-nearest": {"QUANTIZE": "w4a16", "ROUNDING": "nearest"},
+    "int8": {"QUANTIZE": "int8", "CALIBRATION_METHOD": "none"},
+    "awq": {"CALIBRATION_METHOD": "none"},
+    "gptq": {"QUANTIZE": "gptq", "CALIBRATION_METHOD": "none"},
+}
+
+
+@pytest.mark.parametrize("method", MEASURED)
+def test_texts_that_nothing_needs_tell_what_is_lost(optimization, method):
+    options = MEASURED[method]
+    language_models.llama(optimization.model)
+    optimization.works(options)
+    without = (optimization.output / "model.safetensors").read_bytes()
+    data = language_models.tokens(optimization.place / "data")
+    report = optimization.works(options, calibration=str(data))
+    assert (optimization.output / "model.safetensors").read_bytes() == without
+    for tensor in report["tensors"]:
+        assert (tensor["output_error"] is None) == ("_proj" not in tensor["name"])
+        assert tensor["output_error"] is None or 0 < tensor["output_error"] < 0.02
+    whole = report["end_to_end"]
+    assert whole["samples"] == 8 and whole["tokens"] == 8 * 48
+    assert whole["mean_cosine"] > 0.9 and 0 < whole["relative_error"] < 0.3
+    assert any("only measure what is lost" in remark for remark in report["remarks"])
+
+
+def test_a_model_that_cannot_be_run_is_quantized_without_texts(optimization):
+    language_models.llama(optimization.model, model_type="gemma", architectures=["Gemma"])
+    data = language_models.tokens(optimization.place / "data")
+    report = optimization.works({"QUANTIZE": "fp8", "FP8_SCHEME": "FP8_DYNAMIC"}, calibration=str(data))
+    assert report["end_to_end"] is None
+    reason = "a model of the type 'gemma' cannot be calibrated"
+    assert any(reason in remark for remark in report["remarks"])
+    assert reason in optimization.fails({"QUANTIZE": "gptq"}, calibration=str(data))
+
+
 def test_a_calibration_is_cut_short_and_goes_on(optimization):
     language_models.llama(optimization.model, layers=6)
     data = language_models.tokens(optimization.place / "data")
@@ -261,12 +300,14 @@ def test_a_calibration_is_cut_short_and_goes_on(optimization):
     expected = language_models.read_model(optimization.output)
     shutil.rmtree(optimization.place / "scratch")
     process = optimization.start(options, calibration=str(data))
-    scratch = optimization.place / "scratch"
-    # Something of the work is kept by now.
-    wait_for(lambda: len(list(scratch.rglob("*"))) > 4 or process.poll() is not None)
+    scratch = optimization.place / "scratch" / "calibration"
+    # What flows into another layer than the first is kept by now.
+    wait_for(lambda: any(scratch.glob("flow-[1-9]")) or process.poll() is not None)
     process.kill()
     process.wait()
     report = optimization.works(options, calibration=str(data))
+    gone_on = [remark for remark in report["remarks"] if "went on at layer" in remark]
+    assert len(gone_on) == 1 and 1 <= int(gone_on[0].split()[-1]) <= 6
     found = language_models.read_model(optimization.output)
     assert found.keys() == expected.keys()
     assert all(numpy.array_equal(found[name], tensor) for name, tensor in expected.items())

@@ -36,10 +36,12 @@ pub enum OptimizeError {
         error: LayoutError,
     },
 
-    /// There is no room for the result.
-    #[error("ClientError: the optimized model has {needed}, and {free} are left on this disk")]
+    /// There is no room for the result, or for what is kept until it is there.
+    #[error("ClientError: {what} {needed}, and {free} are left on this disk")]
     Space {
-        /// The bytes of the result, as a person reads them.
+        /// What takes the room, as the beginning of a sentence.
+        what: &'static str,
+        /// Its bytes, as a person reads them.
         needed: String,
         /// The bytes that are left.
         free: String,

@@ -4,10 +4,12 @@
 //! What flows into a layer is in a file that stays as it is until what flows out of it is
 //! durable: a killed calibration goes on from there.
 
+use std::borrow::Cow;
 use std::fs::{self, File};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::inputs::Inputs;
 use super::layer::{Layer, Plan, Step};
 use super::linear::{Blend, Packed, Part, Precision, View, multiply};
 use super::store::{Keeping, Store};
@@ -23,10 +25,18 @@ pub struct Projection<'a> {
     pub weight: Packed,
     /// Its bias.
     pub bias: Option<&'a [f32]>,
+    /// How its inputs are rounded, if they are.
+    pub inputs: Option<Inputs>,
 }
 
 impl Projection<'_> {
-    fn apply(&self, rows: View, threads: usize) -> Vec<f32> {
+    /// Multiplies rows of so many numbers.
+    fn apply(&self, rows: &[f32], columns: usize, threads: usize) -> Vec<f32> {
+        let mut rows = Cow::Borrowed(rows);
+        if let Some(inputs) = &self.inputs {
+            inputs.round(rows.to_mut(), columns);
+        }
+        let rows = View::new(&rows, rows.len() / columns, columns);
         let width = self.weight.outputs();
         let mut out = vec![0f32; rows.height() * width];
         multiply(
@@ -145,7 +155,7 @@ impl<'a> Flow<'a> {
         let hidden = self.plan.geometry.hidden;
         let heads = self.plan.geometry.heads * self.plan.geometry.head_dim;
         let wide = self.plan.geometry.intermediate;
-        let rounded = self.keeping();
+        let rounded = Keeping::of(self.precision);
         let start = self.start(layer.index());
         let [attended, middle, widened] =
             ["attended", "middle", "widened"].map(|name| self.file(name));
@@ -259,17 +269,9 @@ impl<'a> Flow<'a> {
     }
 
     fn apply(&self, projections: &[Projection], rows: &[f32], width: usize) -> Vec<Vec<f32>> {
-        let rows = View::new(rows, rows.len() / width, width);
         let each = projections.iter();
-        each.map(|projection| projection.apply(rows, self.threads))
+        each.map(|projection| projection.apply(rows, width, self.threads))
             .collect()
-    }
-
-    fn keeping(&self) -> Keeping {
-        match self.precision {
-            Precision::Full => Keeping::Exact,
-            Precision::Half => Keeping::Rounded,
-        }
     }
 
     fn start(&self, layer: usize) -> PathBuf {

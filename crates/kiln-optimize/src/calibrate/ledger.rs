@@ -14,6 +14,7 @@ use super::data::Samples;
 use super::made::{Figures, Linear, Made, Vector};
 use crate::model::Model;
 use crate::quantize::Quantized;
+use crate::report::digest;
 use crate::safetensors::{Reader, Tensor, TensorSpec, Writer};
 use crate::{Dtype, OptimizeError};
 
@@ -23,10 +24,16 @@ pub struct Ledger {
     home: PathBuf,
 }
 
+/// Where a calibration keeps everything in a scratch directory.
+#[must_use]
+pub fn home(scratch: &Path) -> PathBuf {
+    scratch.join("calibration")
+}
+
 impl Ledger {
     /// Opens the directory. If what is there belongs to another calibration, it is removed.
     pub fn open(scratch: &Path, identity: &str) -> Result<Self, OptimizeError> {
-        let home = scratch.join("calibration");
+        let home = home(scratch);
         let path = home.join("identity");
         match fs::read_to_string(&path) {
             Ok(found) if found == identity => return Ok(Self { home }),
@@ -243,24 +250,20 @@ impl Recall<'_> {
     }
 }
 
-/// Bytes of each tensor that are looked at to tell models apart.
-const LOOKED_AT: u64 = 256;
-
 /// What tells one calibration from another: the model, the samples, and what is to be done.
-/// Files count by what is in them, as they may have been fetched again.
+///
+/// Files count by what is in them, since those that were fetched again have other times and
+/// places. They are read as a whole, as nothing less tells of every change, and the passes
+/// that follow take far longer.
 pub fn identity(model: &Model, samples: &Samples, purpose: &str) -> Result<String, OptimizeError> {
     let mut hash = Params::new().hash_length(16).to_state();
     hash.update(env!("CARGO_PKG_VERSION").as_bytes());
     hash.update(purpose.as_bytes());
     let config = serde_json::to_string(&model.config().raw).unwrap_or_default();
     hash.update(config.as_bytes());
-    let mut bytes = Vec::new();
-    for tensor in model.tensors() {
-        let told = format!("{} {:?} {:?}", tensor.name, tensor.dtype, tensor.shape);
-        hash.update(told.as_bytes());
-        let size = tensor.bytes();
-        model.read(tensor, size.saturating_sub(LOOKED_AT)..size, &mut bytes)?;
-        hash.update(&bytes);
+    for file in model.files() {
+        let read = digest(file).map_err(OptimizeError::read(file))?;
+        hash.update(read.blake2b.as_bytes());
     }
     for sample in &samples.tokens {
         hash.update(&(sample.len() as u64).to_le_bytes());

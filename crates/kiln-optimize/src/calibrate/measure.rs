@@ -6,24 +6,47 @@ use super::linear::{Blend, Packed, Part, Precision, View, multiply};
 use crate::OptimizeError;
 
 /// The square of what a weight makes of rows, and the squared difference that a change of
-/// the weight makes to it, in parts of that.
+/// the weight makes to it, and of the rows if they are `rounded` before, in parts of that.
 #[must_use]
 pub fn loss(
     rows: View,
+    rounded: Option<View>,
     weight: &[f32],
     changed: &[f32],
     precision: Precision,
     threads: usize,
 ) -> (f64, f64) {
-    let change: Vec<f32> = weight.iter().zip(changed).map(|(a, b)| a - b).collect();
-    let signal = power(rows, weight, precision, threads);
-    let noise = power(rows, &change, precision, threads);
+    let difference = |a: &[f32], b: &[f32]| -> Vec<f32> {
+        let pairs = a.iter().zip(b);
+        pairs.map(|(a, b)| a - b).collect()
+    };
+    let (signal, noise) = match rounded {
+        None => {
+            let change = difference(weight, changed);
+            let noise = power(rows, &change, precision, threads);
+            (power(rows, weight, precision, threads), noise)
+        }
+        Some(rounded) => {
+            // The one is taken from the other, so that both have to be exact.
+            let expected = product(rows, weight, Precision::Full, threads);
+            let found = product(rounded, changed, Precision::Full, threads);
+            (squares(&expected), squares(&difference(&expected, &found)))
+        }
+    };
     (signal, if signal > 0.0 { noise / signal } else { 0.0 })
 }
 
 /// The sum of the squares of what a weight makes of rows.
 #[must_use]
 pub fn power(rows: View, weight: &[f32], precision: Precision, threads: usize) -> f64 {
+    squares(&product(rows, weight, precision, threads))
+}
+
+fn squares(values: &[f32]) -> f64 {
+    values.iter().map(|x| f64::from(*x) * f64::from(*x)).sum()
+}
+
+fn product(rows: View, weight: &[f32], precision: Precision, threads: usize) -> Vec<f32> {
     let outputs = weight.len() / rows.width();
     let packed = Packed::new(View::new(weight, outputs, rows.width()), precision);
     let mut out = vec![0f32; rows.height() * outputs];
@@ -36,7 +59,7 @@ pub fn power(rows: View, weight: &[f32], precision: Precision, threads: usize) -
         Part::All,
         threads,
     );
-    out.iter().map(|x| f64::from(*x) * f64::from(*x)).sum()
+    out
 }
 
 /// What the whole model lost.
@@ -136,12 +159,18 @@ mod tests {
     fn a_loss_is_relative() {
         let rows = [1.0, 0.0, 0.0, 2.0];
         let rows = View::new(&rows, 2, 2);
-        let found = loss(rows, &[1.0, 1.0], &[1.0, 0.5], Precision::Full, 1);
+        let loss = |rounded, weight: &[f32], changed: &[f32]| {
+            loss(rows, rounded, weight, changed, Precision::Full, 1)
+        };
+        let found = loss(None, &[1.0, 1.0], &[1.0, 0.5]);
         assert_eq!(found.0, 5.0);
         assert!((found.1 - 0.2).abs() < 1e-6);
+        assert_eq!(loss(None, &[0.0, 0.0], &[0.0, 0.0]), (0.0, 0.0));
+        let rounded = [1.0, 0.0, 0.0, 1.0];
+        let rounded = View::new(&rounded, 2, 2);
         assert_eq!(
-            loss(rows, &[0.0, 0.0], &[0.0, 0.0], Precision::Full, 1),
-            (0.0, 0.0)
+            loss(Some(rounded), &[1.0, 2.0], &[1.0, 2.0]),
+            (17.0, 4.0 / 17.0)
         );
     }
 

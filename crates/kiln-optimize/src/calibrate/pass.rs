@@ -3,6 +3,7 @@
 
 use super::flow::{Flow, Projection};
 use super::gptq::Feedback;
+use super::inputs::Inputs;
 use super::layer::{Layer, Plan, Step};
 use super::linear::{Packed, Precision, View};
 use super::made::{Figures, Linear, Made};
@@ -11,8 +12,8 @@ use super::run::{Method, Request, Sink};
 use super::smoothing::{Smoothing, search};
 use super::statistics::Statistics;
 use super::weights::Weight;
-use crate::OptimizeError;
 use crate::quantize::{QuantizeError, Quantized, Scheme, Slab, dequantize, quantize};
+use crate::{Dtype, OptimizeError};
 
 /// What all layers are gone through with.
 pub struct Pass<'a> {
@@ -35,7 +36,7 @@ impl Pass<'_> {
         let mut changed = Layer::read(self.plan, index)?;
         let smoothing = match self.request.method {
             Method::Awq => self.smooth(&original, sink)?,
-            Method::Importance | Method::Gptq => Smoothing::default(),
+            Method::Measure | Method::Importance | Method::Gptq => Smoothing::default(),
         };
         let family = self.request.model.config().family;
         let vectors = smoothing.change_vectors(family, changed.vectors_mut());
@@ -63,11 +64,13 @@ impl Pass<'_> {
             };
             let mut projections = Vec::new();
             for (place, (module, weight)) in modules.iter().zip(weights).enumerate() {
-                let (linear, weight) = task.quantize(place, module, weight)?;
+                let inputs = self.inputs(module, weight.dtype, statistics.largest());
+                let (linear, weight) = task.quantize(place, module, weight, inputs)?;
                 made.extend(linear.map(Made::Linear));
                 projections.push(Projection {
                     weight,
                     bias: changed.bias(module),
+                    inputs,
                 });
             }
             drop(task);
@@ -166,6 +169,11 @@ impl Pass<'_> {
         (self.request.schemes)(module)
     }
 
+    fn inputs(&self, module: &str, dtype: Dtype, largest: f32) -> Option<Inputs> {
+        let grid = self.scheme(module)?.grid;
+        Inputs::new(self.request.activations, grid, dtype, largest)
+    }
+
     fn read(&self, modules: &[String]) -> Result<Vec<Weight>, OptimizeError> {
         let model = self.request.model;
         modules
@@ -185,6 +193,7 @@ impl Pass<'_> {
             .map(|(module, weight)| Projection {
                 weight: self.pack(weight, &weight.values),
                 bias: layer.bias(module),
+                inputs: None,
             })
             .collect()
     }
@@ -222,11 +231,18 @@ impl Quantizing<'_> {
         place: usize,
         module: &str,
         weight: Weight,
+        inputs: Option<Inputs>,
     ) -> Result<(Option<Linear>, Packed), OptimizeError> {
         let Some(scheme) = self.pass.scheme(module) else {
             return Ok((None, self.pass.pack(&weight, &weight.values)));
         };
-        self.try_quantize(place, module, weight, &scheme)
+        let statistics = self.statistics;
+        let rounded = inputs.map(|inputs| {
+            let mut rows = statistics.kept_rows().to_vec();
+            inputs.round(&mut rows, statistics.columns());
+            rows
+        });
+        self.try_quantize(place, module, weight, &scheme, rounded.as_deref())
             .map_err(|error| unfit(module, &error))
     }
 
@@ -236,29 +252,34 @@ impl Quantizing<'_> {
         module: &str,
         mut weight: Weight,
         scheme: &Scheme,
+        rounded: Option<&[f32]>,
     ) -> Result<(Option<Linear>, Packed), QuantizeError> {
         let mut quantized = Quantized::default();
         let mut values = Vec::new();
-        let before = self.before(&weight, scheme, &mut quantized, &mut values)?;
-        self.smoothing.change(self.step, place, &mut weight);
-        let importance = match &self.feedback {
-            Some(feedback) => feedback.importance().to_vec(),
-            None => self.statistics.importance(),
+        let importance = match (&self.feedback, self.pass.request.method) {
+            (Some(feedback), _) => Some(feedback.importance().to_vec()),
+            (None, Method::Measure) => None,
+            (None, _) => Some(self.statistics.importance()),
         };
+        let looks = importance.is_some();
+        let before = looks.then(|| self.before(&weight, scheme, rounded));
+        let before = before.transpose()?;
+        self.smoothing.change(self.step, place, &mut weight);
+        let bytes = weight.bytes();
         quantize(
             scheme,
-            slab(&weight, &weight.bytes()),
-            Some(&importance),
+            slab(&weight, &bytes),
+            importance.as_deref(),
             &mut quantized,
         )?;
         if let Some(feedback) = &self.feedback {
             feedback.round(&weight.values, scheme, &mut quantized);
         }
         dequantize(scheme, weight.columns, &quantized, &mut values)?;
-        let (power, after) = self.loss(&weight.values, &values);
+        let (power, after) = self.loss(&weight.values, &values, rounded);
         let figures = Figures {
             power,
-            before,
+            before: before.unwrap_or(after),
             after,
             largest_input: self.statistics.largest(),
         };
@@ -278,26 +299,28 @@ impl Quantizing<'_> {
         &self,
         weight: &Weight,
         scheme: &Scheme,
-        quantized: &mut Quantized,
-        values: &mut Vec<f32>,
+        rounded: Option<&[f32]>,
     ) -> Result<f64, QuantizeError> {
-        quantize(scheme, slab(weight, &weight.bytes()), None, quantized)?;
-        dequantize(scheme, weight.columns, quantized, values)?;
+        let (mut quantized, mut values) = (Quantized::default(), Vec::new());
+        quantize(scheme, slab(weight, &weight.bytes()), None, &mut quantized)?;
+        dequantize(scheme, weight.columns, &quantized, &mut values)?;
         if !self.smoothing.stretches(self.step) {
-            return Ok(self.loss(&weight.values, values).1);
+            return Ok(self.loss(&weight.values, &values, rounded).1);
         }
         let mut plain = weight.values.clone();
-        for values in [&mut plain, values] {
+        for values in [&mut plain, &mut values] {
             self.smoothing.stretch(self.step, weight.columns, values);
         }
-        Ok(self.loss(&plain, values).1)
+        Ok(self.loss(&plain, &values, rounded).1)
     }
 
-    /// The square of the output, and what of it is lost.
-    fn loss(&self, weight: &[f32], values: &[f32]) -> (f64, f64) {
+    /// The square of the output, and what of it is lost with these weights on these rows,
+    /// which are the kept ones where none are given.
+    fn loss(&self, weight: &[f32], values: &[f32], rounded: Option<&[f32]>) -> (f64, f64) {
         let rows = self.statistics.kept();
         loss(
             rows,
+            rounded.map(|rounded| View::new(rounded, rows.height(), rows.width())),
             weight,
             values,
             self.pass.precision,

@@ -6,21 +6,28 @@ use std::path::Path;
 use super::data::{Limits, Samples};
 use super::flow::Flow;
 use super::layer::{Plan, Step};
-use super::ledger::{Ledger, identity};
+use super::ledger::{Ledger, home, identity};
 use super::linear::Precision;
 use super::made::Made;
 use super::measure::{Fidelity, compare};
 use super::pass::Pass;
+use super::scratch;
 use crate::model::Model;
+use crate::options::Activations;
 use crate::quantize::{Granularity, Grid, Scheme};
 use crate::{Dtype, OptimizeError};
 
 /// Tokens on which the whole model is compared with the original.
 const COMPARED: usize = 2048;
+/// Samples that are enough to choose these tokens from, where nothing else is done.
+const CHOSEN_FROM: usize = 128;
 
 /// What is done with what is seen of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
+    /// Nothing: weights become what they would be without data, and what that loses is
+    /// measured.
+    Measure,
     /// Scales are chosen by how much each column counts.
     Importance,
     /// Columns are scaled by how much they count before they are quantized.
@@ -39,6 +46,8 @@ pub struct Request<'a> {
     pub scratch: &'a Path,
     /// What is done.
     pub method: Method,
+    /// What becomes of activations when the model that comes out runs.
+    pub activations: Activations,
     /// How the linear layer of a name is quantized, if it is.
     pub schemes: &'a dyn Fn(&str) -> Option<Scheme>,
     /// How much of the data is used.
@@ -113,52 +122,118 @@ impl Sink for Tally<'_> {
     }
 }
 
-/// Calibrates, and hands over everything that was made.
-pub fn calibrate(request: &Request, sink: &mut dyn Sink) -> Result<Summary, OptimizeError> {
+/// Makes sure that a model can be run on texts.
+pub fn can_run(model: &Model) -> Result<(), OptimizeError> {
+    Plan::new(model, 1).map(|_| ())
+}
+
+/// A calibration that was checked, and can begin.
+pub struct Prepared<'a> {
+    request: &'a Request<'a>,
+    plan: Plan<'a>,
+    samples: Samples,
+    precision: Precision,
+}
+
+/// Checks a calibration, and reads what it looks at.
+pub fn prepare<'a>(request: &'a Request<'a>) -> Result<Prepared<'a>, OptimizeError> {
     let plan = Plan::new(request.model, request.limits.tokens)?;
     check(request, &plan)?;
-    let limits = Limits {
-        tokens: plan.longest(request.limits.tokens),
-        ..request.limits
+    let tokens = plan.longest(request.limits.tokens);
+    let samples = match request.method {
+        Method::Measure => {
+            let samples = request.limits.samples.min(CHOSEN_FROM);
+            let mut read = Samples::read(request.data, request.model, Limits { samples, tokens })?;
+            let lengths: Vec<usize> = read.lengths().collect();
+            let mean = lengths.iter().sum::<usize>().div_ceil(lengths.len());
+            read.thin((COMPARED / mean).clamp(1, lengths.len()));
+            read
+        }
+        _ => Samples::read(
+            request.data,
+            request.model,
+            Limits {
+                tokens,
+                ..request.limits
+            },
+        )?,
     };
-    let samples = Samples::read(request.data, request.model, limits)?;
-    let identity = identity(request.model, &samples, &purpose(request, &plan))?;
-    let ledger = Ledger::open(request.scratch, &identity)?;
-    let lengths: Vec<usize> = samples.lengths().collect();
-    let compared = compared(&lengths);
-    let precision = precision(request.model, &plan);
-    let flow = |name, lengths: &[usize]| {
-        Flow::new(
-            &plan,
-            ledger.home(),
-            name,
-            lengths,
-            precision,
-            request.threads,
-        )
-    };
-    let pass = Pass {
+    Ok(Prepared {
+        precision: precision(request.model, &plan),
         request,
-        plan: &plan,
-        flow: flow("flow", &lengths),
-        original: flow("original", &lengths[..compared]),
-        precision,
-    };
-    let mut tally = Tally {
-        sink,
-        power: 0.0,
-        before: 0.0,
-        after: 0.0,
-    };
-    let resumed = all_layers(&pass, &ledger, &samples, compared, &mut tally)?;
-    let fidelity = compare(&plan, &pass.original, &pass.flow, compared)?;
-    Ok(Summary {
-        samples: lengths.len(),
-        tokens: pass.flow.tokens(),
-        outputs: tally.lost(),
-        fidelity,
-        resumed,
+        plan,
+        samples,
     })
+}
+
+impl Prepared<'_> {
+    /// Bytes that it will take in the scratch directory, beyond those of an earlier run.
+    #[must_use]
+    pub fn room(&self) -> u64 {
+        let lengths: Vec<usize> = self.samples.lengths().collect();
+        let original = &lengths[..self.compared(&lengths)];
+        let tokens = lengths.iter().chain(original).sum();
+        let needed = scratch::of_flows(&self.plan, self.precision, tokens)
+            + scratch::of_layers(&self.plan, self.request.schemes);
+        needed.saturating_sub(scratch::present(&home(self.request.scratch)))
+    }
+
+    /// Calibrates, and hands over everything that was made.
+    pub fn run(&self, sink: &mut dyn Sink) -> Result<Summary, OptimizeError> {
+        let Self {
+            request,
+            plan,
+            samples,
+            precision,
+        } = self;
+        let purpose = purpose(request, plan, *precision);
+        let ledger = Ledger::open(
+            request.scratch,
+            &identity(request.model, samples, &purpose)?,
+        )?;
+        let lengths: Vec<usize> = samples.lengths().collect();
+        let compared = self.compared(&lengths);
+        let flow = |name, lengths: &[usize]| {
+            Flow::new(
+                plan,
+                ledger.home(),
+                name,
+                lengths,
+                *precision,
+                request.threads,
+            )
+        };
+        let pass = Pass {
+            request,
+            plan,
+            flow: flow("flow", &lengths),
+            original: flow("original", &lengths[..compared]),
+            precision: *precision,
+        };
+        let mut tally = Tally {
+            sink,
+            power: 0.0,
+            before: 0.0,
+            after: 0.0,
+        };
+        let resumed = all_layers(&pass, &ledger, samples, compared, &mut tally)?;
+        let fidelity = compare(plan, &pass.original, &pass.flow, compared)?;
+        Ok(Summary {
+            samples: lengths.len(),
+            tokens: pass.flow.tokens(),
+            outputs: tally.lost(),
+            fidelity,
+            resumed,
+        })
+    }
+
+    /// How many samples are compared with those of the original.
+    fn compared(&self, lengths: &[usize]) -> usize {
+        match self.request.method {
+            Method::Measure => lengths.len(),
+            _ => compared(lengths),
+        }
+    }
 }
 
 /// Refuses what cannot be done with the model.
@@ -180,7 +255,8 @@ fn check(request: &Request, plan: &Plan) -> Result<(), OptimizeError> {
                     scheme.granularity,
                     Granularity::Group(_) | Granularity::Channel
                 );
-                if request.method != Method::Importance && !(integers && rows) {
+                let rounds = matches!(request.method, Method::Awq | Method::Gptq);
+                if rounds && !(integers && rows) {
                     return Err(OptimizeError::Unsupported(format!(
                         "{module} cannot be quantized so with AWQ or GPTQ, which need integers in groups or channels"
                     )));
@@ -230,8 +306,9 @@ fn all_layers(
 }
 
 /// What tells this request from others for the same model and samples.
-fn purpose(request: &Request, plan: &Plan) -> String {
-    let mut purpose = format!("{:?}", request.method);
+fn purpose(request: &Request, plan: &Plan, precision: Precision) -> String {
+    let (method, activations) = (request.method, request.activations);
+    let mut purpose = format!("{method:?} {activations:?} {precision:?}");
     for layer in 0..plan.geometry.layers {
         for step in Step::ALL {
             for module in plan.modules(layer, step) {
@@ -242,7 +319,7 @@ fn purpose(request: &Request, plan: &Plan) -> String {
     purpose
 }
 
-/// How many samples are compared with those of the original.
+/// How many samples have not more tokens than are compared, but for the first.
 fn compared(lengths: &[usize]) -> usize {
     let mut tokens = 0;
     let fit = lengths.iter().take_while(|length| {

@@ -104,6 +104,12 @@ impl Statistics {
         View::new(&self.kept, self.kept.len() / self.columns, self.columns)
     }
 
+    /// The numbers of these rows.
+    #[must_use]
+    pub fn kept_rows(&self) -> &[f32] {
+        &self.kept
+    }
+
     /// The Gram matrix, of which the upper triangle counts. It is given away.
     pub fn take_gram(&mut self) -> Option<Vec<f32>> {
         self.gram.take()

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use half::bf16;
 
+use super::linear::Precision;
 use crate::OptimizeError;
 
 /// How numbers are kept.
@@ -17,6 +18,26 @@ pub enum Keeping {
     Exact,
     /// Rounded to `BF16`, for what is multiplied as such anyway.
     Rounded,
+}
+
+impl Keeping {
+    /// How what is multiplied so is kept.
+    #[must_use]
+    pub fn of(precision: Precision) -> Self {
+        match precision {
+            Precision::Full => Self::Exact,
+            Precision::Half => Self::Rounded,
+        }
+    }
+
+    /// Bytes of a number.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        match self {
+            Self::Exact => 4,
+            Self::Rounded => 2,
+        }
+    }
 }
 
 /// A file of rows.
@@ -98,11 +119,7 @@ impl Store {
     }
 
     fn row(&self) -> usize {
-        self.width
-            * match self.keeping {
-                Keeping::Exact => 4,
-                Keeping::Rounded => 2,
-            }
+        self.width * self.keeping.bytes() as usize
     }
 }
 

@@ -11,6 +11,7 @@ const EXPRESSION: &str = "re:";
 /// Names of linear layers that are left as they are.
 #[derive(Debug, Clone)]
 pub struct Ignore {
+    words: Vec<String>,
     names: Vec<String>,
     expressions: Vec<Regex>,
     /// Whether a part of a name is enough, as it is for AutoAWQ.
@@ -21,6 +22,7 @@ impl Ignore {
     /// Reads names with commas between them; without any, the head of a decoder is meant.
     pub(super) fn read(given: Option<Given<'_>>, parts: bool) -> Result<Self, OptionsError> {
         let mut ignore = Self {
+            words: Vec::new(),
             names: Vec::new(),
             expressions: Vec::new(),
             parts,
@@ -28,6 +30,7 @@ impl Ignore {
         let text = given.map_or("lm_head", |given| given.value);
         let words = text.split(',').map(str::trim);
         for word in words.filter(|word| !word.is_empty()) {
+            ignore.words.push(word.to_owned());
             match word.strip_prefix(EXPRESSION) {
                 None => ignore.names.push(word.to_owned()),
                 Some(expression) => ignore.expressions.push(read(expression, given)?),
@@ -50,10 +53,7 @@ impl Ignore {
     /// The names and expressions, as they were given.
     #[must_use]
     pub fn words(&self) -> String {
-        let names = self.names.iter().cloned();
-        let expressions = self.expressions.iter();
-        let expressions = expressions.map(|one| one.as_str().to_owned());
-        names.chain(expressions).collect::<Vec<_>>().join(", ")
+        self.words.join(", ")
     }
 }
 
@@ -103,6 +103,8 @@ mod tests {
             let found = ignore(words, parts).unwrap().matches(module);
             assert_eq!(found, expected, "{words} {module}");
         }
+        let told = ignore("lm_head , re:.*mlp", false).unwrap().words();
+        assert_eq!(told, "lm_head, re:.*mlp");
         let refused = ignore("re:(", false).unwrap_err().to_string();
         assert!(
             refused.starts_with("OPTION_IGNORE is 're:(', and must be"),

@@ -46,6 +46,8 @@ const DROPPED: [&str; 6] = [
 
 /// The value of `option.load_format` by which the cloud's containers choose sharding.
 const FAST_MODEL_LOADER: &str = "sagemaker_fast_model_loader";
+/// The one by which vLLM loads shards.
+const SHARDED_STATE: &str = "sharded_state";
 
 /// Decides what is done for an order with a model whose `serving.properties` are given.
 ///
@@ -59,12 +61,12 @@ pub fn plan(
     let settings = Settings::gather(&order.environment, properties);
     let plan = match order.technique {
         Technique::Quantization => quantization(&settings, has_data)?,
-        Technique::Sharding => Plan::Shard(degree(&settings)?),
-        Technique::Compilation => Plan::Convert(gguf_type(&settings)?),
+        Technique::Sharding => sharding(&settings)?,
+        Technique::Compilation => conversion(&settings)?,
         Technique::SpeculativeDecoding => return Err(OptionsError::SpeculativeDecoding),
     };
     let mut remarks = deployment::remarks(&order.deployment, kernel(&plan))?;
-    remarks.extend(borrowed(&plan, has_data));
+    remarks.extend(borrowed(&plan));
     remarks.extend(unknown(&settings));
     Ok(Planned {
         properties: served(&plan, &settings, properties),
@@ -78,8 +80,23 @@ fn quantization(settings: &Settings, has_data: bool) -> Result<Plan, OptionsErro
     if load_format.is_some_and(|given| given.value == FAST_MODEL_LOADER) {
         return Err(both(settings));
     }
+    let formats = [("auto", ()), ("safetensors", ())];
+    settings.one_of("load_format", &formats, "auto or safetensors")?;
     let quantization = Quantization::of(settings, has_data)?;
     Ok(Plan::Quantize(Box::new(quantization)))
+}
+
+fn sharding(settings: &Settings) -> Result<Plan, OptionsError> {
+    let formats = [(FAST_MODEL_LOADER, ()), (SHARDED_STATE, ())];
+    let expected = "sagemaker_fast_model_loader or sharded_state";
+    settings.one_of("load_format", &formats, expected)?;
+    Ok(Plan::Shard(degree(settings)?))
+}
+
+fn conversion(settings: &Settings) -> Result<Plan, OptionsError> {
+    let formats = [("auto", ()), ("gguf", ())];
+    settings.one_of("load_format", &formats, "auto or gguf")?;
+    Ok(Plan::Convert(gguf_type(settings)?))
 }
 
 fn degree(settings: &Settings) -> Result<usize, OptionsError> {
@@ -131,18 +148,11 @@ fn kernel(plan: &Plan) -> Kernel {
 
 /// That a method's name says more than is done, and what the reader of the result
 /// cannot make use of.
-fn borrowed(plan: &Plan, has_data: bool) -> Vec<String> {
+fn borrowed(plan: &Plan) -> Vec<String> {
     let Plan::Quantize(quantization) = plan else {
         return Vec::new();
     };
     let mut remarks = Vec::new();
-    if has_data && !quantization.is_calibrated() {
-        remarks.push(
-            "the texts of OPTION_CALIBRATION_DATA are not looked at: what is asked for needs none, \
-             and errors are told of weights only"
-                .to_owned(),
-        );
-    }
     let method = quantization.method;
     if quantization.only_borrows_the_layout() {
         remarks.push(format!(
@@ -194,7 +204,7 @@ fn served(plan: &Plan, settings: &Settings, properties: &Properties) -> Properti
         Plan::Quantize(quantization) => {
             served.set("quantize", Some(served_name(quantization.layout)))
         }
-        Plan::Shard(_) => served.set("load_format", Some("sharded_state")),
+        Plan::Shard(_) => served.set("load_format", Some(SHARDED_STATE)),
         Plan::Convert(_) => {}
     }
     served

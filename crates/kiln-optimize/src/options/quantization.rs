@@ -70,7 +70,7 @@ impl Quantization {
         })
     }
 
-    /// Whether the model has to be run on texts.
+    /// Whether there is nothing to write before the model was run on texts.
     #[must_use]
     pub fn is_calibrated(&self) -> bool {
         self.calibration != Calibration::None || self.activations == Activations::Static

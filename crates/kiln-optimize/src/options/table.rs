@@ -176,10 +176,11 @@ pub const TABLE: &[KnownOption] = &[
     option(
         "load_format",
         Use::Sharding,
-        "sagemaker_fast_model_loader, sharded_state",
+        "sagemaker_fast_model_loader, sharded_state; else auto, safetensors, gguf",
         "none",
-        "what the cloud's containers choose sharding by; the result says sharded_state",
-    ),
+        "what the cloud's containers choose sharding by, whose result says sharded_state; else how a result of that format is loaded",
+    )
+    .served(),
     option(
         "gguf_type",
         Use::Conversion,

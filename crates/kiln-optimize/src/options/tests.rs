@@ -217,6 +217,11 @@ fn what_is_refused() {
             true,
             "Sharding & Quantization are mutually exclusive. Please Quantize first & then Shard. Received load_format=sagemaker_fast_model_loader & quantize=awq",
         ),
+        (
+            "QUANTIZE=awq LOAD_FORMAT=dummy",
+            false,
+            "OPTION_LOAD_FORMAT is 'dummy', and must be auto or safetensors",
+        ),
     ] {
         assert_eq!(
             quantization(options, has_data).unwrap_err(),
@@ -253,9 +258,27 @@ fn other_techniques() {
             ),
         ),
         (
+            Technique::Sharding,
+            "TENSOR_PARALLEL_DEGREE=4 LOAD_FORMAT=sharded_state",
+            Ok("Shard(4)"),
+        ),
+        (
+            Technique::Sharding,
+            "TENSOR_PARALLEL_DEGREE=4 LOAD_FORMAT=auto",
+            Err(
+                "OPTION_LOAD_FORMAT is 'auto', and must be sagemaker_fast_model_loader or \
+                 sharded_state",
+            ),
+        ),
+        (
             Technique::Compilation,
-            "GGUF_TYPE=q8_0",
+            "GGUF_TYPE=q8_0 LOAD_FORMAT=gguf",
             Ok("Convert(Q8_0)"),
+        ),
+        (
+            Technique::Compilation,
+            "GGUF_TYPE=q8_0 LOAD_FORMAT=safetensors",
+            Err("OPTION_LOAD_FORMAT is 'safetensors', and must be auto or gguf"),
         ),
         (
             Technique::Compilation,
@@ -284,7 +307,8 @@ fn other_techniques() {
 #[test]
 fn what_the_model_says_stands_against_the_environment() {
     let properties = Properties::read("option.quantize=fp8\noption.model_id=/old\nengine=Python");
-    let asked = "QUANTIZE=awq ROLLING_BATCH=vllm TENSOR_PARALLEL_DEGREE=2 ENTRYPOINT=x.py";
+    let asked =
+        "QUANTIZE=awq ROLLING_BATCH=vllm LOAD_FORMAT=auto TENSOR_PARALLEL_DEGREE=2 ENTRYPOINT=x.py";
     let planned = plan(&order(Technique::Quantization, asked), &properties, false).unwrap();
     let Plan::Quantize(quantization) = &planned.plan else {
         panic!("{planned:?}");
@@ -292,7 +316,7 @@ fn what_the_model_says_stands_against_the_environment() {
     assert_eq!(quantization.method, Method::Fp8);
     assert_eq!(
         planned.properties.to_string(),
-        "engine=Python\noption.entryPoint=x.py\noption.quantize=compressed-tensors\n\
+        "engine=Python\noption.entryPoint=x.py\noption.load_format=auto\noption.quantize=compressed-tensors\n\
          option.rolling_batch=vllm\noption.tensor_parallel_degree=2\n"
     );
     assert_eq!(planned.remarks.len(), 2, "{:?}", planned.remarks);

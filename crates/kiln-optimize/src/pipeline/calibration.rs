@@ -7,10 +7,11 @@ use std::thread;
 use super::course::Course;
 use super::draft::{Draft, Place};
 use super::stream::Loss;
-use crate::calibrate::{self, Figures, Limits, Linear, Made, Method, Request, Sink};
+use crate::calibrate::{self, Figures, Limits, Linear, Made, Method, Prepared, Request, Sink};
 use crate::layout::{Packed, scale_bytes};
 use crate::model::Model;
 use crate::options::{Activations, Calibration, Quantization};
+use crate::quantize::Scheme;
 use crate::report::EndToEnd;
 use crate::safetensors::Writer;
 use crate::{OptimizeError, Task};
@@ -37,31 +38,66 @@ impl Calibrated {
     }
 }
 
-/// Runs a model on texts, and writes what comes of its layers.
-pub fn calibrate(
+/// What a calibration is asked for. Where the texts cannot be made use of and need not be,
+/// it is nothing, and why is remarked.
+pub fn request<'a>(
     course: &mut Course<'_>,
-    (task, data): (&Task, &Path),
-    model: &Model,
+    (task, data): (&'a Task, &'a Path),
+    model: &'a Model,
     asked: &Quantization,
-    (draft, writers): (&Draft, &[Writer]),
-) -> Result<Calibrated, OptimizeError> {
-    course.begin(0);
-    let quantized = |module: &str| {
-        let number = number(model, &format!("{module}.weight"))?;
-        draft.places[number].form.as_ref().map(|_| asked.scheme)
-    };
-    let request = Request {
+    schemes: &'a dyn Fn(&str) -> Option<Scheme>,
+) -> Option<Request<'a>> {
+    let method = method(asked);
+    if method == Method::Measure {
+        if let Err(error) = calibrate::can_run(model) {
+            course.remark(format!(
+                "errors are told of weights only, and not of what the texts of \
+                 OPTION_CALIBRATION_DATA are answered with: {}",
+                error.to_string().trim_start_matches("ClientError: ")
+            ));
+            return None;
+        }
+        course.remark(
+            "what is asked for needs no texts: those of OPTION_CALIBRATION_DATA only measure what \
+             is lost"
+                .to_owned(),
+        );
+    }
+    Some(Request {
         model,
         data,
         scratch: &task.scratch,
-        method: method(asked.calibration),
-        schemes: &quantized,
+        method,
+        activations: asked.activations,
+        schemes,
         limits: Limits {
             samples: asked.samples,
             tokens: asked.length,
         },
         threads: threads(),
-    };
+    })
+}
+
+/// How the linear layer of a name is quantized, if it is.
+pub fn scheme_of(
+    model: &Model,
+    asked: &Quantization,
+    draft: &Draft,
+    module: &str,
+) -> Option<Scheme> {
+    let number = number(model, &format!("{module}.weight"))?;
+    draft.places[number].form.as_ref().map(|_| asked.scheme)
+}
+
+/// Runs a model on texts, and writes what comes of its layers.
+pub fn calibrate(
+    course: &mut Course<'_>,
+    prepared: &Prepared<'_>,
+    model: &Model,
+    asked: &Quantization,
+    (draft, writers): (&Draft, &[Writer]),
+) -> Result<Calibrated, OptimizeError> {
+    course.begin(0);
     let mut writing = Writing {
         course,
         model,
@@ -71,7 +107,7 @@ pub fn calibrate(
         packed: Packed::default(),
         calibrated: Calibrated::nothing(model),
     };
-    let summary = calibrate::calibrate(&request, &mut writing)?;
+    let summary = prepared.run(&mut writing)?;
     let calibrated = writing.calibrated;
     if let Some(layer) = summary.resumed {
         course.remark(format!(
@@ -84,14 +120,19 @@ pub fn calibrate(
         relative_error: summary.fidelity.error,
         mean_cosine: summary.fidelity.cosine,
     };
+    let (done, without) = match method(asked) {
+        Method::Measure => ("measured", String::new()),
+        _ => {
+            let before = summary.outputs.before;
+            ("calibrated", format!(", and {before:.3e} without them"))
+        }
+    };
     course.say(&format!(
-        "calibrated with {} texts of {} tokens: the layers' output error is {:.3e}, and {:.3e} \
-         without them; of {} texts, the last hidden states' relative error is {:.3e}, their mean \
-         cosine {:.5}",
+        "{done} with {} texts of {} tokens: the layers' output error is {:.3e}{without}; of {} \
+         texts, the last hidden states' relative error is {:.3e}, their mean cosine {:.5}",
         summary.samples,
         summary.tokens,
         summary.outputs.after,
-        summary.outputs.before,
         whole.samples,
         whole.relative_error,
         whole.mean_cosine
@@ -105,13 +146,15 @@ fn threads() -> usize {
     thread::available_parallelism().map_or(1, |all| all.get().min(2))
 }
 
-/// What texts are used for where only the scales of activations are asked for, too:
-/// finding them takes a pass.
-fn method(calibration: Calibration) -> Method {
-    match calibration {
+/// What texts are used for. Where only the scales of activations are asked for, finding them
+/// takes a pass that tells the importance too.
+fn method(asked: &Quantization) -> Method {
+    match asked.calibration {
         Calibration::Awq => Method::Awq,
         Calibration::Gptq => Method::Gptq,
-        Calibration::Importance | Calibration::None => Method::Importance,
+        Calibration::Importance => Method::Importance,
+        Calibration::None if asked.is_calibrated() => Method::Importance,
+        Calibration::None => Method::Measure,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The course of a quantization.
 
-use super::calibration::{Calibrated, calibrate};
+use super::calibration::{self, Calibrated, calibrate};
 use super::course::Course;
 use super::draft::Draft;
 use super::selection::{Selection, select};
 use super::stream::Stream;
 use super::{config, finish, space};
+use crate::calibrate::{Prepared, prepare};
 use crate::model::Model;
 use crate::options::Quantization;
 use crate::report::{TensorReport, Total, bits, share, size};
@@ -23,11 +24,24 @@ pub fn quantize(
 ) -> Result<(), OptimizeError> {
     let selection = select(model, asked)?;
     let draft = Draft::new(model, asked, &selection.quantized)?;
+    let schemes = |module: &str| calibration::scheme_of(model, asked, &draft, module);
+    let data = task.calibration.as_deref();
+    let texts = data.and_then(|data| {
+        let texts = (task, data);
+        calibration::request(course, texts, model, asked, &schemes)
+    });
+    let calibration = texts.as_ref().map(prepare).transpose()?;
     let needed = draft.bytes() + finish::carried_bytes(model)? + SMALL_FILES;
-    space::check(&task.output, needed)?;
+    match &calibration {
+        None => space::check(&task.output, needed)?,
+        Some(calibration) => {
+            let kept = (task.scratch.as_path(), calibration.room());
+            space::check_both(kept, (&task.output, needed))?;
+        }
+    }
     announce(course, model, asked, &selection, &draft);
 
-    let written = write(course, task, model, asked, &draft)?;
+    let written = write(course, task, model, asked, (&draft, calibration.as_ref()))?;
     finish::write_index(&task.output, draft.bytes(), draft.names())?;
     let config = config::quantized(&model.config().raw, asked, &selection.ignored);
     finish::write_config(&task.output, config)?;
@@ -60,14 +74,12 @@ fn write(
     task: &Task,
     model: &Model,
     asked: &Quantization,
-    draft: &Draft,
+    (draft, calibration): (&Draft, Option<&Prepared<'_>>),
 ) -> Result<Calibrated, OptimizeError> {
     let writers = draft.create(&task.output)?;
-    let mut written = match &task.calibration {
-        Some(data) if asked.is_calibrated() => {
-            calibrate(course, (task, data), model, asked, (draft, &writers))?
-        }
-        _ => Calibrated::nothing(model),
+    let mut written = match calibration {
+        Some(prepared) => calibrate(course, prepared, model, asked, (draft, &writers))?,
+        None => Calibrated::nothing(model),
     };
     let bytes = model.tensors().iter().zip(&written.there);
     let bytes = bytes.map(|(tensor, there)| if *there { 0 } else { tensor.bytes() });

@@ -81,6 +81,16 @@ impl Samples {
         Ok(Self { tokens })
     }
 
+    /// Keeps so many of the samples, evenly spread.
+    pub fn thin(&mut self, count: usize) {
+        let all = self.tokens.len();
+        let mut sample = 0;
+        self.tokens.retain(|_| {
+            sample += 1;
+            sample * count / all > (sample - 1) * count / all
+        });
+    }
+
     /// How many tokens the samples have.
     pub fn lengths(&self) -> impl Iterator<Item = usize> {
         self.tokens.iter().map(Vec::len)
@@ -208,5 +218,15 @@ mod tests {
         fs::write(home.path().join("data/a.jsonl"), records.join("\n")).unwrap();
         assert_eq!(read(&home, &model, 3), [[3], [6], [9]]);
         assert_eq!(read(&home, &model, 10).len(), 10);
+        for (count, kept) in [
+            (1, &[9][..]),
+            (3, &[3, 6, 9]),
+            (10, &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ] {
+            let tokens = (0..10).map(|token| vec![token]).collect();
+            let mut samples = Samples { tokens };
+            samples.thin(count);
+            assert_eq!(samples.tokens.concat(), kept);
+        }
     }
 }

@@ -29,6 +29,7 @@ fn last_states(model: &Model, tokens: &[Vec<u32>], precision: Precision) -> Vec<
                     Projection {
                         weight: Packed::new(view, precision),
                         bias: layer.bias(module),
+                        inputs: None,
                     }
                 })
                 .collect();

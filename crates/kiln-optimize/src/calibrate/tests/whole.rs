@@ -1,122 +1,14 @@
 //! Calibrations from the beginning to the end, and from the middle.
 
 use std::fs;
-use std::path::Path;
 
-use serde_json::json;
-
+use super::case::{Case, Keeper, mean, scheme};
 use super::tiny;
-use crate::calibrate::{Fidelity, Limits, Made, Method, Request, Sink, Summary, calibrate};
+use crate::Dtype;
+use crate::calibrate::{Fidelity, Made, Method, Request, prepare};
 use crate::model::Model;
-use crate::quantize::{Granularity, Grid, Rounding, Scheme, Stored};
-use crate::{Dtype, OptimizeError};
-
-/// Keeps what is made, and breaks off before the layer that it is told to.
-#[derive(Debug, Default, PartialEq)]
-struct Keeper {
-    made: Vec<Made>,
-    until: Option<usize>,
-}
-
-impl Sink for Keeper {
-    fn made(&mut self, made: Made) -> Result<(), OptimizeError> {
-        let layer = |name: &str| name.contains(&format!("layers.{}.", self.until.unwrap_or(9)));
-        let stops = match &made {
-            Made::Linear(linear) => layer(&linear.module),
-            Made::Vector(vector) => layer(&vector.name),
-        };
-        if stops {
-            return Err(OptimizeError::Model("killed".to_owned()));
-        }
-        self.made.push(made);
-        Ok(())
-    }
-
-    fn progress(&mut self, share: f64, now: &str) {
-        assert!((0.0..1.0).contains(&share) && !now.is_empty());
-    }
-}
-
-fn scheme(bits: u8, group: usize) -> Scheme {
-    Scheme {
-        grid: Grid::Int {
-            bits,
-            symmetric: true,
-        },
-        granularity: Granularity::Group(group),
-        rounding: Rounding::Searched,
-        stored: Stored::default(),
-    }
-}
-
-struct Case {
-    home: tempfile::TempDir,
-    model: Model,
-}
-
-impl Case {
-    fn new(name: &str, dtype: Dtype) -> Self {
-        let home = tempfile::tempdir().unwrap();
-        for name in ["model", "data"] {
-            fs::create_dir(home.path().join(name)).unwrap();
-        }
-        let model = tiny::write(&home.path().join("model"), &tiny::named(name), dtype);
-        let records = (0..40u32).map(|sample| {
-            let tokens: Vec<u32> = (0..24)
-                .map(|i| (sample * 31 + i * (sample + 7)) % 64)
-                .collect();
-            json!({"input_ids": tokens}).to_string()
-        });
-        let records: Vec<String> = records.collect();
-        fs::write(home.path().join("data/tokens.jsonl"), records.join("\n")).unwrap();
-        Self { home, model }
-    }
-
-    fn run(
-        &self,
-        method: Method,
-        scratch: &str,
-        threads: usize,
-        keeper: &mut Keeper,
-    ) -> Result<Summary, OptimizeError> {
-        let scratch = self.home.path().join(scratch);
-        fs::create_dir_all(&scratch).unwrap();
-        self.request(method, &scratch, threads, keeper)
-    }
-
-    fn request(
-        &self,
-        method: Method,
-        scratch: &Path,
-        threads: usize,
-        keeper: &mut Keeper,
-    ) -> Result<Summary, OptimizeError> {
-        let request = Request {
-            model: &self.model,
-            data: &self.home.path().join("data"),
-            scratch,
-            method,
-            schemes: &|module| (!module.ends_with("gate_proj")).then(|| scheme(4, 16)),
-            limits: Limits {
-                samples: 32,
-                tokens: 20,
-            },
-            threads,
-        };
-        calibrate(&request, keeper)
-    }
-}
-
-fn mean(made: &[Made], of: impl Fn(&crate::calibrate::Figures) -> f64) -> f64 {
-    let figures: Vec<f64> = made
-        .iter()
-        .filter_map(|made| match made {
-            Made::Linear(linear) => Some(of(&linear.figures)),
-            Made::Vector(_) => None,
-        })
-        .collect();
-    figures.iter().sum::<f64>() / figures.len() as f64
-}
+use crate::options::Activations;
+use crate::quantize::{Granularity, Grid, Scheme};
 
 #[test]
 fn what_looks_at_the_data_loses_less() {
@@ -161,18 +53,11 @@ fn eight_bits_lose_nearly_nothing_behind_scales() {
     let case = Case::new("llama-three", Dtype::F32);
     let mut keeper = Keeper::default();
     let request = Request {
-        model: &case.model,
-        data: &case.home.path().join("data"),
-        scratch: case.home.path(),
-        method: Method::Awq,
+        activations: Activations::Untouched,
         schemes: &|_| Some(scheme(8, 16)),
-        limits: Limits {
-            samples: 8,
-            tokens: 20,
-        },
-        threads: 1,
+        ..case.request(Method::Awq, case.home.path())
     };
-    let summary = calibrate(&request, &mut keeper).unwrap();
+    let summary = prepare(&request).unwrap().run(&mut keeper).unwrap();
     // The model behind the scales is the same model.
     assert!(summary.fidelity.error < 1e-3, "{}", summary.fidelity.error);
     let vectors = keeper
@@ -192,18 +77,11 @@ fn inputs_have_scales_for_eight_bits_of_floating_point() {
         ..scheme(8, 16)
     };
     let mut request = Request {
-        model: &case.model,
-        data: &case.home.path().join("data"),
-        scratch: case.home.path(),
-        method: Method::Importance,
+        activations: Activations::Static,
         schemes: &|_| Some(scheme),
-        limits: Limits {
-            samples: 8,
-            tokens: 20,
-        },
-        threads: 1,
+        ..case.request(Method::Importance, case.home.path())
     };
-    let summary = calibrate(&request, &mut keeper).unwrap();
+    let summary = prepare(&request).unwrap().run(&mut keeper).unwrap();
     assert!(summary.outputs.after < 2e-3, "{:?}", summary.outputs);
     for made in &keeper.made {
         let Made::Linear(linear) = made else {
@@ -214,7 +92,7 @@ fn inputs_have_scales_for_eight_bits_of_floating_point() {
         assert!(scale > 1e-4 && scale < 0.1, "{}: {scale}", linear.module);
     }
     request.method = Method::Gptq;
-    let said = calibrate(&request, &mut keeper).unwrap_err().to_string();
+    let said = prepare(&request).err().unwrap().to_string();
     assert!(
         said.contains("need integers in groups or channels"),
         "{said}"
@@ -261,9 +139,27 @@ fn what_was_kept_is_for_the_same_model_only() {
     case.model = tiny::write_again(&directory, &tiny::named("llama"), Dtype::F32);
     let fetched_again = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
     assert_eq!(fetched_again.unwrap().resumed, Some(2));
+    let again = |case: &Case| {
+        let found = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
+        found.unwrap().resumed
+    };
+
+    // One bit of the middle of the weights.
+    let weights = directory.join("model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    case.model = Model::open(&directory).unwrap();
+    assert_eq!([again(&case), again(&case)], [None, Some(2)]);
+
+    let data = case.data.join("tokens.jsonl");
+    let text = fs::read_to_string(&data).unwrap();
+    fs::write(&data, text.replace('[', "[1,")).unwrap();
+    assert_eq!([again(&case), again(&case)], [None, Some(2)]);
+
     case.model = tiny::write_again(&directory, &tiny::named("llama"), Dtype::Bf16);
-    let other = case.run(Method::Gptq, "scratch", 1, &mut Keeper::default());
-    assert_eq!(other.unwrap().resumed, None);
+    assert_eq!([again(&case), again(&case)], [None, Some(2)]);
 }
 
 #[test]
@@ -279,7 +175,7 @@ fn what_cannot_be_done_is_said() {
         "{said}"
     );
 
-    let data = case.home.path().join("data/tokens.jsonl");
+    let data = case.data.join("tokens.jsonl");
     for (text, expected) in [
         (
             "{\"input_ids\": [64]}",
