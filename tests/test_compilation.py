@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy
 import pytest
 
-from harness import models
+from harness.compilations import THIS_MACHINE, Compilations
 from harness.frameworks import CREATION, PYTORCH, XGBOOST, framework, script_mode
 from harness.jobs import completed, fresh_name, s3_channel
-from harness.models import ModelCompilations
 from harness.sdk import Sdk
 from harness.server import kiln_binary
 
@@ -28,9 +27,9 @@ PATIENCE = 380
 
 
 @pytest.fixture(scope="module")
-def compilations(jobs) -> ModelCompilations:
+def compilations(jobs) -> Compilations:
     """Compilations on the shared server."""
-    return ModelCompilations(jobs)
+    return Compilations(jobs)
 
 
 def recorded(folder: Path) -> tuple[dict, dict]:
@@ -48,26 +47,13 @@ def recorded(folder: Path) -> tuple[dict, dict]:
 
 def compiled(compilations, framework: str, files: dict[str, bytes], **inputs) -> dict:
     """Compiles a model for this machine; the job that has ended well."""
-    uri = compilations.jobs.put(f"models/{fresh_name()}.tar.gz", models.archive(files))
-    return compile_uri(compilations, framework, uri, **inputs)
+    return compile_uri(compilations, framework, compilations.put(files), **inputs)
 
 
 def compile_uri(compilations, framework: str, uri: str, **inputs) -> dict:
     """The same, of an archive that is there."""
-    name = fresh_name("compiled")
-    compilations.create(
-        name,
-        InputConfig={"S3Uri": uri, "Framework": framework, **inputs},
-        OutputConfig={
-            "S3OutputLocation": f"s3://{compilations.bucket}/out/{name}",
-            "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"},
-        },
-        StoppingCondition={"MaxRuntimeInSeconds": 900},
-    )
-    job = compilations.wait(name, within=PATIENCE)
-    said = "\n".join(compilations.lines(name))
-    assert job["CompilationJobStatus"] == "COMPLETED", f"{job['FailureReason']}\n{said}"
-    return job
+    name = compilations.compile(uri, framework, THIS_MACHINE, inputs)
+    return compilations.completed(name, within=PATIENCE)
 
 
 def artifact(compilations, job: dict, place: Path) -> tuple[Path, dict]:
@@ -78,8 +64,7 @@ def artifact(compilations, job: dict, place: Path) -> tuple[Path, dict]:
     assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(data).hexdigest()
     path = place / "model.tar.gz"
     path.write_bytes(data)
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        report = json.load(tar.extractfile("kiln-report.json"))
+    report = compilations.report(job)
     assert report["verification"]["verdict"] == "verified"
     return path, report
 
@@ -216,13 +201,12 @@ print("compiled:", model.model_data)
 def test_the_sdk_compiles_for_another_machine(server, compilations, tmp_path):
     """32-bit ARM, which runs under an emulator where there is one."""
     files = {"xgboost.model": (TREES / "xgboost-1.7.6/logistic.model").read_bytes()}
-    uri = compilations.jobs.put(f"models/{fresh_name()}.tar.gz", models.archive(files))
+    uri = compilations.put(files)
     name, place = fresh_name("sdk"), f"s3://{compilations.bucket}/out/sdk"
     printed = Sdk(2, server, tmp_path).run(COMPILE, uri, place, name)
     assert f"compiled: {place}/model-rasp4b.tar.gz" in printed, printed
     job = compilations.describe(name)
-    with tarfile.open(fileobj=io.BytesIO(compilations.jobs.object(place + "/model-rasp4b.tar.gz"))) as tar:
-        report = json.load(tar.extractfile("kiln-report.json"))
+    report = compilations.report(job)
     assert report["platform"].startswith("armv7a-unknown-linux-gnueabihf")
     assert report["verification"]["verdict"] in ("verified", "built_not_run")
     assert job["OutputConfig"]["TargetDevice"] == "rasp4b"
@@ -257,17 +241,10 @@ def test_a_trained_module_of_pytorch_is_compiled(jobs, compilations, tmp_path):
     patience = int(os.environ.get("KILN_TORCH_SECONDS", "170"))
     trained = framework(jobs, PYTORCH, script_mode(jobs, {"trace.py": TRACE}, "trace.py"))
     model = completed(jobs.wait(trained, within=patience))["ModelArtifacts"]["S3ModelArtifacts"]
-    name = fresh_name("compiled")
-    compilations.create(
-        name,
-        InputConfig={"S3Uri": model, "Framework": "PYTORCH", "FrameworkVersion": "2.0"},
-        OutputConfig={
-            "S3OutputLocation": f"s3://{compilations.bucket}/out/{name}",
-            "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"},
-        },
+    inputs = {"FrameworkVersion": "2.0"}
+    job = compilations.completed(
+        compilations.compile(model, "PYTORCH", THIS_MACHINE, inputs), within=patience
     )
-    job = compilations.wait(name, within=patience)
-    assert job["CompilationJobStatus"] == "COMPLETED", job["FailureReason"]
     _, report = artifact(compilations, job, tmp_path)
     assert report["verification"]["reference"].startswith("PyTorch 2")
     derived = json.loads(job["DerivedInformation"]["DerivedDataInputConfig"])

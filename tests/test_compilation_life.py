@@ -1,5 +1,5 @@
-"""The life of a compilation: whatever cuts it short, at whatever stage, it has one end
-and leaves nothing behind.
+"""The life of a compilation: what it stores, what it refuses, and what becomes of it when
+it cannot go on.
 
 What stays of instances, processes, mounts and control groups is looked for after each
 test, as after every other.
@@ -7,78 +7,32 @@ test, as after every other.
 
 import fcntl
 import hashlib
-import os
 import pickle
-import signal
-import time
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from harness import leaks, processes
-from harness.crashes import AGENT, BOTH, SERVER
-from harness.fault_proxy import Fault, FaultProxy, in_front_of
+from harness import archives
+from harness.compilations import Compilations
+from harness.crashes import AGENT, BOTH
+from harness.fault_proxy import Fault, in_front_of
+from harness.held import HeldCompilations
 from harness.jobs import Jobs
-from harness.models import PATIENCE, ModelCompilations, archive, xgboost_model
 from harness.server import Server
-
-# Enough for the compiler to be seen at work.
-MANY_TREES = 20_000
-# A stop ends everything within seconds; what an agent does for it takes no longer.
-STOPPED_WITHIN = 120
 
 
 @pytest.fixture
-def own_compilations(own_jobs) -> ModelCompilations:
+def own_compilations(own_jobs) -> Compilations:
     """Compilations on the test's own server."""
-    return ModelCompilations(own_jobs)
-
-
-def small(compilations: ModelCompilations) -> str:
-    """A model that is compiled at once."""
-    return compilations.put(xgboost_model())
-
-
-def large(compilations: ModelCompilations) -> str:
-    """A model that takes its time."""
-    return compilations.put(xgboost_model(MANY_TREES))
-
-
-def left_nothing(compilations: ModelCompilations, name: str) -> None:
-    """Asserts that a job has stored nothing and left no upload."""
-    assert compilations.outputs(name) == {}
-    assert compilations.uploads() == []
-
-
-def workers(server: Server) -> list[int]:
-    """The processes that do the jobs' work, without the agents."""
-    agents = processes.agents_of(str(server.data_dir))
-    return [pid for pid in leaks.processes_of(server.data_dir) if pid not in agents]
-
-
-def suspend(server: Server, within: float = 30) -> None:
-    """Halts the compiler in its container, so that it works on and on."""
-    until = time.monotonic() + within
-    while time.monotonic() < until:
-        lines = processes.command_lines()
-        for pid in workers(server):
-            if " compile /opt/ml/input/task.json" in lines.get(pid, ""):
-                os.kill(pid, signal.SIGSTOP)
-                return
-        time.sleep(0.01)
-    raise AssertionError("no compiler was seen")
+    return Compilations(own_jobs)
 
 
 def test_a_compilation_stores_one_artifact_with_its_digest(own_compilations):
-    name = own_compilations.compile(small(own_compilations))
-    job = own_compilations.wait(name, within=PATIENCE)
-    assert job["CompilationJobStatus"] == "COMPLETED", (
-        job.get("FailureReason"),
-        own_compilations.lines(name),
-    )
-    [(uri, artifact)] = own_compilations.outputs(name).items()
+    name = own_compilations.compile(own_compilations.put_trees())
+    job = own_compilations.completed(name)
+    [(key, artifact)] = own_compilations.outputs(name).items()
+    uri = f"s3://{own_compilations.bucket}/out/{name}/{key}"
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == uri
     assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(artifact).hexdigest()
     assert job["CompilationStartTime"] <= job["CompilationEndTime"]
@@ -89,30 +43,30 @@ def test_a_compilation_stores_one_artifact_with_its_digest(own_compilations):
 
 def test_an_archive_that_is_missing_is_named(own_compilations):
     bucket = own_compilations.bucket
-    model = small(own_compilations)
+    model = own_compilations.put_trees()
     proxy = in_front_of(own_compilations.server)
     # It goes away between the create call and the download.
     proxy.plan(lambda request: request.reads(".tar.gz"), Fault("refuse"), times=2)
     name = own_compilations.compile(model)
     key = model.removeprefix(f"s3://{bucket}/")
     own_compilations.jobs.s3.delete_object(Bucket=bucket, Key=key)
-    job = own_compilations.wait(name, within=PATIENCE)
+    job = own_compilations.wait(name)
     assert job["CompilationJobStatus"] == "FAILED"
     assert job["FailureReason"] == (
         f"ClientError: InputConfiguration: S3 object does not exist. Bucket: {bucket}, Key: {key}"
     )
-    left_nothing(own_compilations, name)
+    assert own_compilations.left_nothing(name)
     proxy.close()
 
 
 def test_a_model_that_cannot_be_read_fails_in_the_cloud_s_words(own_compilations):
     model = own_compilations.jobs.put("broken.tar.gz", b"this is no archive")
-    job = own_compilations.wait(name := own_compilations.compile(model), within=PATIENCE)
+    job = own_compilations.wait(name := own_compilations.compile(model))
     assert job["CompilationJobStatus"] == "FAILED"
     assert job["FailureReason"].startswith(
         "ClientError: InputConfiguration: Unable to untar input model."
     )
-    left_nothing(own_compilations, name)
+    assert own_compilations.left_nothing(name)
 
 
 # What a pickle tries when it is read. Each line says how it went.
@@ -154,65 +108,15 @@ def test_a_hostile_pickle_reaches_nothing(own_compilations):
     server = own_compilations.server
     host, port = server.endpoint.removeprefix("http://").split(":")
     program = f"DATA = {str(server.data_dir)!r}; SERVER = ({host!r}, {port})\n{HOSTILE}"
-    model = archive({"xgboost-model": pickle.dumps(Hostile(program), protocol=4)})
+    model = archives.make({"xgboost-model": pickle.dumps(Hostile(program), protocol=4)})
     name = own_compilations.compile(own_compilations.jobs.put("hostile.tar.gz", model))
-    job = own_compilations.wait(name, within=PATIENCE)
+    job = own_compilations.wait(name)
     assert job["CompilationJobStatus"] == "FAILED"
     lines = own_compilations.lines(name)
     refused = [line for line in lines if line.startswith("refused: ")]
     assert len(refused) == 10, lines
     assert not [line for line in lines if line.startswith("done: ")]
-    left_nothing(own_compilations, name)
-
-
-@contextmanager
-def held_download(compilations: ModelCompilations):
-    proxy = in_front_of(compilations.server)
-    proxy.plan(lambda request: request.reads(".tar.gz"), Fault("stall", after=10))
-    name = compilations.compile(small(compilations))
-    wait_for_request(proxy, lambda request: request.reads(".tar.gz"))
-    yield name
-    proxy.release()
-    proxy.close()
-
-
-@contextmanager
-def held_upload(compilations: ModelCompilations):
-    proxy = in_front_of(compilations.server)
-    proxy.plan(lambda request: request.writes("model-ml_c5.tar.gz"), Fault("hold", after=10))
-    name = compilations.compile(small(compilations))
-    wait_for_request(proxy, lambda request: request.writes("model-ml_c5.tar.gz"))
-    yield name
-    proxy.release()
-    proxy.close()
-
-
-@contextmanager
-def held_work(compilations: ModelCompilations):
-    name = compilations.compile(large(compilations))
-    compilations.wait(name, "INPROGRESS", within=PATIENCE)
-    suspend(compilations.server)
-    yield name
-
-
-def wait_for_request(proxy: FaultProxy, holds) -> None:
-    wait_until(lambda: any(holds(request) for request in list(proxy.seen)))
-
-
-def wait_until(holds, within: float = PATIENCE) -> None:
-    until = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
-@pytest.mark.parametrize("held", [held_download, held_work, held_upload])
-def test_a_stop_cuts_every_stage_short(own_compilations, held):
-    with held(own_compilations) as name:
-        own_compilations.stop(name)
-        job = own_compilations.wait(name, within=STOPPED_WITHIN)
-        assert job["CompilationJobStatus"] == "STOPPED", job
-        left_nothing(own_compilations, name)
+    assert own_compilations.left_nothing(name)
 
 
 def test_a_stop_does_not_wait_for_tools(busybox, tmp_path):
@@ -220,14 +124,14 @@ def test_a_stop_does_not_wait_for_tools(busybox, tmp_path):
     tools = tmp_path / "cache" / "tools"
     tools.mkdir(parents=True)
     server = Server(environment={"KILN_CACHE_DIR": str(tmp_path / "cache")}).start()
-    compilations = ModelCompilations(Jobs(server))
+    compilations = Compilations(Jobs(server))
     with locked(tools / ".uv-0.13.8.lock"):
-        name = compilations.compile(small(compilations))
-        wait_until(lambda: any("(once)" in line for line in compilations.lines(name)))
+        name = compilations.compile(compilations.put_trees())
+        compilations.wait_for_line(name, "(once)")
         compilations.stop(name)
-        job = compilations.wait(name, within=STOPPED_WITHIN)
+        job = compilations.wait(name)
     assert job["CompilationJobStatus"] == "STOPPED"
-    left_nothing(compilations, name)
+    assert compilations.left_nothing(name)
     server.close()
 
 
@@ -238,38 +142,13 @@ def locked(path: Path):
         yield
 
 
-@pytest.mark.parametrize("held", [held_work, held_upload])
-def test_the_time_limit_cuts_the_work_short(own_compilations, held, monkeypatch):
-    compile_model = own_compilations.compile
-    limit = {"MaxRuntimeInSeconds": 5}
-    limited = partial(compile_model, StoppingCondition=limit)
-    monkeypatch.setattr(own_compilations, "compile", limited)
-    with held(own_compilations) as name:
-        job = own_compilations.wait(name, within=120)
-        assert job["CompilationJobStatus"] == "FAILED"
-        assert "TimeOut" in job["FailureReason"]
-        left_nothing(own_compilations, name)
-
-
-def test_a_compilation_outlives_its_server(own_compilations):
-    name = own_compilations.compile(large(own_compilations))
-    own_compilations.wait(name, "INPROGRESS", within=PATIENCE)
-    SERVER.strike(own_compilations.server)
-    own_compilations.server.start()
-    own_compilations.jobs.reconnect()
-    job = own_compilations.wait(name, within=PATIENCE)
-    assert job["CompilationJobStatus"] == "COMPLETED", job.get("FailureReason")
-    [artifact] = own_compilations.outputs(name).values()
-    assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(artifact).hexdigest()
-
-
 @pytest.mark.parametrize("victim", [AGENT, BOTH], ids=lambda victim: victim.name)
 def test_a_compilation_whose_agent_dies_fails(own_compilations, victim):
-    with held_work(own_compilations) as name:
+    with HeldCompilations(own_compilations).work() as name:
         victim.strike(own_compilations.server)
         if victim.server:
             own_compilations.server.start()
             own_compilations.jobs.reconnect()
-        job = own_compilations.wait(name, within=120)
+        job = own_compilations.wait(name)
         assert job["CompilationJobStatus"] == "FAILED", job
-        left_nothing(own_compilations, name)
+        assert own_compilations.left_nothing(name)

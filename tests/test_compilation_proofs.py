@@ -3,8 +3,6 @@ open sizes, answers without numbers, and models that their runtime does not run.
 """
 
 import io
-import json
-import tarfile
 from pathlib import Path
 
 import numpy
@@ -12,9 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from harness import models
-from harness.jobs import fresh_name
-from harness.models import ModelCompilations
+from harness.compilations import THIS_MACHINE, Compilations, xgboost_model
 
 GRAPHS = Path(__file__).parent.parent / "crates/kiln-graph/tests/data"
 # The first network that a machine compiles makes environments and a loader.
@@ -22,9 +18,9 @@ PATIENCE = 380
 
 
 @pytest.fixture(scope="module")
-def compilations(jobs) -> ModelCompilations:
+def compilations(jobs) -> Compilations:
     """Compilations on the shared server."""
-    return ModelCompilations(jobs)
+    return Compilations(jobs)
 
 
 def network(nodes: list, constants: dict | None = None, dims: tuple = (2, 3)) -> bytes:
@@ -43,32 +39,14 @@ def network(nodes: list, constants: dict | None = None, dims: tuple = (2, 3)) ->
 
 def ended(compilations, framework: str, files: dict[str, bytes], **inputs) -> dict:
     """The job that compiled a model for this machine, however it has ended."""
-    uri = compilations.jobs.put(f"models/{fresh_name()}.tar.gz", models.archive(files))
-    name = fresh_name("proved")
-    compilations.create(
-        name,
-        InputConfig={"S3Uri": uri, "Framework": framework, **inputs},
-        OutputConfig={
-            "S3OutputLocation": f"s3://{compilations.bucket}/out/{name}",
-            "TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"},
-        },
-        StoppingCondition={"MaxRuntimeInSeconds": 900},
-    )
+    name = compilations.compile(compilations.put(files), framework, THIS_MACHINE, inputs)
     return compilations.wait(name, within=PATIENCE)
-
-
-def report(compilations, job: dict) -> dict:
-    """The report of an artifact."""
-    assert job["CompilationJobStatus"] == "COMPLETED", job["FailureReason"]
-    data = compilations.jobs.object(job["ModelArtifacts"]["S3ModelArtifacts"])
-    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
-        return json.load(tar.extractfile("kiln-report.json"))
 
 
 def test_open_sizes_are_tried_with_several(compilations):
     doubled = network([("Add", ["x", "x"], ["y"])], dims=("N", 3))
     job = ended(compilations, "ONNX", {"net.onnx": doubled}, DataInputConfig="{'x': [-1, 3]}")
-    said = report(compilations, job)
+    said = compilations.report(job)
     assert said["verification"]["verdict"] == "verified"
     assert said["inputs"] == [{"name": "x", "type": "float32", "shape": [-1, 3]}]
     fixed = network(
@@ -87,13 +65,13 @@ def test_answers_without_a_number_prove_nothing(compilations):
         ("Sqrt", ["b"], ["y"]),
     ]
     files = {"net.onnx": network(nodes, {"two": numpy.float32(2)})}
-    verification = report(compilations, ended(compilations, "ONNX", files))["verification"]
+    verification = compilations.report(ended(compilations, "ONNX", files))["verification"]
     assert verification["verdict"] == "built_not_run"
     assert "answers with no number" in verification["reason"]
     sample = io.BytesIO()
     numpy.savez(sample, x=numpy.full((2, 3), 6, "f4"))
     files["samples/one.npz"] = sample.getvalue()
-    verification = report(compilations, ended(compilations, "ONNX", files))["verification"]
+    verification = compilations.report(ended(compilations, "ONNX", files))["verification"]
     assert verification["verdict"] == "verified"
 
 
@@ -122,7 +100,7 @@ def test_what_a_request_says_of_inputs_must_be_true(compilations):
         "ClientError: InputConfiguration: Input x has wrong dtype in DataInputConfig. It is int64, "
         "but the model's is float32."
     )
-    files = {"model.json": models.xgboost_model()}
+    files = {"model.json": xgboost_model()}
     job = ended(compilations, "XGBOOST", files, DataInputConfig="{'rows': [1, 77]}")
     assert "wrong shape in Input Shape dictionary. It is [1, 77]" in job["FailureReason"]
 
@@ -130,7 +108,7 @@ def test_what_a_request_says_of_inputs_must_be_true(compilations):
 def test_translations_are_called_so(compilations):
     folder = GRAPHS / "tflite/dense"
     files = {file.name: file.read_bytes() for file in folder.glob("*.tflite")}
-    verification = report(compilations, ended(compilations, "TFLITE", files))["verification"]
+    verification = compilations.report(ended(compilations, "TFLITE", files))["verification"]
     assert verification["reference"].endswith(" on Kiln's translation to ONNX")
 
 

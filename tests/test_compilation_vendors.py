@@ -2,17 +2,15 @@
 the operator has configured compiles in place of Kiln, and Kiln says so."""
 
 import hashlib
-import io
 import json
-import tarfile
-import time
 
 import pytest
 from botocore.exceptions import ClientError
 
+from harness import archives
+from harness.compilations import Compilations
 from harness.images import docker_archive
-from harness.jobs import LINGER, POLL, Jobs, fresh_name
-from harness.models import ModelCompilations, archive
+from harness.jobs import LINGER, Jobs
 from harness.rootfs import make_busybox_rootfs
 from harness.server import Server, kiln
 
@@ -32,32 +30,16 @@ def shared(tmp_path_factory):
     rootfs = make_busybox_rootfs(place / "rootfs")
     server = Server(images={IMAGE: docker_archive(place / "compiler.tar", rootfs, start)})
     (server.data_dir / "kiln.toml").write_text(CONFIGURATION)
-    yield ModelCompilations(Jobs(server.start()))
+    yield Compilations(Jobs(server.start()))
     server.close()
 
 
-def create(shared: ModelCompilations, script: str, device: str = "ml_inf1") -> str:
+def create(shared: Compilations, script: str, device: str = "ml_inf1") -> str:
     """Creates a job whose image runs this script, and returns its name at once."""
-    name = fresh_name("compilation")
-    packed = archive({"compile.sh": script.encode(), "model.pt": b"weights"})
-    inputs = {
-        "S3Uri": shared.jobs.put(f"models/{name}.tar.gz", packed),
-        "Framework": "PYTORCH",
-        "FrameworkVersion": "2.0",
-        "DataInputConfig": INPUTS,
-    }
-    output = {
-        "S3OutputLocation": f"s3://{shared.bucket}/out/{name}",
-        "TargetDevice": device,
-        "CompilerOptions": OPTIONS,
-    }
-    return shared.create(name, InputConfig=inputs, OutputConfig=output)
-
-
-def files_of(artifact: bytes) -> dict[str, bytes]:
-    """The files of an artifact."""
-    with tarfile.open(fileobj=io.BytesIO(artifact)) as tar:
-        return {member.name: tar.extractfile(member).read() for member in tar}
+    model = shared.put({"compile.sh": script.encode(), "model.pt": b"weights"})
+    target = {"TargetDevice": device, "CompilerOptions": OPTIONS}
+    inputs = {"FrameworkVersion": "2.0", "DataInputConfig": INPUTS}
+    return shared.compile(model, "PYTORCH", target, inputs)
 
 
 def test_an_image_compiles_in_place_of_kiln(shared):
@@ -65,14 +47,13 @@ def test_an_image_compiles_in_place_of_kiln(shared):
     net = "grep -o '[a-z0-9]*:' /proc/net/dev > net.txt"
     lie = "echo '{}' > kiln-report.json; touch $SM_NEO_INPUT_MODEL_DIR/x || echo refused"
     name = create(shared, f"{COPY}; {look}; {net}; {lie}; echo compiled")
-    job = shared.wait(name)
-    assert job["CompilationJobStatus"] == "COMPLETED", (job, shared.lines(name))
+    job = shared.completed(name)
     uri = f"s3://{shared.bucket}/out/{name}/model-ml_inf1.tar.gz"
     assert job["ModelArtifacts"]["S3ModelArtifacts"] == uri
-    artifact = shared.outputs(name)[uri]
+    artifact = shared.outputs(name)["model-ml_inf1.tar.gz"]
     assert job["ModelDigests"]["ArtifactDigest"] == hashlib.blake2b(artifact).hexdigest()
 
-    files = files_of(artifact)
+    files = archives.files(artifact)
     expected = {"env.txt", "kiln-report.json", "manifest", "model.neff", "net.txt"}
     assert set(files) == expected
     assert (files["model.neff"], files["net.txt"]) == (b"weights", b"lo:\n")
@@ -129,7 +110,7 @@ def test_an_image_that_fails_says_why(shared, script, reason):
     name = create(shared, script)
     job = shared.wait(name)
     assert (job["CompilationJobStatus"], job["FailureReason"]) == ("FAILED", reason)
-    assert shared.outputs(name) == {} and shared.uploads() == []
+    assert shared.left_nothing(name)
 
 
 def test_an_image_that_is_nowhere_fails_the_job(shared):
@@ -140,12 +121,10 @@ def test_an_image_that_is_nowhere_fails_the_job(shared):
 
 def test_an_image_that_works_on_is_stopped(shared):
     name = create(shared, f"{COPY}; echo working; {LINGER}")
-    while "working" not in shared.lines(name):
-        assert shared.describe(name)["CompilationJobStatus"] in ("STARTING", "INPROGRESS")
-        time.sleep(POLL)
+    shared.wait_for_line(name, "working")
     shared.stop(name)
     assert shared.wait(name)["CompilationJobStatus"] == "STOPPED"
-    assert shared.outputs(name) == {} and shared.uploads() == []
+    assert shared.left_nothing(name)
 
 
 def test_a_target_without_an_image_is_refused_as_ever(shared):

@@ -1,101 +1,165 @@
-"""ListTrainingJobs: every filter in every order, and pages that hold on to their place."""
+"""The lists of jobs: every filter in every order, and pages that hold on to their place.
+
+The rules are those of every kind of job.
+"""
 
 import itertools
-import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from botocore.exceptions import ClientError
 
-from harness.jobs import Jobs, fresh_name
+from harness import processes
+from harness.compilations import Compilations
+from harness.identities import refused
+from harness.jobs import Jobs
+from harness.lists import CREATED, FIRST_OTHER, KINDS, Kind
+from harness.optimizations import Optimizations
 
-SORTS = {
-    "Name": lambda job: job["TrainingJobName"],
-    "CreationTime": lambda job: job["CreationTime"],
-    "Status": lambda job: job["TrainingJobStatus"],
-}
+THOUSAND = 1000
+SORTS = ["Name", "CreationTime", "Status"]
+BAD_TOKEN = "The given NextToken is not valid."
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def kind(request) -> Kind:
+    """Each kind of jobs."""
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def stem(jobs: Jobs) -> str:
-    """Six jobs with one stem in their names, created in no order of the names; two fail."""
-    stem = fresh_name("Listed")
-    for number in (3, 0, 5, 1, 4, 2):
-        jobs.create(f"exit {number // 4}", name=f"{stem}-{number}")
-        if number == 5:
-            # Clients send times in whole seconds.
-            time.sleep(1.1)
-    for number in range(6):
-        jobs.wait(f"{stem}-{number}")
-    return stem
-
-
-def listed(sagemaker, size: int = 100, **asked) -> list[dict]:
-    """All summaries, from page to page."""
-    pages = sagemaker.get_paginator("list_training_jobs").paginate(
-        **asked, PaginationConfig={"PageSize": size}
-    )
-    return [job for page in pages for job in page["TrainingJobSummaries"]]
+def stem(kind, jobs) -> str:
+    """What the names of six jobs of the kind begin with."""
+    return kind.make_jobs(jobs)
 
 
 @pytest.mark.parametrize("sort", SORTS)
 @pytest.mark.parametrize("order", ["Ascending", "Descending"])
-def test_orders_at_every_page_size(sagemaker, stem, sort, order):
-    whole = listed(sagemaker, NameContains=stem, SortBy=sort, SortOrder=order)
-    keys = [SORTS[sort](job) for job in whole]
+def test_orders_at_every_page_size(sagemaker, kind, stem, sort, order):
+    asked = {"NameContains": stem, "SortBy": sort, "SortOrder": order}
+    whole = kind.listed(sagemaker, **asked)
+    member = sort if sort == "CreationTime" else kind.member(f"Job{sort}")
+    keys = [job[member] for job in whole]
     assert len(keys) == 6
     assert keys == sorted(keys, reverse=order == "Descending")
     for size in (1, 2, 4, 6):
-        assert listed(sagemaker, size, NameContains=stem, SortBy=sort, SortOrder=order) == whole
+        assert kind.listed(sagemaker, size, **asked) == whole
 
 
-def filters_of(jobs: list[dict]) -> list[tuple[dict, object]]:
+def test_what_comes_first_unless_it_is_said(sagemaker, kind, stem):
+    numbers = [kind.number(job) for job in kind.listed(sagemaker, NameContains=stem)]
+    assert numbers == list(CREATED if kind.oldest_first else reversed(CREATED))
+
+
+def filters_of(kind: Kind, jobs: list[dict]) -> list[tuple[dict, object]]:
     """Filters, each with what it asks of a summary; times are about those of a job."""
     last = max(jobs, key=lambda job: job["CreationTime"])
-    created, modified = (
-        last[member].replace(microsecond=0) for member in ("CreationTime", "LastModifiedTime")
-    )
-    return [
-        ({"StatusEquals": "Failed"}, lambda job: job["TrainingJobStatus"] == "Failed"),
-        ({"StatusEquals": "Stopped"}, lambda job: False),
-        ({"CreationTimeAfter": created}, lambda job: job["CreationTime"] >= created),
-        ({"CreationTimeBefore": created}, lambda job: job["CreationTime"] <= created),
-        ({"LastModifiedTimeAfter": modified}, lambda job: job["LastModifiedTime"] >= modified),
-        ({"LastModifiedTimeBefore": modified}, lambda job: job["LastModifiedTime"] <= modified),
-        ({"WarmPoolStatusEquals": "Available"}, lambda job: False),
+    status = kind.member("JobStatus")
+    filters = [
+        ({"StatusEquals": kind.ended}, lambda job: job[status] == kind.ended),
+        ({"StatusEquals": kind.never}, lambda job: False),
     ]
+    for member in ("CreationTime", "LastModifiedTime"):
+        at = last[member].replace(microsecond=0)
+        filters += [
+            ({f"{member}After": at}, lambda job, member=member, at=at: job[member] >= at),
+            ({f"{member}Before": at}, lambda job, member=member, at=at: job[member] <= at),
+        ]
+    for member, value, holds in kind.filters:
+        filters.append(({member: value}, lambda job, holds=holds: holds(kind.number(job))))
+    return filters
 
 
 @pytest.mark.parametrize("sort", SORTS)
-def test_filters_alone_and_in_pairs(sagemaker, stem, sort):
+def test_filters_alone_and_in_pairs(sagemaker, kind, stem, sort):
     asked = {"NameContains": stem.upper(), "SortBy": sort, "SortOrder": "Ascending"}
-    whole = listed(sagemaker, **asked)
+    whole = kind.listed(sagemaker, **asked)
     assert len(whole) == 6, "a name's case is no matter"
-    filters = filters_of(whole)
+    ended = [job for job in whole if job[kind.member("JobStatus")] == kind.ended]
+    assert {kind.number(job) for job in ended} == set(range(FIRST_OTHER, 6))
+    filters = filters_of(kind, whole)
     pairs = itertools.combinations(filters, 2)
     pairs = [pair for pair in pairs if pair[0][0].keys() != pair[1][0].keys()]
     for narrowed in [(one,) for one in filters] + pairs:
         more = {name: value for asked, _ in narrowed for name, value in asked.items()}
         expected = [job for job in whole if all(meets(job) for _, meets in narrowed)]
-        assert listed(sagemaker, 2, **asked, **more) == expected, more
+        assert kind.listed(sagemaker, 2, **asked, **more) == expected, more
 
 
-def test_a_token_survives_jobs_and_a_restart_and_no_tampering(own_server, own_jobs: Jobs):
+def test_what_the_summary_of_a_compilation_says(sagemaker, jobs):
+    compilations = Compilations(jobs)
+    request = compilations.request()
+    request["OutputConfig"]["TargetDevice"] = "rasp3b"
+    job = compilations.wait(compilations.submit(request))
+    (one,) = KINDS[1].listed(sagemaker, NameContains=job["CompilationJobName"])
+    copied = ("JobName", "JobArn", "EndTime", "JobStatus")
+    assert one == {
+        **{f"Compilation{member}": job[f"Compilation{member}"] for member in copied},
+        "CreationTime": job["CreationTime"],
+        "LastModifiedTime": job["LastModifiedTime"],
+        "CompilationTargetDevice": "rasp3b",
+    }
+
+
+def test_what_the_summary_of_an_optimization_says(sagemaker, jobs):
+    job = Optimizations(jobs).run(MaxInstanceCount=1)
+    (one,) = KINDS[2].listed(sagemaker, NameContains=job["OptimizationJobName"])
+    copied = ("JobName", "JobArn", "StartTime", "EndTime", "JobStatus")
+    members = [f"Optimization{member}" for member in copied]
+    members += ["CreationTime", "LastModifiedTime", "DeploymentInstanceType", "MaxInstanceCount"]
+    assert one == {
+        **{member: job[member] for member in members if member in job},
+        "OptimizationTypes": ["Quantization"],
+    }
+
+
+def test_a_token_is_good_for_its_own_list(sagemaker, kind, stem):
+    page = kind.page(sagemaker, NameContains=stem, MaxResults=2)
+    token = page["NextToken"]
+    (another, *_) = [other for other in KINDS if other != kind]
+    for refusing, asked, bad in (
+        (kind, {"NameContains": "other"}, token),
+        (kind, {"NameContains": stem, "SortBy": "Name"}, token),
+        (kind, {"NameContains": stem}, token[:-2] + "AA"),
+        (kind, {"NameContains": stem}, "x"),
+        (another, {"NameContains": stem}, token),
+    ):
+        with refused("ValidationException", BAD_TOKEN):
+            refusing.page(sagemaker, **asked, NextToken=bad)
+
+
+def test_a_token_survives_jobs_and_a_restart(own_server, own_jobs: Jobs):
     for number in range(3):
         own_jobs.run("true", name=f"kept-{number}")
-    first = own_jobs.sagemaker.list_training_jobs(NameContains="kept", MaxResults=1)
-    token = first["NextToken"]
+    newest = {"NameContains": "kept", "SortOrder": "Descending"}
+    token = own_jobs.sagemaker.list_training_jobs(**newest, MaxResults=1)["NextToken"]
     own_jobs.run("true", name="kept-new")
-    own_server.kill()
-    own_server.start()
+    own_server.crash_and_restart()
     own_jobs.reconnect()
-    ask = own_jobs.sagemaker.list_training_jobs
-    rest = ask(NameContains="kept", MaxResults=100, NextToken=token)
+    rest = own_jobs.sagemaker.list_training_jobs(**newest, MaxResults=100, NextToken=token)
     names = [job["TrainingJobName"] for job in rest["TrainingJobSummaries"]]
     assert names == ["kept-1", "kept-0"]
     assert "NextToken" not in rest
 
-    same = {"NameContains": "kept"}
-    for asked, bad in ((same, token[:-2] + "AA"), (same, "x"), ({"SortBy": "Name"}, token)):
-        with pytest.raises(ClientError, match="The given NextToken is not valid") as refused:
-            ask(**asked, NextToken=bad)
-        assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+def test_a_thousand_jobs_are_paged_through_quickly(own_server, own_jobs):
+    # Nothing runs beside a job that has all of the machine.
+    occupant = own_jobs.occupy()
+    optimizations, kind, sagemaker = Optimizations(own_jobs), KINDS[2], own_jobs.sagemaker
+    names = [f"job-{number:04}" for number in range(THOUSAND)]
+    requests = [optimizations.request(name) for name in reversed(names)]
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(optimizations.submit, requests))
+    # Processor time, which another program's load does not change.
+    before = processes.processor_seconds(own_server.process.pid)
+    found = [kind.number(job) for job in kind.listed(sagemaker, SortBy="Name")]
+    taken = processes.processor_seconds(own_server.process.pid) - before
+    assert found == list(range(THOUSAND))
+    # Ten pages, of a build that is not optimized.
+    assert taken < 10, taken
+    assert len(kind.page(sagemaker)["OptimizationJobSummaries"]) == 50
+    assert len(kind.listed(sagemaker, size=7)) == THOUSAND
+    assert {job["OptimizationJobStatus"] for job in kind.listed(sagemaker)} == {"STARTING"}
+    with ThreadPoolExecutor(8) as clients:
+        list(clients.map(optimizations.stop, names))
+    assert len(kind.listed(sagemaker, StatusEquals="STOPPED")) == THOUSAND
+    own_jobs.stop(occupant)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from harness import archives
 from harness.identities import ACCOUNT, allow, refused
 from harness.jobs import ROLE, fresh_name
-from harness.models import archive
 from harness.optimizations import Optimizations, llama, quantization
 from harness.wire import call
 
@@ -136,18 +136,20 @@ def test_a_user_does_what_policies_allow(server, identities):
 # Models that are optimized
 
 
+def asked(optimizations: Optimizations, model: str) -> dict:
+    """A request to optimize a model that has a name."""
+    return optimizations.request(
+        ModelSource={"SageMakerModel": {"ModelName": model}},
+        OptimizationConfigs=[quantization(OPTION_QUANTIZE="w8a16")],
+    )
+
+
 def optimize(optimizations: Optimizations, model: str) -> dict:
     """The description of a job that has optimized a model that has a name."""
-    name = fresh_name("named")
-    optimizations.sagemaker.create_optimization_job(
-        OptimizationJobName=name,
-        RoleArn=ROLE,
-        ModelSource={"SageMakerModel": {"ModelName": model}},
-        DeploymentInstanceType="ml.g5.xlarge",
-        OptimizationConfigs=[quantization(OPTION_QUANTIZE="w8a16")],
-        OutputConfig={"S3OutputLocation": f"s3://{optimizations.bucket}/out/{name}"},
-        StoppingCondition={"MaxRuntimeInSeconds": 300},
-    )
+    request = asked(optimizations, model)
+    name = request["OptimizationJobName"]
+    place = f"s3://{optimizations.bucket}/out/{name}"
+    optimizations.submit({**request, "OutputConfig": {"S3OutputLocation": place}})
     # What the model was when the job was created is what counts.
     optimizations.sagemaker.delete_model(ModelName=model)
     return optimizations.completed(name)
@@ -160,7 +162,7 @@ def test_a_model_of_files_is_optimized(sagemaker, optimizations):
 
 
 def test_a_model_of_one_archive_is_optimized(sagemaker, optimizations, jobs):
-    url = jobs.put("archived/model.tar.gz", archive(llama()))
+    url = jobs.put("archived/model.tar.gz", archives.make(llama()))
     job = optimize(optimizations, create(sagemaker, {"Image": "sklearn:1", "ModelDataUrl": url}))
     image = job["OptimizationOutput"]["RecommendedInferenceImage"]
     assert image.endswith("djl-inference:0.31.0-lmi13.0.0-cu124"), image
@@ -170,30 +172,14 @@ def test_a_model_of_one_archive_is_optimized(sagemaker, optimizations, jobs):
 def test_a_model_is_not_replaced_by_what_is_made_of_it(server, sagemaker, optimizations):
     place = optimizations.put(llama())
     name = create(sagemaker, files(place))
-    request = {
-        "OptimizationJobName": fresh_name("named"),
-        "RoleArn": ROLE,
-        "ModelSource": {"SageMakerModel": {"ModelName": name}},
-        "DeploymentInstanceType": "ml.g5.xlarge",
-        "OptimizationConfigs": [quantization(OPTION_QUANTIZE="w8a16")],
-        "OutputConfig": {"S3OutputLocation": place.rstrip("/")},
-        "StoppingCondition": {"MaxRuntimeInSeconds": 300},
-    }
+    request = asked(optimizations, name)
+    request["OutputConfig"] = {"S3OutputLocation": place.rstrip("/")}
     answer = call(server, "CreateOptimizationJob", request)
     assert (answer.status, answer.code) == (400, "ValidationException"), answer.body
     assert "is where the model comes from" in answer.message
 
 
-def test_a_model_without_data_cannot_be_optimized(server, sagemaker):
+def test_a_model_without_data_cannot_be_optimized(server, sagemaker, optimizations):
     name = create(sagemaker, {"Image": "i"})
-    request = {
-        "OptimizationJobName": fresh_name("named"),
-        "RoleArn": ROLE,
-        "ModelSource": {"SageMakerModel": {"ModelName": name}},
-        "DeploymentInstanceType": "ml.g5.xlarge",
-        "OptimizationConfigs": [quantization()],
-        "OutputConfig": {"S3OutputLocation": "s3://kiln-tests/x"},
-        "StoppingCondition": {},
-    }
-    answer = call(server, "CreateOptimizationJob", request)
+    answer = call(server, "CreateOptimizationJob", asked(optimizations, name))
     assert answer.message == f"The model {name} has no model data to optimize."

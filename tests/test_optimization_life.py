@@ -1,5 +1,5 @@
-"""The life of an optimization: its steps, in containers of its own and of others, and
-whatever cuts it short: it has one end and leaves nothing behind but a whole model.
+"""The life of an optimization: its steps, in containers of its own and of others, and what
+becomes of it when its agent dies.
 
 What stays of instances, processes, mounts and control groups is looked for after each
 test, as after every other.
@@ -10,19 +10,20 @@ import os
 import random
 import re
 import subprocess
-import time
-from contextlib import contextmanager
-from functools import partial
 
 import pytest
 
-from harness.crashes import AGENT, BOTH, MACHINE, SERVER
-from harness.fault_proxy import Fault, in_front_of
-from harness.jobs import LINGER, ROLE, Jobs, fresh_name
-from harness.models import archive
+from harness import archives
+from harness.crashes import AGENT, BOTH, MACHINE
+from harness.fault_proxy import in_front_of
+from harness.held import HeldOptimizations
+from harness.jobs import ROLE, Jobs, fresh_name
 from harness.optimizations import (
+    COMPILED,
+    COPY,
     ENTRY_POINT,
     IMAGE,
+    INPUT,
     Optimizations,
     by_image,
     llama,
@@ -35,11 +36,6 @@ from harness.server import Server
 
 ENGINE = os.environ.get("KILN_TEST_DOCKER_HOST")
 KEY = "arn:aws:kms:us-east-1:123456789012:key/12345678-90ab-cdef-1234-567890abcdef"
-# A stop ends everything within seconds; what an agent does for it takes no longer.
-STOPPED_WITHIN = 120
-
-INPUT, COMPILED = "$SM_NEO_INPUT_MODEL_DIR", "$SM_NEO_COMPILED_MODEL_DIR"
-COPY = f"cp -r {INPUT}/. {COMPILED}"
 
 
 @pytest.fixture(scope="session")
@@ -64,16 +60,9 @@ def own(image):
     server.close()
 
 
-def wait_until(holds, within: float = 120) -> None:
-    until = time.monotonic() + within
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 def test_a_model_is_quantized_and_stored_as_a_whole(shared):
     model = llama()
-    name = shared.create(shared.put(model), quantization(OPTION_QUANTIZE="w4a16"))
+    name = shared.optimize(shared.put(model), quantization(OPTION_QUANTIZE="w4a16"))
     job = shared.completed(name)
     files = shared.outputs(name)
     config = json.loads(files["config.json"])
@@ -95,7 +84,7 @@ def test_a_model_is_quantized_and_stored_as_a_whole(shared):
 def test_a_model_that_is_broken_fails_with_the_reason_and_stores_nothing(shared):
     model = llama()
     model["model.safetensors"] = model["model.safetensors"][:-100]
-    name = shared.create(shared.put(model), quantization(OPTION_QUANTIZE="w8a16"))
+    name = shared.optimize(shared.put(model), quantization(OPTION_QUANTIZE="w8a16"))
     job = shared.wait(name)
     assert job["OptimizationJobStatus"] == "FAILED"
     assert job["FailureReason"].startswith("ClientError: "), job
@@ -109,7 +98,7 @@ def test_an_image_finds_the_contract(shared):
     settings = by_image(script, OPTION_TENSOR_PARALLEL_DEGREE="2", OPTION_X="override")
     model = {"config.json": b"{}", "deep/tokenizer.json": b"[]"}
     more = {"OptimizationEnvironment": {"OPTION_X": "base", "OPTION_Y": "base"}}
-    name = shared.create(shared.put(model), settings, **more)
+    name = shared.optimize(shared.put(model), settings, **more)
     job = shared.completed(name)
     files = shared.outputs(name)
     assert files["config.json"] == b"{}" and files["deep/tokenizer.json"] == b"[]"
@@ -139,13 +128,13 @@ def test_an_image_finds_the_data_that_the_step_names(shared):
     uri = shared.jobs.put("texts/all/a.jsonl", b'{"text": "a"}')
     script = f"{COPY}; cp /opt/ml/input/data/training/a.jsonl {COMPILED}"
     step = by_image(script, OPTION_CALIBRATION_DATA=uri.removesuffix("/a.jsonl"))
-    name = shared.create(shared.put({"config.json": b"{}"}), step)
+    name = shared.optimize(shared.put({"config.json": b"{}"}), step)
     shared.completed(name)
     assert shared.outputs(name)["a.jsonl"] == b'{"text": "a"}'
 
 
 def test_a_model_may_come_as_one_archive(shared):
-    packed = archive({"config.json": b"{}", "deep/merges.txt": b"m"})
+    packed = archives.make({"config.json": b"{}", "deep/merges.txt": b"m"})
     model = fresh_name("model")
     shared.sagemaker.create_model(
         ModelName=model,
@@ -155,7 +144,7 @@ def test_a_model_may_come_as_one_archive(shared):
             "ModelDataUrl": shared.jobs.put(f"packed/{model}.tar.gz", packed),
         },
     )
-    name = shared.create("", by_image(COPY), ModelSource={"SageMakerModel": {"ModelName": model}})
+    name = shared.optimize("", by_image(COPY), ModelSource={"SageMakerModel": {"ModelName": model}})
     shared.completed(name)
     assert shared.outputs(name) == {"config.json": b"{}", "deep/merges.txt": b"m"}
 
@@ -164,7 +153,7 @@ def test_what_is_stored_is_encrypted_with_the_key_that_is_named(shared):
     name = fresh_name("optimization")
     output = {"S3OutputLocation": f"s3://{shared.bucket}/out/{name}", "KmsKeyId": KEY}
     model = shared.put({"config.json": b"{}"})
-    shared.completed(shared.create(model, by_image(COPY), name=name, OutputConfig=output))
+    shared.completed(shared.optimize(model, by_image(COPY), name=name, OutputConfig=output))
     head = shared.jobs.s3.head_object(Bucket=shared.bucket, Key=f"out/{name}/config.json")
     assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", KEY)
 
@@ -180,7 +169,7 @@ def test_an_image_of_an_engine_starts_as_it_says_itself(busybox):
     optimizations = Optimizations(Jobs(server))
     step = by_image(COPY)
     step["ModelQuantizationConfig"]["Image"] = "kiln-test/optimizer:latest"
-    name = optimizations.create(optimizations.put({"config.json": b"{}"}), step)
+    name = optimizations.optimize(optimizations.put({"config.json": b"{}"}), step)
     optimizations.completed(name)
     assert optimizations.outputs(name) == {"config.json": b"{}"}
     server.close()
@@ -188,7 +177,7 @@ def test_an_image_of_an_engine_starts_as_it_says_itself(busybox):
 
 def test_an_image_does_not_change_the_model_that_it_is_given(shared):
     script = f"echo x > {INPUT}/new || echo refused; {COPY}"
-    name = shared.create(shared.put({"config.json": b"{}"}), by_image(script))
+    name = shared.optimize(shared.put({"config.json": b"{}"}), by_image(script))
     shared.completed(name)
     assert set(shared.outputs(name)) == {"config.json"}
     assert "refused" in shared.lines(name)
@@ -214,7 +203,7 @@ def test_an_image_does_not_change_the_model_that_it_is_given(shared):
     ids=["errors.json", "exit code", "nothing"],
 )
 def test_an_image_that_fails_says_why(shared, script, reason):
-    name = shared.create(shared.put({"config.json": b"{}"}), by_image(script))
+    name = shared.optimize(shared.put({"config.json": b"{}"}), by_image(script))
     job = shared.wait(name)
     assert (job["OptimizationJobStatus"], job["FailureReason"]) == ("FAILED", reason)
     assert shared.left_nothing(name)
@@ -222,7 +211,7 @@ def test_an_image_that_fails_says_why(shared, script, reason):
 
 def test_an_image_that_is_nowhere_is_the_requests_fault(shared):
     config = {"ModelQuantizationConfig": {"Image": "no/such:1"}}
-    name = shared.create(shared.put({"config.json": b"{}"}), config)
+    name = shared.optimize(shared.put({"config.json": b"{}"}), config)
     job = shared.wait(name)
     assert job["OptimizationJobStatus"] == "FAILED"
     assert "Cannot pull algorithm container" in job["FailureReason"]
@@ -232,7 +221,7 @@ def test_each_step_works_on_what_the_one_before_has_made(shared):
     script = f"{COPY}; ls {INPUT} > {COMPILED}/given.txt"
     compilation = by_image(script, kind="ModelCompilationConfig")
     first = quantization(OPTION_QUANTIZE="w8a16")
-    name = shared.create(shared.put(llama()), first, compilation)
+    name = shared.optimize(shared.put(llama()), first, compilation)
     shared.completed(name)
     files = shared.outputs(name)
     assert "quantization_config" in json.loads(files["config.json"])
@@ -241,7 +230,7 @@ def test_each_step_works_on_what_the_one_before_has_made(shared):
 
 def test_only_plain_files_are_stored(shared):
     script = f"{COPY}; cd {COMPILED}; ln -s /etc/passwd link; mkfifo pipe; ln -s / root"
-    name = shared.create(shared.put({"config.json": b"{}"}), by_image(script))
+    name = shared.optimize(shared.put({"config.json": b"{}"}), by_image(script))
     shared.completed(name)
     assert set(shared.outputs(name)) == {"config.json"}
     assert "Kiln: link is a link, and is not stored" in shared.lines(name)
@@ -252,7 +241,7 @@ def test_large_files_are_stored_in_parts_and_the_configuration_last(own):
     model = {"config.json": b"{}", "model.safetensors": body, "z.txt": b"z"}
     uri = own.put(model)
     proxy = in_front_of(own.server)
-    name = own.create(uri, by_image(COPY))
+    name = own.optimize(uri, by_image(COPY))
     own.completed(name)
     assert own.outputs(name) == model
     made = [one.path for one in proxy.seen if "uploadId=" in one.path and one.method == "POST"]
@@ -260,68 +249,6 @@ def test_large_files_are_stored_in_parts_and_the_configuration_last(own):
     parts = {one.path for one in proxy.seen if one.writes("model.safetensors")}
     assert len(parts) == 5, parts
     proxy.close()
-
-
-@contextmanager
-def held_download(optimizations):
-    proxy = in_front_of(optimizations.server)
-    proxy.plan(lambda request: request.reads("/config.json"), Fault("stall", after=1))
-    name = optimizations.create(optimizations.put({"config.json": b"{}"}), by_image(COPY))
-    wait_until(lambda: any(one.reads("/config.json") for one in list(proxy.seen)))
-    yield name
-    proxy.release()
-    proxy.close()
-
-
-@contextmanager
-def held_work(optimizations):
-    script = f"{COPY}; echo working; {LINGER}"
-    name = optimizations.create(optimizations.put({"config.json": b"{}"}), by_image(script))
-    optimizations.wait_for_line(name, "working")
-    yield name
-
-
-@contextmanager
-def held_upload(optimizations):
-    proxy = in_front_of(optimizations.server)
-    proxy.plan(lambda request: request.writes("/config.json"), Fault("hold", after=1))
-    model = optimizations.put({"a.txt": b"a", "config.json": b"{}"})
-    name = optimizations.create(model, by_image(COPY))
-    wait_until(lambda: any(one.writes("/config.json") for one in list(proxy.seen)))
-    yield name
-    proxy.release()
-    proxy.close()
-
-
-@pytest.mark.parametrize("held", [held_download, held_work, held_upload])
-def test_a_stop_cuts_every_stage_short(own, held):
-    with held(own) as name:
-        own.stop(name)
-        job = own.wait(name, within=STOPPED_WITHIN)
-        assert job["OptimizationJobStatus"] == "STOPPED", job
-        assert own.left_nothing(name)
-
-
-@pytest.mark.parametrize("held", [held_work, held_upload])
-def test_the_time_limit_cuts_the_work_short(own, held, monkeypatch):
-    limit = {"MaxRuntimeInSeconds": 5}
-    monkeypatch.setattr(own, "create", partial(own.create, StoppingCondition=limit))
-    with held(own) as name:
-        job = own.wait(name, within=STOPPED_WITHIN)
-        assert job["OptimizationJobStatus"] == "FAILED", job
-        assert "TimeOut" in job["FailureReason"]
-        assert own.left_nothing(name)
-
-
-def test_an_optimization_outlives_its_server(own):
-    release = f"{COPY}; echo working; sleep 5"
-    name = own.create(own.put({"config.json": b"{}"}), by_image(release))
-    own.wait_for_line(name, "working")
-    SERVER.strike(own.server)
-    own.server.start()
-    own.jobs.reconnect()
-    own.completed(name)
-    assert own.outputs(name) == {"config.json": b"{}"}
 
 
 # The first time it waits to be killed, the second time it finds what it had.
@@ -334,7 +261,7 @@ def test_an_optimization_whose_agent_dies_goes_on_where_it_was(own, victim):
     uri = own.put(model)
     first = by_image(f"{COPY}; echo once >> {COMPILED}/log")
     second = by_image(TWICE, kind="ModelCompilationConfig")
-    name = own.create(uri, first, second)
+    name = own.optimize(uri, first, second)
     own.wait_for_line(name, "working")
     # Neither fetched nor worked on again: it is not even there any more.
     for key in model:
@@ -355,9 +282,9 @@ def test_a_calibration_whose_agent_dies_goes_on_at_its_layer(own):
     text = "\n".join(json.dumps({"input_ids": sample}) for sample in samples)
     data = own.jobs.put("tokens/a.jsonl", text).removesuffix("/a.jsonl")
     step = quantization(OPTION_QUANTIZE="gptq", OPTION_CALIBRATION_DATA=data)
-    name = own.create(own.put(llama(layers=6)), step)
+    name = own.optimize(own.put(llama(layers=6)), step)
     later = re.compile(r"of the calibration.*model\.layers\.[1-4]\.")
-    wait_until(lambda: any(later.search(line) for line in own.lines(name)))
+    own.wait_until(name, lambda _: any(later.search(line) for line in own.lines(name)))
     AGENT.strike(own.server)
     own.completed(name)
     config = json.loads(own.outputs(name)["config.json"])
@@ -367,14 +294,14 @@ def test_a_calibration_whose_agent_dies_goes_on_at_its_layer(own):
 
 
 def test_an_agent_that_dies_while_it_fetches_fetches_again(own):
-    with held_download(own) as name:
+    with HeldOptimizations(own).download() as name:
         AGENT.strike(own.server)
         own.completed(name)
-    assert own.outputs(name) == {"config.json": b"{}"}
+    assert own.outputs(name) == {"a.txt": b"a", "config.json": b"{}"}
 
 
 def test_an_agent_that_dies_while_it_stores_stores_again(own):
-    with held_upload(own) as name:
+    with HeldOptimizations(own).upload() as name:
         AGENT.strike(own.server)
         own.completed(name)
     assert own.outputs(name) == {"a.txt": b"a", "config.json": b"{}"}

@@ -1,4 +1,4 @@
-"""Reading the archives that jobs leave behind."""
+"""Gzipped archives: those that jobs are given, and those that they leave behind."""
 
 import gzip
 import io
@@ -32,12 +32,12 @@ def raw_headers(body: bytes) -> list[bytes]:
     return headers
 
 
-def make(entries: dict[str, str]) -> bytes:
-    """A gzipped tar of text files, such as a sourcedir.tar.gz."""
+def make(entries: dict[str, str | bytes]) -> bytes:
+    """A gzipped tar of these files, such as a sourcedir.tar.gz or a model's archive."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, text in entries.items():
-            data = text.encode()
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as archive:
+        for name, content in entries.items():
+            data = content.encode() if isinstance(content, str) else content
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o755
             archive.addfile(member, io.BytesIO(data))

@@ -1,64 +1,124 @@
-"""Compilation jobs to give to a server, and ways to follow them to their end."""
+"""Compilation jobs to give to a server, and models for them."""
 
-import time
+import json
 
-from harness.jobs import POLL, ROLE, Jobs, fresh_name
+from harness import archives
+from harness.jobs import ROLE
+from harness.solo import SoloJobs
 
-LOG_GROUP = "/aws/sagemaker/CompilationJobs"
-ENDED = ("COMPLETED", "FAILED", "STOPPED")
+# What a job compiles for.
+THIS_MACHINE = {"TargetPlatform": {"Os": "LINUX", "Arch": "X86_64"}}
+ML_C5 = {"TargetDevice": "ml_c5"}
 
 
-class Compilations:
-    """Makes compilation jobs beside the training jobs of one server."""
+def xgboost_model(trees: int = 2) -> bytes:
+    """A model as XGBoost writes it: so many trees of one question each."""
 
-    def __init__(self, jobs: Jobs):
-        self.jobs = jobs
+    def tree(number: int) -> dict:
+        return {
+            "base_weights": [0.0, -1.0, 1.0],
+            "categories": [],
+            "categories_nodes": [],
+            "categories_segments": [],
+            "categories_sizes": [],
+            "default_left": [1, 0, 0],
+            "id": number,
+            "left_children": [1, -1, -1],
+            "loss_changes": [1.0, 0.0, 0.0],
+            "parents": [2147483647, 0, 0],
+            "right_children": [2, -1, -1],
+            "split_conditions": [0.5 + number % 7, -0.25, 0.25],
+            "split_indices": [number % 3, 0, 0],
+            "split_type": [0, 0, 0],
+            "sum_hessian": [2.0, 1.0, 1.0],
+            "tree_param": {
+                "num_deleted": "0",
+                "num_feature": "3",
+                "num_nodes": "3",
+                "size_leaf_vector": "1",
+            },
+        }
 
-    @property
-    def sagemaker(self):
-        """The client, which is another one after a restart."""
-        return self.jobs.sagemaker
+    model = {
+        "learner": {
+            "attributes": {},
+            "feature_names": [],
+            "feature_types": [],
+            "gradient_booster": {
+                "model": {
+                    "gbtree_model_param": {"num_parallel_tree": "1", "num_trees": str(trees)},
+                    "iteration_indptr": list(range(trees + 1)),
+                    "tree_info": [0] * trees,
+                    "trees": [tree(number) for number in range(trees)],
+                },
+                "name": "gbtree",
+            },
+            "learner_model_param": {
+                "base_score": "5E-1",
+                "boost_from_average": "1",
+                "num_class": "0",
+                "num_feature": "3",
+                "num_target": "1",
+            },
+            "objective": {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}},
+        },
+        "version": [3, 0, 5],
+    }
+    return json.dumps(model).encode()
+
+
+class Compilations(SoloJobs):
+    """Makes compilation jobs. Those of models that are there store below a prefix of their
+    own."""
+
+    kind = "Compilation"
 
     def request(self, name: str | None = None, **more) -> dict:
         """A request for a compilation of a model that is not there."""
         return {
-            "CompilationJobName": name or fresh_name("compilation"),
+            "CompilationJobName": name or self.fresh_name(),
             "RoleArn": ROLE,
             "InputConfig": {
-                "S3Uri": f"s3://{self.jobs.bucket}/no/such/model.tar.gz",
+                "S3Uri": f"s3://{self.bucket}/no/such/model.tar.gz",
                 "Framework": "XGBOOST",
                 "FrameworkVersion": "1.3.3",
             },
             "OutputConfig": {
-                "S3OutputLocation": f"s3://{self.jobs.bucket}/compiled",
-                "TargetDevice": "ml_c5",
+                "S3OutputLocation": f"s3://{self.bucket}/compiled",
+                **ML_C5,
             },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 300},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 900},
             **more,
         }
 
-    def create(self, name: str | None = None, **more) -> str:
-        """Creates the job and returns its name at once."""
-        request = self.request(name, **more)
-        self.sagemaker.create_compilation_job(**request)
-        return request["CompilationJobName"]
+    def put(self, files: dict[str, bytes]) -> str:
+        """Stores the archive of a model's files and returns its URI."""
+        return self.jobs.put(f"models/{self.fresh_name()}.tar.gz", archives.make(files))
 
-    def run(self, name: str | None = None, **more) -> dict:
-        """Creates the job, follows it to its end and returns its description."""
-        return self.wait(self.create(name, **more))
+    def put_trees(self, trees: int = 2) -> str:
+        """Stores a model of XGBoost of so many trees and returns its URI."""
+        return self.put({"model.json": xgboost_model(trees)})
 
-    def describe(self, name: str) -> dict:
-        """DescribeCompilationJob."""
-        return self.sagemaker.describe_compilation_job(CompilationJobName=name)
+    def compile(
+        self,
+        model: str,
+        framework: str = "XGBOOST",
+        target: dict = ML_C5,
+        inputs: dict | None = None,
+        **more,
+    ) -> str:
+        """Creates a job for the archive at a URI and returns its name at once."""
+        name = self.fresh_name()
+        place = {"S3OutputLocation": f"s3://{self.bucket}/out/{name}"}
+        return self.create(
+            name,
+            InputConfig={"S3Uri": model, "Framework": framework, **(inputs or {})},
+            OutputConfig={**place, **target},
+            **more,
+        )
 
-    def wait(self, name: str, *statuses: str, within: float = 120) -> dict:
-        """Waits for one of these statuses, or for any that ends the job."""
-        until = time.monotonic() + within
-        while True:
-            job = self.describe(name)
-            if job["CompilationJobStatus"] in (statuses or ENDED):
-                return job
-            assert time.monotonic() < until and job["CompilationJobStatus"] not in ENDED, (
-                f"{name}: {job}; the server said:\n{self.jobs.server.said()}"
-            )
-            time.sleep(POLL)
+    def report(self, job: dict) -> dict:
+        """The report in the artifact of a job, which must have ended well."""
+        assert job["CompilationJobStatus"] == "COMPLETED", job["FailureReason"]
+        artifact = self.jobs.object(job["ModelArtifacts"]["S3ModelArtifacts"])
+        return json.loads(archives.files(artifact)["kiln-report.json"])

@@ -6,12 +6,14 @@ noted; what a plan says happens to the requests that it matches.
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
-from harness.jobs import Jobs
+from harness.jobs import POLL, Jobs
 from harness.server import Server
 
 SLOW_DOWN = (
@@ -90,6 +92,13 @@ class FaultProxy:
         plan = Plan(matches, fault, times)
         self._plans.append(plan)
         return plan
+
+    def wait_for(self, matches: Callable[[Request], bool], within: float = 300) -> None:
+        """Waits until a request that matches has come through."""
+        until = time.monotonic() + within
+        while not any(matches(request) for request in list(self.seen)):
+            assert time.monotonic() < until, [request.path for request in self.seen]
+            time.sleep(POLL)
 
     def release(self) -> None:
         """Ends every `hold` and `stall`, and that there are any."""
@@ -200,6 +209,21 @@ def in_front_of(server: Server) -> FaultProxy:
     proxy = FaultProxy(_address(server))
     (server.data_dir / "address").write_text(proxy.address)
     return proxy
+
+
+@contextmanager
+def holding(
+    server: Server, matches: Callable[[Request], bool], fault: Fault
+) -> Iterator[Callable[[], None]]:
+    """Holds up the first request that matches, as the fault says, until the end of the
+    block. What it gives waits for that request."""
+    proxy = in_front_of(server)
+    proxy.plan(matches, fault)
+    try:
+        yield partial(proxy.wait_for, matches)
+    finally:
+        proxy.release()
+        proxy.close()
 
 
 @contextmanager

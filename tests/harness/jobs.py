@@ -12,9 +12,11 @@ ROLE = "arn:aws:iam::123456789012:role/KilnExecutionRole"
 GROUP = "/aws/sagemaker/TrainingJobs"
 INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
 POLL = 0.02
-# A minute of doing nothing that ends at once on SIGTERM. A shell that is process 1
-# and has no handler ignores the signal, here as under Docker.
-LINGER = "trap 'exit 0' TERM; sleep 60 & wait"
+# Doing nothing for longer than any test takes, which ends at once on SIGTERM. A shell
+# that is process 1 and has no handler ignores the signal, here as under Docker.
+LINGER = "trap 'exit 0' TERM; sleep 3600 & wait"
+# More of everything than any machine has: what is left of it is nothing.
+WHOLE_MACHINE = {"InstanceType": "ml.m5.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}
 
 # An unsigned request to the endpoint that the container was given. (Debian's static
 # wget crashes in an image without name-service libraries; nc does not.)
@@ -106,6 +108,18 @@ class Jobs:
         """Creates the job, follows it to its end and returns its description."""
         return self.wait(self.create(script, name, **more), within)
 
+    def occupy(self) -> str:
+        """A job that has all of the machine, until it is stopped."""
+        hours = {"MaxRuntimeInSeconds": 7200}
+        name = self.create(LINGER, ResourceConfig=WHOLE_MACHINE, StoppingCondition=hours)
+        self.wait_for_phase(name, "Training")
+        return name
+
+    def stop(self, name: str) -> dict:
+        """Stops the job, follows it to its end and returns its description."""
+        self.sagemaker.stop_training_job(TrainingJobName=name)
+        return self.wait(name)
+
     # Following
 
     def describe(self, name: str) -> dict:
@@ -145,15 +159,19 @@ class Jobs:
         return job
 
     def wait_for_line(self, name: str, text: str, within: float = 120) -> None:
-        """Waits until the job's log holds a line with the text."""
-        until = time.monotonic() + within
-        while not any(text in line for line in self.lines(name)):
-            job = self.describe(name)
-            assert time.monotonic() < until and job["TrainingJobStatus"] not in ENDED, (
-                f"no line {text!r} in {self.lines(name)}: {job['SecondaryStatus']}, "
-                f"{job.get('FailureReason')}"
-            )
-            time.sleep(POLL)
+        """Waits until the job's log holds a line with the text; an ended job will write none."""
+        job = self.wait_until(
+            name,
+            lambda job: self._says(name, text) or job["TrainingJobStatus"] in ENDED,
+            within,
+        )
+        assert self._says(name, text), (
+            f"no line {text!r} in {self.lines(name)}: {job['SecondaryStatus']}, "
+            f"{job.get('FailureReason')}"
+        )
+
+    def _says(self, name: str, text: str) -> bool:
+        return any(text in line for line in self.lines(name))
 
     # Results
 
@@ -169,12 +187,13 @@ class Jobs:
             )["logStreams"]
         except self.logs.exceptions.ResourceNotFoundException:
             return {}
-        return {one["logStreamName"]: self._stream(one["logStreamName"]) for one in streams}
+        return {one["logStreamName"]: self.stream(one["logStreamName"]) for one in streams}
 
-    def _stream(self, stream: str) -> list[dict]:
+    def stream(self, stream: str, group: str = GROUP) -> list[dict]:
+        """Every event of one log stream."""
         found, position = [], {"startFromHead": True}
         while True:
-            page = self.logs.get_log_events(logGroupName=GROUP, logStreamName=stream, **position)
+            page = self.logs.get_log_events(logGroupName=group, logStreamName=stream, **position)
             if not page["events"]:
                 return found
             found += page["events"]

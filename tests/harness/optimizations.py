@@ -1,23 +1,24 @@
-"""Optimization jobs to give to a server, models for them, and ways to follow them to
-their end."""
+"""Optimization jobs to give to a server, and models and images for them."""
 
 import json
 import random
-import time
+from functools import cached_property
 from pathlib import Path
 
 from harness.images import docker_archive
-from harness.jobs import POLL, ROLE, Jobs, fresh_name
+from harness.jobs import ROLE, fresh_name
 from harness.rootfs import make_busybox_rootfs
-
-LOG_GROUP = "/aws/sagemaker/OptimizationJobs"
-ENDED = ("COMPLETED", "FAILED", "STOPPED")
-PATIENCE = 120
+from harness.solo import SoloJobs
 
 # The name under which the image of `optimizer_image` is registered.
 IMAGE = "optimizer:1"
 
 ENTRY_POINT = ["/bin/sh", "-c"]
+
+# Where a step finds its model, where it leaves what it makes of it, and a step that changes
+# nothing.
+INPUT, COMPILED = "$SM_NEO_INPUT_MODEL_DIR", "$SM_NEO_COMPILED_MODEL_DIR"
+COPY = f"cp -r {INPUT}/. {COMPILED}"
 
 HIDDEN, INNER, HEADS, VOCABULARY = 128, 256, 2, 256
 
@@ -94,17 +95,29 @@ def llama(layers: int = 2) -> dict[str, bytes]:
     }
 
 
-class Optimizations:
-    """Makes optimization jobs beside the training jobs of one server. Each stores below a
-    prefix of its own."""
+class Optimizations(SoloJobs):
+    """Makes optimization jobs. Those of models that are there store below a prefix of their
+    own."""
 
-    def __init__(self, jobs: Jobs):
-        self.jobs, self.server, self.bucket = jobs, jobs.server, jobs.bucket
+    kind = "Optimization"
 
-    @property
-    def sagemaker(self):
-        """The client, which is another one after a restart."""
-        return self.jobs.sagemaker
+    @cached_property
+    def weightless(self) -> str:
+        """A model that has no weights, by its prefix."""
+        return self.put({"config.json": b"{}"})
+
+    def request(self, name: str | None = None, **more) -> dict:
+        """A request to quantize a model without weights."""
+        return {
+            "OptimizationJobName": name or self.fresh_name(),
+            "RoleArn": ROLE,
+            "ModelSource": {"S3": {"S3Uri": self.weightless}},
+            "DeploymentInstanceType": "ml.g5.xlarge",
+            "OptimizationConfigs": [quantization(OPTION_QUANTIZE="w4a16")],
+            "OutputConfig": {"S3OutputLocation": f"s3://{self.bucket}/optimized"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 900},
+            **more,
+        }
 
     def put(self, files: dict[str, bytes]) -> str:
         """Stores a model's files and returns their prefix."""
@@ -113,88 +126,16 @@ class Optimizations:
             self.jobs.put(f"{prefix}/{name}", body)
         return f"s3://{self.bucket}/{prefix}"
 
-    def create(self, model: str, *configs: dict, name: str | None = None, **more) -> str:
+    def optimize(self, model: str, *configs: dict, name: str | None = None, **more) -> str:
         """Creates a job for the model at a prefix and returns its name at once."""
-        name = name or fresh_name("optimization")
-        request = {
-            "OptimizationJobName": name,
-            "RoleArn": ROLE,
+        name = name or self.fresh_name()
+        asked = {
             "ModelSource": {"S3": {"S3Uri": model}},
-            "DeploymentInstanceType": "ml.g6.xlarge",
             "OptimizationConfigs": list(configs),
             "OutputConfig": {"S3OutputLocation": f"s3://{self.bucket}/out/{name}"},
-            "StoppingCondition": {"MaxRuntimeInSeconds": 300},
             **more,
         }
-        self.sagemaker.create_optimization_job(**request)
-        return name
-
-    def stop(self, name: str) -> None:
-        """StopOptimizationJob."""
-        self.sagemaker.stop_optimization_job(OptimizationJobName=name)
-
-    def describe(self, name: str) -> dict:
-        """DescribeOptimizationJob."""
-        return self.sagemaker.describe_optimization_job(OptimizationJobName=name)
-
-    def wait(self, name: str, *statuses: str, within: float = PATIENCE) -> dict:
-        """Waits for one of these statuses, or for any that ends the job."""
-        until = time.monotonic() + within
-        while True:
-            job = self.describe(name)
-            if job["OptimizationJobStatus"] in (statuses or ENDED):
-                return job
-            assert time.monotonic() < until and job["OptimizationJobStatus"] not in ENDED, (
-                f"{name}: {job}; log {self.lines(name)[-20:]}; "
-                f"the server said:\n{self.server.said()}"
-            )
-            time.sleep(POLL)
-
-    def completed(self, name: str, within: float = PATIENCE) -> dict:
-        """Waits for the end of a job, which must be a good one."""
-        job = self.wait(name, within=within)
-        assert job["OptimizationJobStatus"] == "COMPLETED", (
-            job.get("FailureReason"),
-            self.lines(name),
-        )
-        return job
-
-    def lines(self, name: str) -> list[str]:
-        """The messages of the job's log, as far as one page has them."""
-        logs, where = self.jobs.logs, {"logGroupName": LOG_GROUP}
-        try:
-            streams = logs.describe_log_streams(logStreamNamePrefix=name, **where)["logStreams"]
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        pages = [
-            logs.get_log_events(logStreamName=one["logStreamName"], startFromHead=True, **where)
-            for one in streams
-        ]
-        return [event["message"] for page in pages for event in page["events"]]
-
-    def wait_for_line(self, name: str, text: str, within: float = PATIENCE) -> None:
-        """Waits until the job's log holds a line with the text."""
-        until = time.monotonic() + within
-        while not any(text in line for line in self.lines(name)):
-            job = self.describe(name)
-            assert time.monotonic() < until and job["OptimizationJobStatus"] not in ENDED, (
-                f"{name}: {job}; log {self.lines(name)[-20:]}"
-            )
-            time.sleep(POLL)
-
-    def outputs(self, name: str) -> dict[str, bytes]:
-        """All objects that the job has stored, by their names below its prefix."""
-        prefix = f"out/{name}/"
-        listed = self.jobs.s3.list_objects_v2(Bucket=self.bucket, Prefix=prefix)
-        keys = [one["Key"] for one in listed.get("Contents", [])]
-        return {
-            key.removeprefix(prefix): self.jobs.object(f"s3://{self.bucket}/{key}") for key in keys
-        }
-
-    def left_nothing(self, name: str) -> bool:
-        """Whether a job has stored nothing and left no upload."""
-        uploads = self.jobs.s3.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
-        return self.outputs(name) == {} and uploads == []
+        return self.create(name, **asked)
 
 
 def quantization(**environment: str) -> dict:

@@ -65,7 +65,7 @@ def send(request: AWSRequest, body: bytes | None = None) -> Answer:
     """Sends a signed request; `body` replaces what was signed."""
     data = request.data if body is None else body
     answer = requests.request(
-        request.method, request.url, headers=dict(request.headers), data=data, timeout=30
+        request.method, request.url, headers=dict(request.headers), data=data, timeout=120
     )
     return Answer(answer.status_code, answer.headers, answer.content)
 
@@ -79,3 +79,16 @@ def call(server: Server, operation: str, document) -> Answer:
     """Calls a SageMaker operation with any JSON document, or raw bytes."""
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
     return send(signed(server, "sagemaker", "POST", "/", body, target_headers(operation)))
+
+
+def changed(request: dict, path: str, value) -> dict:
+    """The request with one member set, or removed where the value is None."""
+    *way, last = path.split("/")
+    place = request
+    for step in way:
+        place = place[step]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return request

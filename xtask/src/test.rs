@@ -31,8 +31,9 @@ pub struct Options {
 }
 
 /// Debian's packages that the tests use.
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("/bin/busybox", "busybox-static"),
+    ("/usr/bin/aws", "awscli"),
     ("/usr/bin/mpirun", "openmpi-bin"),
     ("/usr/sbin/sshd", "openssh-server"),
     ("/usr/bin/qemu-aarch64-static", "qemu-user-static"),

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use kiln_agent::report::{Numbered, Orders};
 use kiln_engine::Share;
 use kiln_model::Timestamp;
-use kiln_store::Instance;
+use kiln_store::{Instance, StoredJob};
 
 use super::{Alarms, Plane};
 use crate::{JobError, JobSession, Party, Scope};
@@ -42,8 +42,9 @@ pub(crate) trait Kind: Send + Sync {
     /// Finds the instances of its jobs that an earlier server left.
     async fn recover(&self, instances: Vec<Instance>) -> Result<(), JobError>;
 
-    /// Sets the alarms of its open jobs, and answers those that wait and since when.
-    fn find_waiting(&self) -> Result<Vec<(Timestamp, String)>, JobError>;
+    /// Sets the alarms of an open job that an earlier server left. Answers since when it
+    /// waits, if it does.
+    fn find_again(&self, stored: StoredJob) -> Result<Option<Timestamp>, JobError>;
 
     /// Begins what waits beside the queue.
     async fn begin_others(&self) {}

@@ -34,8 +34,14 @@ pub(crate) async fn start(plane: &Arc<Plane>, kinds: Vec<Arc<dyn Kind>>) -> Resu
 fn find_waiting(plane: &Plane, kinds: &[Arc<dyn Kind>]) -> Result<(), JobError> {
     let mut waiting = Vec::new();
     for kind in kinds {
-        let ours = kind.find_waiting()?.into_iter();
-        waiting.extend(ours.map(|(since, name)| (since, kind.name(), name)));
+        for stored in plane.store.jobs.open_jobs(kind.name())? {
+            let name = stored.name.clone();
+            match kind.find_again(stored) {
+                Ok(Some(since)) => waiting.push((since, kind.name(), name)),
+                Ok(None) => {}
+                Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
+            }
+        }
     }
     // The sort is stable: jobs of one millisecond stay in the order they came.
     waiting.sort_by_key(|(since, ..)| *since);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use kiln_agent::failure::LONGEST_REASON;
 use kiln_engine::{Claim, Presence};
-use kiln_model::Timestamp;
 use kiln_store::Instance;
 
 use super::state::Event;
@@ -44,24 +43,6 @@ impl<W: Work> SoloJobs<W> {
             self.begin_anew(instance).await?;
         }
         Ok(())
-    }
-
-    /// Sets everybody's alarms, and answers the jobs that wait and since when.
-    pub(super) fn find_open_jobs(&self) -> Result<Vec<(Timestamp, String)>, JobError> {
-        let mut waiting = Vec::new();
-        for stored in self.plane().store.jobs.open_jobs(W::kind())? {
-            let name = stored.name.clone();
-            match self.read(stored) {
-                Ok(job) => {
-                    self.set_alarm(&job);
-                    if job.state.is_waiting() {
-                        waiting.push((job.state.created, name));
-                    }
-                }
-                Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
-            }
-        }
-        Ok(waiting)
     }
 
     /// Starts the agent of an instance that died before it had begun, if its end is

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use kiln_agent::report::{Numbered, Orders};
 use kiln_model::Timestamp;
-use kiln_store::Instance;
+use kiln_store::{Instance, StoredJob};
 
 use super::instances::session;
 use super::state::OVER;
@@ -32,8 +32,10 @@ impl<W: Work> Kind for SoloJobs<W> {
         Ok(())
     }
 
-    fn find_waiting(&self) -> Result<Vec<(Timestamp, String)>, JobError> {
-        self.find_open_jobs()
+    fn find_again(&self, stored: StoredJob) -> Result<Option<Timestamp>, JobError> {
+        let job = self.read(stored)?;
+        self.set_alarm(&job);
+        Ok(job.state.is_waiting().then_some(job.state.created))
     }
 
     async fn launch(&self, name: &str) -> Result<Launch, JobError> {

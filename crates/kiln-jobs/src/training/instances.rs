@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kiln_engine::Claim;
-use kiln_model::Timestamp;
 use kiln_store::Instance;
 
 use super::hosts::{Role, position};
@@ -37,24 +36,6 @@ impl TrainingJobs {
             self.recover_attempt(attempt).await;
         }
         Ok(())
-    }
-
-    /// Sets everybody's alarms, and answers the jobs that wait and since when.
-    pub(super) fn find_open_jobs(&self) -> Result<Vec<(Timestamp, String)>, JobError> {
-        let mut waiting = Vec::new();
-        for stored in self.shared.plane.store.jobs.open_jobs(KIND)? {
-            let name = stored.name.clone();
-            match self.read(stored) {
-                Ok(job) => {
-                    self.set_alarm_after_restart(&job);
-                    if job.state.is_waiting() {
-                        waiting.push((job.state.queued, name));
-                    }
-                }
-                Err(error) => tracing::error!(job = name, %error, "a job could not be read"),
-            }
-        }
-        Ok(waiting)
     }
 
     async fn recover_attempt(&self, attempt: &[Instance]) {

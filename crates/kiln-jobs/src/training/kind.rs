@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use kiln_agent::report::{Numbered, Orders};
 use kiln_model::Timestamp;
-use kiln_store::Instance;
+use kiln_store::{Instance, StoredJob};
 
 use super::instances::session;
 use super::{KIND, TrainingJobs};
@@ -28,8 +28,10 @@ impl Kind for TrainingJobs {
         self.find_instances(instances).await
     }
 
-    fn find_waiting(&self) -> Result<Vec<(Timestamp, String)>, JobError> {
-        self.find_open_jobs()
+    fn find_again(&self, stored: StoredJob) -> Result<Option<Timestamp>, JobError> {
+        let job = self.read(stored)?;
+        self.set_alarm_after_restart(&job);
+        Ok(job.state.is_waiting().then_some(job.state.queued))
     }
 
     async fn begin_others(&self) {

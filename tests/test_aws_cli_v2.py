@@ -1,0 +1,122 @@
+"""Version 2 of the AWS CLI, as Debian packages it: it follows logs, which version 1 cannot,
+and prints of jobs what `kiln sagemaker` prints."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.aws_cli import Printed
+from harness.compilations import Compilations
+from harness.jobs import GROUP, LINGER, POLL, completed, fresh_name
+from harness.native_cli import DESCRIBE, FAILED, LIST, Both, make_jobs, programs
+
+# Debian's knows fewer members of a summary than this project's model.
+NAMES = (*LIST, "--query", "TrainingJobSummaries[].TrainingJobName")
+AWS = Path("/usr/bin/aws")
+# Lines that take a while to come, and a job that lives on.
+GROWS = f"for i in $(seq 0 59); do echo line $i; usleep 50000; done; {LINGER}"
+
+
+def version() -> str:
+    """What the program says of itself, if it is there."""
+    if not AWS.exists():
+        return ""
+    return subprocess.run([AWS, "--version"], capture_output=True, text=True).stdout
+
+
+pytestmark = pytest.mark.skipif(
+    not version().startswith("aws-cli/2."), reason=f"{AWS} is not version 2"
+)
+
+
+class SecondAwsCli:
+    """The program. Debian's does not know the variable for the endpoint."""
+
+    def start(self, arguments: list[str], environment: dict[str, str]) -> subprocess.Popen:
+        """Starts an invocation with just this environment."""
+        return subprocess.Popen(
+            [AWS, "--endpoint-url", environment["AWS_ENDPOINT_URL"], *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            # What it prints is to come at once.
+            env={**environment, "AWS_PAGER": "", "PYTHONUNBUFFERED": "1"},
+        )
+
+    def run(self, arguments: list[str], environment: dict[str, str]) -> Printed:
+        """One invocation, from beginning to end."""
+        process = self.start(arguments, environment)
+        texts = process.communicate(timeout=300)
+        return Printed(process.returncode, *texts)
+
+
+@pytest.fixture(scope="module")
+def both(server, jobs, tmp_path_factory) -> Iterator[Both]:
+    """`kiln sagemaker` and version 2 of `aws sagemaker`, which write times the same way."""
+    make_jobs(jobs)
+    configuration = tmp_path_factory.mktemp("v2") / "config"
+    configuration.write_text("[default]\ncli_timestamp_format = iso8601\n")
+    with programs(server, configuration) as both:
+        yield Both(SecondAwsCli(), both.environment)
+
+
+def tail(both: Both, *options: str) -> list[str]:
+    """The messages that `aws logs tail` prints, without their times."""
+    printed = both.aws.run(["logs", "tail", GROUP, "--format", "short", *options], both.environment)
+    assert printed.status == 0, printed.stderr
+    return messages(printed.stdout)
+
+
+def messages(printed: bytes) -> list[str]:
+    """What follows the time on each line."""
+    return [line.split(" ", 1)[1] for line in printed.decode().splitlines()]
+
+
+def test_a_log_is_followed_until_it_is_interrupted(both, jobs, tmp_path):
+    name = jobs.create(GROWS)
+    jobs.wait_for_line(name, "line 0")
+    (stream,) = jobs.streams(name)
+    options = ["--follow", "--format", "short", "--log-stream-names", stream]
+    process = both.aws.start(["logs", "tail", GROUP, *options], both.environment)
+    printed = b""
+    os.set_blocking(process.stdout.fileno(), False)
+    until = time.monotonic() + 300
+    while b"line 59\n" not in printed:
+        assert process.poll() is None and time.monotonic() < until, printed
+        printed += process.stdout.read() or b""
+        time.sleep(POLL)
+    process.send_signal(signal.SIGINT)
+    rest, said = process.communicate(timeout=60)
+    assert (process.returncode, rest, said) == (0, b"", b"")
+    assert messages(printed) == [f"line {number}" for number in range(60)]
+    jobs.stop(name)
+
+
+def test_a_log_is_read_from_a_time_on_and_by_a_pattern(both, jobs):
+    script = "for i in $(seq 0 19); do echo line $i; done"
+    name = completed(jobs.run(script))["TrainingJobName"]
+    (stream,) = jobs.streams(name)
+    one = ["--log-stream-names", stream]
+    assert tail(both, *one) == [f"line {number}" for number in range(20)]
+    assert tail(both, *one, "--filter-pattern", '"line 7"') == ["line 7"]
+    assert tail(both, "--log-stream-name-prefix", name, "--since", "1h") == tail(both, *one)
+    hour = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+    assert tail(both, *one, "--since", hour) == []
+
+
+@pytest.mark.parametrize("output", ["json", "yaml", "yaml-stream", "text", "table"])
+@pytest.mark.parametrize("question", [DESCRIBE, FAILED, NAMES], ids=["rich", "failed", "list"])
+def test_training_jobs_are_printed_alike(both, question, output):
+    both.agree(*question, "--output", output, "--no-cli-pager")
+
+
+def test_compilation_jobs_are_printed_alike(both, jobs):
+    name = Compilations(jobs).run(fresh_name("printed"))["CompilationJobName"]
+    for output in ("json", "yaml", "text"):
+        both.agree("describe-compilation-job", "--compilation-job-name", name, "--output", output)
+        both.agree("list-compilation-jobs", "--name-contains", name, "--output", output)
