@@ -1,8 +1,14 @@
 """Compilations for targets that only their makers' compilers build for: an image that
-the operator has configured compiles in place of Kiln, and Kiln says so."""
+the operator has configured compiles in place of Kiln, and Kiln says so.
+
+All of it happens with an image of Kiln's own, and with one of a container engine where
+KILN_TEST_DOCKER_HOST names its socket, such as `unix:///run/docker.sock`.
+"""
 
 import hashlib
 import json
+import os
+import subprocess
 
 import pytest
 from botocore.exceptions import ClientError
@@ -22,13 +28,30 @@ INPUTS = "{'x': [1, 3]}"
 OPTIONS = '"--verbose 1 -O2"'
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+ENGINE = os.environ.get("KILN_TEST_DOCKER_HOST")
+START = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [". $SM_NEO_INPUT_MODEL_DIR/compile.sh"]}
+
+
+def import_into_engine(rootfs) -> None:
+    """Gives the engine the image."""
+    packed = subprocess.run(["tar", "-C", rootfs, "-c", "."], capture_output=True, check=True)
+    changes = [f"--change={key.upper()} {json.dumps(value)}" for key, value in START.items()]
+    command = ["docker", "-H", ENGINE, "import", *changes, "-", IMAGE]
+    subprocess.run(command, input=packed.stdout, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module", params=["registered", "engine"])
+def shared(request, tmp_path_factory):
     """Compilations on a server with an image that runs the script in its model."""
     place = tmp_path_factory.mktemp("vendor")
-    start = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": [". $SM_NEO_INPUT_MODEL_DIR/compile.sh"]}
     rootfs = make_busybox_rootfs(place / "rootfs")
-    server = Server(images={IMAGE: docker_archive(place / "compiler.tar", rootfs, start)})
+    if request.param == "registered":
+        server = Server(images={IMAGE: docker_archive(place / "compiler.tar", rootfs, START)})
+    elif ENGINE is None:
+        pytest.skip("KILN_TEST_DOCKER_HOST names no engine")
+    else:
+        import_into_engine(rootfs)
+        server = Server(environment={"DOCKER_HOST": ENGINE})
     (server.data_dir / "kiln.toml").write_text(CONFIGURATION)
     yield Compilations(Jobs(server.start()))
     server.close()

@@ -15,7 +15,13 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 EXPORTERS = ROOT / "crates" / "kiln-compile" / "exporters"
-MODULES = ("exchange.py", "onnx_check.py", "pytorch_models.py", "pytorch_recorder.py")
+MODULES = (
+    "exchange.py",
+    "onnx_check.py",
+    "pytorch_models.py",
+    "pytorch_recorder.py",
+    "tensorflow_models.py",
+)
 
 
 def python(framework: str) -> str:
@@ -34,10 +40,20 @@ def make(framework: str, source: str, place: Path) -> None:
     subprocess.run([python(framework), program], cwd=place, check=True, env=quiet)
 
 
-def given(name, shape, turned=None, dtype=None, **more) -> dict:
-    """An input as a request describes it."""
-    described = dict(name=name, shape=shape, turned=turned, dtype=dtype)
-    return described | dict(enumerated=None, default_shape=None, image=None) | more
+def given(name, shape, dtype=None, image=None, turns=False, **more) -> dict:
+    """An input as a request describes it, with the channels last too where it turns."""
+    sizes = dict(shape=shape, enumerated=None, default_shape=None) | more
+    described = dict(name=name, dtype=dtype, image=image, turned=None) | sizes
+    if turns:
+        described["turned"] = {key: channels_last(value) for key, value in sizes.items()}
+    return described
+
+
+def channels_last(sizes):
+    """Sizes with the second of them last, or a list of such sizes."""
+    if sizes and isinstance(sizes[0], list) and len(sizes[0]) == 4:
+        return [channels_last(shape) for shape in sizes]
+    return sizes and [sizes[0], *sizes[2:], sizes[1]]
 
 
 def export(script: str, framework: str, form: str, model: Path, tmp_path, inputs=None, **more):
@@ -194,7 +210,7 @@ def tensorflow_models(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("form", "name", "inputs", "expected"),
     [
-        ("keras", "images.keras", [given("image", [1, 3, 16, 16], turned=[1, 16, 16, 3])], 1),
+        ("keras", "images.keras", [given("image", [1, 3, 16, 16], turns=True)], 1),
         ("keras", "images.h5", None, None),
         ("saved-model", "saved", [given("image", [2, 16, 16, 3])], 2),
         ("frozen-graph", "frozen.pb", [given("image:0", [2, 16, 16, 3])], 2),
@@ -226,26 +242,89 @@ def test_what_tensorflow_cannot_export_is_told(
 
 
 def test_shapes_that_the_model_has_not_come_back_with_its_own(tensorflow_models, tmp_path):
-    inputs = [given("image", [1, 3, 16, 17], turned=[1, 16, 17, 3])]
+    inputs = [given("image", [1, 3, 16, 17], turns=True)]
     model = tensorflow_models / "images.keras"
     answer = export("tensorflow_network.py", "tensorflow", "keras", model, tmp_path, inputs)
     assert answer == {"inputs": [port("image", [None, 16, 16, 3])]}
 
 
-def test_core_ml_takes_images_shapes_and_labels(pytorch_models, tmp_path):
-    labels = tmp_path / "labels.txt"
-    labels.write_text("".join(f"class {number}\n" for number in range(10)))
-    image = {"bias": [-1, -1, -1], "scale": 0.01}
-    inputs = [given("image", [1, 3, 16, 16], image=image)]
-    model = pytorch_models / "images.pt"
-    more = {"labels": str(labels), "inputs": inputs}
-    answer = export("coreml_package.py", "coreml", "torchscript", model, tmp_path, **more)
-    assert answer["model"] == "model.mlmodel"
+PIXELS = {"bias": [-1, -1, -1], "scale": 0.01}
+
+
+def core_ml(framework: str, form: str, model: Path, tmp_path, inputs=None, **more):
+    """The description of the Core ML model that is made, as coremltools reads it back."""
+    environment = "coreml" if framework == "pytorch" else framework
+    answer = export("coreml_package.py", environment, form, model, tmp_path, inputs, **more)
+    assert answer["reference"].startswith("coremltools "), answer
     program = f"""
-import coremltools
+import json, coremltools
+from google.protobuf import json_format
 spec = coremltools.utils.load_spec({str(tmp_path / "export" / answer["model"])!r})
-image = spec.description.input[0]
-assert image.name == "image" and image.type.imageType.width == 16, image
-assert spec.description.predictedFeatureName == "classLabel", spec.description
+print(json.dumps(json_format.MessageToDict(spec.description)))
 """
-    subprocess.run([python("coreml"), "-c", program], check=True)
+    command = [python(environment), "-c", program]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return json.loads(said.splitlines()[-1])
+
+
+def of_type(described: dict, kind: str) -> dict:
+    """What is said of the only input, which is of this type."""
+    [image] = described["input"]
+    assert image["name"] == "image"
+    return image["type"][kind]
+
+
+MODELS = [("pytorch", "torchscript", "images.pt"), ("tensorflow", "keras", "images.keras")]
+
+
+@pytest.mark.parametrize(("framework", "form", "name"), MODELS)
+def test_core_ml_takes_images_and_labels(framework, form, name, request, tmp_path):
+    models = request.getfixturevalue(f"{framework}_models")
+    labels = tmp_path / "labels.txt"
+    classes = 10 if framework == "pytorch" else 5
+    labels.write_text("".join(f"class {number}\n" for number in range(classes)))
+    inputs = [given("image", [1, 3, 16, 16], image=PIXELS, turns=form == "keras")]
+    more = {"labels": str(labels), "inputs": inputs}
+    described = core_ml(framework, form, models / name, tmp_path, **more)
+    image = of_type(described, "imageType")
+    assert (image["width"], image["height"], image["colorSpace"]) == ("16", "16", "RGB")
+    assert described["predictedFeatureName"] == "classLabel"
+
+
+@pytest.mark.parametrize(("framework", "form", "name"), MODELS)
+def test_core_ml_takes_sizes_within_bounds(framework, form, name, request, tmp_path):
+    models = request.getfixturevalue(f"{framework}_models")
+    inputs = [given("image", [[1, 8], 3, 16, 16], turns=form == "keras")]
+    described = core_ml(framework, form, models / name, tmp_path, inputs)
+    array = of_type(described, "multiArrayType")
+    sizes = [16, 16, 3] if form == "keras" else [3, 16, 16]
+    ranges = array["shapeRange"]["sizeRanges"]
+    bounds = [(int(size["lowerBound"]), int(size["upperBound"])) for size in ranges]
+    assert bounds == [(1, 8), *((size, size) for size in sizes)]
+
+
+@pytest.mark.parametrize(("framework", "form", "name"), MODELS)
+def test_core_ml_takes_several_shapes(framework, form, name, request, tmp_path):
+    models = request.getfixturevalue(f"{framework}_models")
+    shapes = {"enumerated": [[1, 3, 16, 16], [2, 3, 16, 16]], "default_shape": [2, 3, 16, 16]}
+    inputs = [given("image", [None, 3, 16, 16], turns=form == "keras", **shapes)]
+    described = core_ml(framework, form, models / name, tmp_path, inputs)
+    array = of_type(described, "multiArrayType")
+    sizes = ["16", "16", "3"] if form == "keras" else ["3", "16", "16"]
+    there = sorted(shape["shape"] for shape in array["enumeratedShapes"]["shapes"])
+    assert (array["shape"], there) == (["2", *sizes], [["1", *sizes], ["2", *sizes]])
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("saved-model", "saved"), ("frozen-graph", "frozen.pb")]
+)
+def test_core_ml_is_made_of_what_tensorflow_saved(form, name, tensorflow_models, tmp_path):
+    described = core_ml("tensorflow", form, tensorflow_models / name, tmp_path)
+    assert of_type(described, "multiArrayType")["shape"] == ["1", "16", "16", "3"]
+    assert len(described["output"]) == 1
+
+
+def test_what_core_ml_has_not_is_named(tensorflow_models, tmp_path):
+    model = tensorflow_models / "odd"
+    answer = export("coreml_package.py", "tensorflow", "saved-model", model, tmp_path)
+    assert "operators are not implemented: {'BesselI0'}" in answer["message"]

@@ -132,21 +132,26 @@ impl<'a> Task<'a> {
             signature: &signature(&model),
             traits: Traits::of(&model),
         };
-        let mut judge = |folder: &Path| match self.time(folder, parts) {
-            Ok(run) => Verdict::Holds(run),
+        let mut judge = |folder: &Path, limit| match self.time(folder, parts, limit) {
+            Ok(verdict) => verdict,
             Err(error) => Verdict::Fails(error.to_string()),
         };
         let mut trials = Trials {
             scratch: &scratch,
-            deadline: None,
             judge: Some(&mut judge),
             log: &mut |line| eprintln!("{}: {line}", self.name),
         };
         engine.build(&network, &mut trials).map_err(complaint)
     }
 
-    /// CPU time of one run, the least of several, once the answer has been found right.
-    fn time(&self, folder: &Path, parts: &Path) -> Result<Duration, BenchError> {
+    /// CPU time of one run, the least of several, once the answer has been found right. If
+    /// the first takes longer than the limit, that is all that is said.
+    fn time(
+        &self,
+        folder: &Path,
+        parts: &Path,
+        limit: Option<Duration>,
+    ) -> Result<Verdict, BenchError> {
         std::fs::copy(parts.join("libdlr.so"), folder.join("libdlr.so"))
             .map_err(BenchError::io("adding the loader"))?;
         let mut client = Client::open(folder).map_err(complaint)?;
@@ -158,8 +163,11 @@ impl<'a> Task<'a> {
             let answer = client.output(0).map_err(complaint)?;
             best = best.min(peer::cpu_time()? - begun);
             self.check(&answer)?;
+            if limit.is_some_and(|limit| best > limit) {
+                return Ok(Verdict::TooSlow(best));
+            }
         }
-        Ok(best)
+        Ok(Verdict::Holds(best))
     }
 
     fn check(&self, answer: &Tensor) -> Result<(), BenchError> {

@@ -59,7 +59,6 @@ fn compile(engine: &Iree, path: &Path, scratch: &Path) -> Result<PathBuf, Box<dy
     };
     let mut trials = Trials {
         scratch,
-        deadline: None,
         judge: None,
         log: &mut |_| (),
     };

@@ -13,12 +13,20 @@ import math
 import os
 import sys
 import traceback
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 FOLDER = Path.cwd()
+# Whose models have which form.
+FRAMEWORKS = {
+    "torchscript": "PyTorch",
+    "exported-program": "PyTorch",
+    "saved-model": "TensorFlow",
+    "frozen-graph": "TensorFlow",
+    "keras": "Keras",
+}
 # How many sets of inputs are made up.
 GENERATED = 3
 # The bytes of the largest input that a model is tried with.
@@ -48,6 +56,26 @@ class Port:
     name: str
     shape: list
     dtype: str
+    # What a request may say beside, for Core ML: all shapes, where they are counted, the
+    # one to use where a caller gives none, and how pixels become the model's numbers.
+    enumerated: list = None
+    default_shape: list = None
+    image: dict = None
+
+    def told(self) -> dict:
+        """As answers have it."""
+        return {"name": self.name, "shape": self.shape, "dtype": self.dtype}
+
+    def as_given(self, shape: list, given: dict, sizes: dict = None):
+        """This input in that shape, with what else a request says of it."""
+        sizes = sizes or given
+        return replace(
+            self,
+            shape=shape,
+            enumerated=sizes["enumerated"],
+            default_shape=sizes["default_shape"],
+            image=given["image"],
+        )
 
     def example(self, beyond: int = 0) -> list:
         """Sizes that it may have, those that are open by so much more than the least."""
@@ -64,6 +92,7 @@ class Order:
     def __init__(self, folder: Path = FOLDER):
         told = json.loads((folder / "order.json").read_text())
         self.format = told["format"]
+        self.framework = FRAMEWORKS[self.format]
         self.model = told["model"]
         self.inputs = told["inputs"] or []
         self.dtype = told["dtype"]
@@ -97,10 +126,11 @@ def together(given: dict, port: Port, ports: list) -> Port:
     if given["dtype"] not in (None, port.dtype):
         raise Misfit(ports)
     # Which order of the axes is tried first is the framework's custom.
-    for shape in (given["turned"], given["shape"]):
-        met = shape and meet(shape, port.shape)
-        if met is not None:
-            return Port(port.name, met, port.dtype)
+    for sizes in filter(None, (given["turned"], given)):
+        shapes = [sizes["shape"], *(sizes["enumerated"] or [])]
+        met = [meet(shape, port.shape) for shape in shapes]
+        if None not in met:
+            return port.as_given(met[0], given, sizes)
     raise Misfit(ports)
 
 
@@ -212,20 +242,22 @@ class Answer:
         told = {
             "model": model,
             "reference": self.reference,
-            "inputs": [asdict(port) for port in self.inputs],
+            "inputs": [port.told() for port in self.inputs],
             "cases": self.cases,
             "remarks": self.remarks,
         }
         (FOLDER / "export.json").write_text(json.dumps(told))
 
 
-def run(export, framework: str) -> None:
+def run(export) -> None:
     """Runs the exporter, and writes down why it did not answer."""
+    order = Order()
+    framework = order.framework
     try:
-        export(Order())
+        export(order)
         failure = None
     except Misfit as misfit:
-        failure = {"inputs": [asdict(port) for port in misfit.ports]}
+        failure = {"inputs": [port.told() for port in misfit.ports]}
     except NotLoaded as refused:
         failure = {"message": f"Framework cannot load {framework} model: {refused}"}
     except Refused as refused:

@@ -13,6 +13,9 @@ try:
 except ImportError:
     pass
 
+# What coremltools calls the framework, and the axis of an image's channels.
+SOURCE = "pytorch"
+CHANNELS = 1
 MISMATCH = (
     "Invalid model or input-shape mismatch. Make sure that inputs are lexically ordered and of "
     "the correct dimensionality. "
@@ -53,6 +56,10 @@ class Script:
     def __call__(self, tensors: list) -> list:
         return flat(self.module(*tensors))
 
+    def for_core_ml(self, ports: list):
+        """What coremltools converts, its names of the inputs, and the names of the outputs."""
+        return self.module, [port.name for port in ports], []
+
 
 def load_script(path: str):
     try:
@@ -73,7 +80,7 @@ def port(name: str, kind):
 def told(order: Order, given: dict, port: Port) -> Port:
     """An input as it was described; of its type the model knows more."""
     dtype = given["dtype"] or order.dtype or port.dtype or "float32"
-    return Port(given["name"] or port.name, given["shape"], dtype)
+    return Port(given["name"] or port.name, None, dtype).as_given(given["shape"], given)
 
 
 class Program:
@@ -123,7 +130,7 @@ class Program:
         types = [one["dtype"] in (None, port.dtype) for one, port in zip(given, ports)]
         if None in met or not all(types):
             raise Misfit(ports)
-        return [Port(port.name, shape, port.dtype) for port, shape in zip(ports, met)]
+        return [port.as_given(shape, one) for port, shape, one in zip(ports, met, given)]
 
     def size(self, size):
         if isinstance(size, int):
@@ -138,6 +145,10 @@ class Program:
         arguments, named = self.given(tensors)
         return flat(self.program.module()(*arguments, **named))
 
+    def for_core_ml(self, ports: list):
+        """What coremltools converts, its names of the inputs, and the names of the outputs."""
+        return self.program.run_decompositions({}), [port.name for port in ports], []
+
     def given(self, tensors: list):
         """The arguments as the program takes them, with its constants between them."""
         tensors = dict(zip(self.tensors, tensors))
@@ -146,6 +157,7 @@ class Program:
             for argument in self.arguments
         ]
         return torch.utils._pytree.tree_unflatten(leaves, self.program.call_spec.in_spec)
+
 
 def in_order(order: Order, names: list) -> list:
     """What was said of each of the model's inputs: by its names, or in lexical order."""

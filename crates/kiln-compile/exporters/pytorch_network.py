@@ -110,4 +110,4 @@ def convert(model, ports: list, inputs: list, outputs: list) -> None:
         raise
 
 
-run(export, "PyTorch")
+run(export)

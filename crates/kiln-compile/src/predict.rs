@@ -7,8 +7,8 @@ use tempfile::TempDir;
 
 use crate::archive::{ArchiveError, Limits, unpack};
 use crate::array::Array;
-use crate::dlr::{Client, DlrError, TensorInfo};
-use crate::pipeline::{Latency, REPORT, Report, arrays, tensors};
+use crate::dlr::{Client, DlrError, LOADER, TensorInfo};
+use crate::pipeline::{Latency, REPORT, Report, arrays, image_of, tensors};
 
 /// An artifact that stands ready.
 pub struct Artifact {
@@ -48,6 +48,14 @@ pub enum PredictError {
         /// What its loader said.
         source: Box<DlrError>,
     },
+    /// There is nothing beside it that could open it here.
+    #[error("{} has no libdlr.so, with which a compiled model is opened. {told}", .path.display())]
+    NoLoader {
+        /// The artifact.
+        path: PathBuf,
+        /// What it is, and what runs it.
+        told: String,
+    },
     /// Its loader refuses.
     #[error(transparent)]
     Loader(#[from] DlrError),
@@ -72,6 +80,12 @@ impl Artifact {
             }
         };
         let report = read_report(&folder);
+        if !folder.join(LOADER).exists() {
+            return Err(PredictError::NoLoader {
+                path: path.to_owned(),
+                told: without_loader(report.as_ref()),
+            });
+        }
         let mut client = Client::open(&folder).map_err(|source| match &report {
             Some(report) => PredictError::Foreign {
                 path: path.to_owned(),
@@ -155,6 +169,32 @@ fn read_report(folder: &Path) -> Option<Report> {
     serde_json::from_slice(&text).ok()
 }
 
+/// What an artifact is that has no loader for this machine, and what runs it.
+fn without_loader(report: Option<&Report>) -> String {
+    let Some(report) = report else {
+        return "Nor does it say what it is: it is no artifact of a compilation by Kiln".to_owned();
+    };
+    let (target, engine) = (report.built_for(), &report.engine);
+    let has = |ends: &[&str]| {
+        let mut names = report.files.keys().flat_map(|name| name.split('/'));
+        names.any(|name| ends.iter().any(|end| name.ends_with(end)))
+    };
+    if let Some(image) = image_of(report) {
+        return format!(
+            "It was compiled for {target} by the image {image}, and runs on that target only, \
+             with the runtime of that compiler's maker"
+        );
+    }
+    let runs = if has(&[".mlmodel", ".mlpackage"]) {
+        "It runs with Core ML, on Apple's systems".to_owned()
+    } else if has(&["dlr.dll"]) {
+        "It runs on that target, where its dlr.dll opens it".to_owned()
+    } else {
+        "It runs on that target, with the runtime of what has compiled it".to_owned()
+    };
+    format!("It was compiled for {target} by {engine}. {runs}")
+}
+
 /// The array in the sizes that an input has: sizes of 1 may be left out or be too many,
 /// and a single row is a batch of one.
 fn fit(info: &TensorInfo, array: Array) -> Result<Array, PredictError> {
@@ -194,6 +234,54 @@ fn fit(info: &TensorInfo, array: Array) -> Result<Array, PredictError> {
 mod tests {
     use super::*;
     use crate::array::Element;
+
+    #[test]
+    fn an_artifact_that_cannot_be_opened_here_says_what_it_is_and_who_runs_it() {
+        let report = |target: &str, engine: &str, file: &str| {
+            serde_json::json!({
+                "kiln": "1", "framework": "PYTORCH", "target": target, "platform": null,
+                "engine": engine, "inputs": [], "outputs": [], "stages": [], "remarks": [],
+                "verification": {"verdict": "built_not_run", "reason": ""}, "files": {file: 4},
+            })
+        };
+        let cases = [
+            (
+                report("ml_inf1", "image neuron:1", "model.neff"),
+                "It was compiled for ml_inf1 by the image neuron:1, and runs on that target only, \
+                 with the runtime of that compiler's maker",
+            ),
+            (
+                report("coreml", "coremltools 9.0", "model.mlpackage/Manifest.json"),
+                "It was compiled for coreml by coremltools 9.0. It runs with Core ML, on Apple's \
+                 systems",
+            ),
+            (
+                report("x86_win64", "kiln trees", "dlr.dll"),
+                "It was compiled for x86_win64 by kiln trees. It runs on that target, where its \
+                 dlr.dll opens it",
+            ),
+            (
+                report("LINUX_ARM64_MALI", "iree 3", "compiled.vmfb"),
+                "It was compiled for LINUX_ARM64_MALI by iree 3. It runs on that target, with the \
+                 runtime of what has compiled it",
+            ),
+        ];
+        for (report, told) in cases {
+            let folder = tempfile::tempdir().unwrap();
+            std::fs::write(folder.path().join(REPORT), report.to_string()).unwrap();
+            let error = Artifact::open(folder.path()).err().unwrap().to_string();
+            let path = folder.path().display();
+            let expected =
+                format!("{path} has no libdlr.so, with which a compiled model is opened. {told}");
+            assert_eq!(error, expected);
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let error = Artifact::open(folder.path()).err().unwrap().to_string();
+        assert!(
+            error.ends_with("no artifact of a compilation by Kiln"),
+            "{error}"
+        );
+    }
 
     #[test]
     fn what_is_given_takes_the_models_form_where_that_is_clear() {

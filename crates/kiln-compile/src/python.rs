@@ -122,20 +122,23 @@ impl Script {
 mod tests {
     use super::*;
 
-    fn environment(place: &Path) -> PathBuf {
-        let bin = place.join("environment/bin");
-        std::fs::create_dir_all(&bin).unwrap();
-        std::os::unix::fs::symlink("/usr/bin/python3", bin.join("python")).unwrap();
-        place.join("environment")
+    /// A place with an environment, if there is a Python.
+    fn environment() -> Option<(tempfile::TempDir, PathBuf)> {
+        if !Path::new("/usr/bin/python3").exists() {
+            return None;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let home = place.path().join("environment");
+        std::fs::create_dir_all(home.join("bin")).unwrap();
+        std::os::unix::fs::symlink("/usr/bin/python3", home.join("bin/python")).unwrap();
+        Some((place, home))
     }
 
     #[test]
     fn lines_of_both_kinds_are_passed_on_and_failures_end_with_them() {
-        if !Path::new("/usr/bin/python3").exists() {
+        let Some((place, home)) = environment() else {
             return;
-        }
-        let place = tempfile::tempdir().unwrap();
-        let home = environment(place.path());
+        };
         let script = Script {
             name: "says.py",
             source: "import sys\nprint('one')\nprint('two', file=sys.stderr)\nsys.exit(int(sys.argv[1]))",
@@ -157,11 +160,9 @@ mod tests {
 
     #[test]
     fn who_was_killed_did_not_fail() {
-        if !Path::new("/usr/bin/python3").exists() {
+        let Some((place, home)) = environment() else {
             return;
-        }
-        let place = tempfile::tempdir().unwrap();
-        let home = environment(place.path());
+        };
         let script = Script {
             name: "dies.py",
             source: "import os\nos.kill(os.getpid(), 9)",

@@ -135,7 +135,7 @@ fn the_fastest_preset_that_answers_rightly_is_kept() {
     let parts = parts(&packages, &host());
     let engine = Iree::open(&packages.join(LIBRARY), host(), home.path()).unwrap();
     let mut lines = Vec::new();
-    let mut judge = |folder: &Path| match answer(&parts, folder, &[0.5; 32]) {
+    let mut judge = |folder: &Path, _| match answer(&parts, folder, &[0.5; 32]) {
         Ok((values, time)) if values == [9.0; 8] => Verdict::Holds(time),
         Ok((values, _)) => Verdict::Fails(format!("{values:?}")),
         Err(error) => Verdict::Fails(error.to_string()),
@@ -145,7 +145,6 @@ fn the_fastest_preset_that_answers_rightly_is_kept() {
         CONVOLUTION,
         &mut Trials {
             scratch: scratch.path(),
-            deadline: None,
             judge: Some(&mut judge),
             log: &mut |line| lines.push(line.to_owned()),
         },
@@ -192,7 +191,6 @@ fn numbers_of_64_bits_are_taken_as_they_are() {
     };
     let mut trials = Trials {
         scratch: scratch.path(),
-        deadline: None,
         judge: None,
         log: &mut |_| (),
     };
@@ -221,7 +219,6 @@ fn operators_that_the_compiler_lacks_are_named() {
     let engine = Iree::open(&packages.join(LIBRARY), host(), home.path()).unwrap();
     let mut trials = Trials {
         scratch: scratch.path(),
-        deadline: None,
         judge: None,
         log: &mut |_| (),
     };
@@ -264,7 +261,6 @@ fn every_kind_of_device_gets_a_module() {
         let engine = Iree::open(&packages.join(LIBRARY), device.clone(), home.path()).unwrap();
         let mut trials = Trials {
             scratch: scratch.path(),
-            deadline: None,
             judge: None,
             log: &mut |line| eprintln!("{device:?}: {line}"),
         };

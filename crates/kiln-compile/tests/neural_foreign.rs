@@ -67,7 +67,6 @@ fn run(packages: &Path, platform: &Platform, emulator: Emulator) -> Vec<f32> {
     };
     let mut trials = Trials {
         scratch: scratch.path(),
-        deadline: None,
         judge: None,
         log: &mut |line| eprintln!("{platform}: {line}"),
     };

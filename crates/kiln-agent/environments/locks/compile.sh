@@ -35,4 +35,4 @@ lock exporter-coreml 'coremltools==9.0' 'torch==2.8.0' 'torchvision==0.23.0' 'nu
 without_gpus=$(mktemp)
 trap 'rm "$without_gpus"' EXIT
 echo 'tensorflow==2.21.0 ; platform_machine != "x86_64"' >"$without_gpus"
-UV_OVERRIDE=$without_gpus lock exporter-tensorflow 'tensorflow-cpu==2.21.0 ; platform_machine == "x86_64"' 'tensorflow' 'tf-keras==2.21.0' 'tf2onnx==1.17.0' 'onnx==1.19.1' 'onnxruntime==1.23.2' 'numpy<2.3'
+UV_OVERRIDE=$without_gpus lock exporter-tensorflow 'tensorflow-cpu==2.21.0 ; platform_machine == "x86_64"' 'tensorflow' 'tf-keras==2.21.0' 'tf2onnx==1.17.0' 'coremltools==9.0' 'onnx==1.19.1' 'onnxruntime==1.23.2' 'numpy<2.3'

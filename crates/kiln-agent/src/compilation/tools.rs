@@ -94,7 +94,10 @@ impl Tools {
 /// what exports its framework's models.
 fn needed(order: &Checked, holds_pickle: impl FnOnce() -> bool) -> Vec<&'static str> {
     if order.target.plan == Plan::CoreMl {
-        return vec!["exporter-coreml"];
+        return match order.framework {
+            Framework::Pytorch => vec!["exporter-coreml"],
+            _ => vec!["exporter-tensorflow"],
+        };
     }
     match order.framework {
         Framework::Xgboost if holds_pickle() => vec![TREES, "xgboost-3.0"],
@@ -163,6 +166,7 @@ mod tests {
             ("PYTORCH", "ml_c5", true, "compiler exporter-pytorch"),
             ("PYTORCH", "coreml", true, "exporter-coreml"),
             ("KERAS", "ml_c5", false, "compiler exporter-tensorflow"),
+            ("KERAS", "coreml", false, "exporter-tensorflow"),
         ];
         for (framework, device, holds_pickle, expected) in cases {
             let order = checked(framework, device);

@@ -10,7 +10,7 @@ use super::{DlrError, Tensor, TensorInfo};
 /// As loaders number it.
 const CPU: c_int = 1;
 /// The name of the library beside a model that can be opened here.
-const LOADER: &str = "libdlr.so";
+pub(crate) const LOADER: &str = "libdlr.so";
 
 /// An open model. It can be sent to another thread, but is one thread's at a
 /// time.

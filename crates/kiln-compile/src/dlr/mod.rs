@@ -16,6 +16,7 @@ mod tensor;
 mod tensor_file;
 
 pub use client::Client;
+pub(crate) use client::LOADER;
 pub use error::DlrError;
 pub use manifest::{MANIFEST, Manifest, write_manifest};
 pub use metadata::Metadata;

@@ -35,6 +35,10 @@ const PYTORCH_RECORDER: (&str, &str) = (
     "pytorch_recorder.py",
     include_str!("../../exporters/pytorch_recorder.py"),
 );
+const TENSORFLOW_MODELS: (&str, &str) = (
+    "tensorflow_models.py",
+    include_str!("../../exporters/tensorflow_models.py"),
+);
 const PYTORCH: Script = Script {
     name: "pytorch_network.py",
     source: include_str!("../../exporters/pytorch_network.py"),
@@ -105,6 +109,16 @@ pub fn environment_of(files: &ModelFiles) -> Option<&'static str> {
     }
 }
 
+/// The environment in which these files are converted to Core ML, if they can be. For
+/// TensorFlow it is its own, and for PyTorch one with a release that Apple's converter knows.
+#[must_use]
+pub fn core_ml_environment_of(files: &ModelFiles) -> Option<&'static str> {
+    match environment_of(files) {
+        Some("exporter-pytorch") => Some("exporter-coreml"),
+        environment => environment,
+    }
+}
+
 /// Makes an ONNX model of what only its framework can read. The exporter's lines go
 /// to `log`.
 ///
@@ -112,7 +126,13 @@ pub fn environment_of(files: &ModelFiles) -> Option<&'static str> {
 /// When the framework cannot read it, or the request contradicts it, or it has
 /// what ONNX cannot say.
 pub fn run(export: &Export<'_>, log: &mut dyn FnMut(&str)) -> Result<Exported, ExportError> {
-    let modules = [EXCHANGE, ONNX_CHECK, PYTORCH_MODELS, PYTORCH_RECORDER];
+    let modules = [
+        EXCHANGE,
+        ONNX_CHECK,
+        PYTORCH_MODELS,
+        PYTORCH_RECORDER,
+        TENSORFLOW_MODELS,
+    ];
     let script = match export.files {
         ModelFiles::TorchScript(_) | ModelFiles::ExportedProgram(_) => PYTORCH,
         _ => TENSORFLOW,
@@ -122,13 +142,18 @@ pub fn run(export: &Export<'_>, log: &mut dyn FnMut(&str)) -> Result<Exported, E
 }
 
 /// Makes a Core ML model, `model.mlmodel` or the directory `model.mlpackage`, of what
-/// PyTorch has saved. Nothing here can run it, so there are no answers.
+/// PyTorch, TensorFlow or Keras has saved. Nothing here can run it, so there are no answers.
 ///
 /// # Errors
 /// When it cannot be read, or the request contradicts it, or it has what Core ML
 /// cannot say.
 pub fn core_ml(export: &Export<'_>, log: &mut dyn FnMut(&str)) -> Result<Exported, ExportError> {
-    let folder = exchanged(export, CORE_ML, &[EXCHANGE, PYTORCH_MODELS], log)?;
+    let folder = exchanged(
+        export,
+        CORE_ML,
+        &[EXCHANGE, PYTORCH_MODELS, TENSORFLOW_MODELS],
+        log,
+    )?;
     answer::read(&folder, export)
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Export, ExportError};
 use crate::archive::ModelFiles;
-use crate::input_config::{Dimension, Image, Input, Shape};
+use crate::input_config::{Dimension, Image, Input, Shape, channels_last};
 
 #[derive(Serialize)]
 struct Order<'a> {
@@ -26,15 +26,22 @@ struct Order<'a> {
 struct Described<'a> {
     name: Option<&'a str>,
     dtype: Option<&'static str>,
-    /// Its sizes, the first of them where any of several shapes may come.
-    shape: Vec<Value>,
+    #[serde(flatten)]
+    sizes: Sizes,
     /// The same sizes with the channels last, which Keras's models want first.
-    turned: Option<Vec<Value>>,
-    /// All shapes, where there are several.
-    enumerated: Option<&'a [Vec<u64>]>,
-    /// The shape to use where a caller gives none.
-    default_shape: Option<&'a [u64]>,
+    turned: Option<Sizes>,
     image: Option<Value>,
+}
+
+/// The sizes of an input.
+#[derive(Serialize)]
+struct Sizes {
+    /// Those that are known, whichever shape it is.
+    shape: Vec<Value>,
+    /// All shapes, where there are several.
+    enumerated: Option<Vec<Vec<u64>>>,
+    /// The shape to use where a caller gives none.
+    default_shape: Option<Vec<u64>>,
 }
 
 /// Writes the order into the exporter's folder.
@@ -79,13 +86,11 @@ fn described(input: &Input, turns: bool) -> Described<'_> {
     Described {
         name: input.name.as_deref(),
         dtype: input.dtype.map(|dtype| dtype.name()),
-        shape: sizes(&input.shape),
-        turned: turns.then(|| sizes(&input.shape.channels_last())),
-        enumerated: match &input.shape {
-            Shape::Enumerated(shapes) => Some(shapes),
-            Shape::One(_) => None,
-        },
-        default_shape: input.default_shape.as_deref(),
+        sizes: sizes(&input.shape, input.default_shape.clone()),
+        turned: turns.then(|| {
+            let usual = input.default_shape.as_deref().map(channels_last);
+            sizes(&input.shape.channels_last(), usual)
+        }),
         image: input.image.as_ref().map(pixels),
     }
 }
@@ -94,14 +99,27 @@ fn pixels(image: &Image) -> Value {
     json!({"bias": image.bias, "scale": image.scale})
 }
 
-fn sizes(shape: &Shape) -> Vec<Value> {
-    match shape {
-        Shape::One(dimensions) => dimensions.iter().map(size).collect(),
-        Shape::Enumerated(shapes) => {
-            let first = shapes.first().into_iter().flatten();
-            first.map(|size| json!(size)).collect()
-        }
+fn sizes(shape: &Shape, default_shape: Option<Vec<u64>>) -> Sizes {
+    let (shape, enumerated) = match shape {
+        Shape::One(dimensions) => (dimensions.iter().map(size).collect(), None),
+        Shape::Enumerated(shapes) => (common(shapes), Some(shapes.clone())),
+    };
+    Sizes {
+        shape,
+        enumerated,
+        default_shape,
     }
+}
+
+/// The sizes that several shapes have in common.
+fn common(shapes: &[Vec<u64>]) -> Vec<Value> {
+    let first = shapes.first().into_iter().flatten().enumerate();
+    let alike = |place: usize, size| shapes.iter().all(|shape| shape.get(place) == Some(size));
+    let sizes = first.map(|(place, size)| match alike(place, size) {
+        true => json!(size),
+        false => Value::Null,
+    });
+    sizes.collect()
 }
 
 fn size(dimension: &Dimension) -> Value {

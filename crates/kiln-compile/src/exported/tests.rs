@@ -83,8 +83,34 @@ fn an_exporter_is_told_what_the_request_says() {
     assert_eq!(told["format"], "keras");
     assert_eq!(told["model"], "/m/model.h5");
     let expected = serde_json::json!([{
-        "name": "image", "dtype": null, "shape": [1, 3, 224, 112], "turned": [1, 224, 112, 3],
-        "enumerated": null, "default_shape": null, "image": null,
+        "name": "image", "dtype": null, "image": null,
+        "shape": [1, 3, 224, 112], "enumerated": null, "default_shape": null,
+        "turned": {"shape": [1, 224, 112, 3], "enumerated": null, "default_shape": null},
+    }]);
+    assert_eq!(told["inputs"], expected);
+}
+
+#[test]
+fn a_converter_is_told_what_several_shapes_have_in_common() {
+    let files = ModelFiles::Keras("/m/model.h5".into());
+    let rules = Rules {
+        list_form: false,
+        core_ml: true,
+    };
+    let text = "{'x': {'shape': [[1, 3, 8, 8], [1, 3, 4, 8]], 'default_shape': [1, 3, 4, 8]}}";
+    let given = crate::input_config::read(text, rules).unwrap();
+    let script = format!("cp order.json told.json; touch model.onnx; {ANSWER}");
+    let (place, answer) = exported(&script, &files, Some(&given));
+    answer.unwrap();
+    let told = std::fs::read(place.path().join("export/told.json")).unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+    let expected = serde_json::json!([{
+        "name": "x", "dtype": null, "image": null, "shape": [1, 3, null, 8],
+        "enumerated": [[1, 3, 8, 8], [1, 3, 4, 8]], "default_shape": [1, 3, 4, 8],
+        "turned": {
+            "shape": [1, null, 8, 3],
+            "enumerated": [[1, 8, 8, 3], [1, 4, 8, 3]], "default_shape": [1, 4, 8, 3],
+        },
     }]);
     assert_eq!(told["inputs"], expected);
 }

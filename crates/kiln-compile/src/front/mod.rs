@@ -94,8 +94,8 @@ fn expect_possible(framework: Framework, target: &Target) -> Result<(), RequestE
     };
     match &target.plan {
         Plan::CoreMl => match framework {
-            Framework::Pytorch => Ok(()),
-            _ => refuse("Models of PYTORCH are converted to Core ML"),
+            Framework::Pytorch | Framework::Tensorflow | Framework::Keras => Ok(()),
+            _ => refuse("Models of PYTORCH, TENSORFLOW and KERAS are converted to Core ML"),
         },
         Plan::Build(build) if build.platform.arch == Arch::X86 && !framework.makes_trees() => {
             refuse("On 32-bit x86 only XGBOOST and SKLEARN models can run")

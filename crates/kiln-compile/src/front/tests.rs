@@ -123,7 +123,8 @@ fn impossible_orders_are_refused() {
         ),
         (
             order("XGBOOST", "coreml"),
-            "Framework XGBOOST is not supported for coreml. Models of PYTORCH are converted to Core ML",
+            "Framework XGBOOST is not supported for coreml. Models of PYTORCH, TENSORFLOW and KERAS \
+             are converted to Core ML",
         ),
         (
             order("ONNX", "x86_win32"),

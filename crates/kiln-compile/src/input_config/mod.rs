@@ -21,6 +21,7 @@ pub use error::{InputConfigError, Mistake};
 pub use fit::FitError;
 pub use image::Image;
 pub use read::read;
+pub(crate) use shape::channels_last;
 pub use shape::{Dimension, Shape};
 
 /// All inputs that a request or a model names, in order.

@@ -99,18 +99,21 @@ impl Shape {
     /// number of dimensions are no images, and stay.
     #[must_use]
     pub fn channels_last(&self) -> Self {
-        fn turned<T: Copy>(sizes: &[T]) -> Vec<T> {
-            match *sizes {
-                [batch, channels, height, width] => vec![batch, height, width, channels],
-                _ => sizes.to_vec(),
-            }
-        }
         match self {
-            Self::One(dimensions) => Self::One(turned(dimensions)),
+            Self::One(dimensions) => Self::One(channels_last(dimensions)),
             Self::Enumerated(shapes) => {
-                Self::Enumerated(shapes.iter().map(|shape| turned(shape)).collect())
+                Self::Enumerated(shapes.iter().map(|shape| channels_last(shape)).collect())
             }
         }
+    }
+}
+
+/// The sizes of an image with the channels last, from those with the channels before
+/// height and width.
+pub(crate) fn channels_last<T: Copy>(sizes: &[T]) -> Vec<T> {
+    match *sizes {
+        [batch, channels, height, width] => vec![batch, height, width, channels],
+        _ => sizes.to_vec(),
     }
 }
 

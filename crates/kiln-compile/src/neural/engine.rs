@@ -2,7 +2,7 @@
 //! out. Which of several ways to build it is kept, the caller's judge decides.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kiln_graph::model::{Element, Model, Type};
 
@@ -57,18 +57,19 @@ pub enum Verdict {
     Holds(Duration),
     /// It does not, for this reason.
     Fails(String),
+    /// Its first run took so long that it was not looked at further.
+    TooSlow(Duration),
 }
 
 /// Looks at a candidate: a folder with all that is built. The judge may add files that
-/// it needs to open it; they stay if the candidate is kept.
-pub type Judge<'a> = dyn FnMut(&Path) -> Verdict + 'a;
+/// it needs to open it; they stay if the candidate is kept. One whose first run takes
+/// longer than the given time has lost already.
+pub type Judge<'a> = dyn FnMut(&Path, Option<Duration>) -> Verdict + 'a;
 
 /// How far a build may go.
 pub struct Trials<'a> {
     /// Candidates are made below this folder, which is empty.
     pub scratch: &'a Path,
-    /// No further candidate is begun that would not be ready by then.
-    pub deadline: Option<Instant>,
     /// None where the target cannot run here: the most promising way is taken unseen.
     pub judge: Option<&'a mut Judge<'a>>,
     /// Where lines about the progress go.

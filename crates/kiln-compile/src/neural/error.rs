@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::compiler::{CompilerError, Diagnostic};
 
@@ -27,6 +28,14 @@ pub enum NeuralError {
     /// The module was built, and its answers are not the network's.
     #[error("ClientError: CompilationError: The compiled model does not hold: {0}")]
     Differs(String),
+
+    /// The compiler was not done in time.
+    #[error("ClientError: CompilationError: The model was not compiled within {:.0} s", .0.as_secs_f64())]
+    TooLong(Duration),
+
+    /// The module was built, and is slower by far than another.
+    #[error("one run takes {:.0} ms, which is slower by far than the best", .0.as_secs_f64() * 1e3)]
+    TooSlow(Duration),
 
     /// A name that the signature cannot hold.
     #[error("ClientError: InputConfiguration: The tensor name {0:?} holds a line break")]
@@ -54,7 +63,10 @@ impl NeuralError {
 
     /// Whether other flags could make a difference.
     pub(super) fn depends_on_flags(&self) -> bool {
-        matches!(self, Self::Rejected(_) | Self::Differs(_))
+        matches!(
+            self,
+            Self::Rejected(_) | Self::Differs(_) | Self::TooLong(_) | Self::TooSlow(_)
+        )
     }
 }
 
@@ -65,6 +77,7 @@ impl From<CompilerError> for NeuralError {
             CompilerError::Crashed(how) => {
                 Self::Rejected(format!("the compiler crashed on it ({how})"))
             }
+            CompilerError::TooLong(limit) => Self::TooLong(limit),
             other => Self::Compiler(other),
         }
     }

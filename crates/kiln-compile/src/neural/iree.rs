@@ -1,4 +1,4 @@
-//! The engine that builds networks with IREE: preset after preset, as far as time allows.
+//! The engine that builds networks with IREE: preset after preset, as far as patience goes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,11 @@ use std::time::{Duration, Instant};
 use super::compiler::{Compiled, Diagnostic, compile_apart};
 use super::device::Approach;
 use super::engine::{Trials, Verdict};
+use super::patience::{Patience, first_run};
 use super::{Built, Device, Engine, Network, NeuralError, Preset, Trial};
 
 /// The module's file in what is built.
 pub const MODULE: &str = "compiled.vmfb";
-
-/// A preset can take this many times as long as the one before it.
-const SLOWER: u32 = 3;
 
 /// Flags of every build.
 const ALWAYS: [&str; 3] = [
@@ -39,6 +37,7 @@ pub struct Iree {
 struct Candidate {
     preset: Preset,
     folder: PathBuf,
+    build: Duration,
     run: Option<Duration>,
 }
 
@@ -57,7 +56,7 @@ impl Iree {
         &self,
         network: &Network<'_>,
         preset: Preset,
-        scratch: &Path,
+        (scratch, limit): (&Path, Option<Duration>),
     ) -> Result<(PathBuf, Compiled), NeuralError> {
         let folder = scratch.join(preset.name());
         fs::create_dir_all(&folder).map_err(NeuralError::file(&folder))?;
@@ -68,7 +67,8 @@ impl Iree {
             flags.push(DOUBLES.to_owned());
         }
         let compiler = (self.library.as_path(), self.approach.global.as_slice());
-        let compiled = compile_apart(compiler, &flags, network.mlir, &folder.join(MODULE))?;
+        let module = folder.join(MODULE);
+        let compiled = compile_apart(compiler, &flags, network.mlir, &module, limit)?;
         network.signature.write(&folder)?;
         Ok((folder, compiled))
     }
@@ -84,20 +84,34 @@ impl Engine for Iree {
         let mut best: Option<Candidate> = None;
         let mut failure = None;
         let mut release = String::new();
-        for preset in Preset::for_network(&self.device, network.traits.convolutions) {
-            let needed = best.is_none();
-            let wanted = !preset.is_last_resort(network.traits.convolutions)
-                && worth_another(trials, tried.last());
-            if !needed && !wanted {
+        let begun = Instant::now();
+        let presets = Preset::for_network(&self.device, network.traits.convolutions);
+        for (place, preset) in presets.iter().enumerate() {
+            let preset = *preset;
+            let is_judged = trials.judge.is_some();
+            let patience = match &best {
+                None => Patience::with_one_of(presets.len() - place, is_judged),
+                Some(_) if !is_judged => Patience::None,
+                Some(_) if preset.is_last_resort(network.traits.convolutions) => Patience::None,
+                Some(best) => Patience::with_another(best.build, begun.elapsed()),
+            };
+            if patience == Patience::None {
                 break;
             }
-            let begun = Instant::now();
-            let made = self.candidate(network, preset, trials.scratch);
-            let build = begun.elapsed();
+            let building = Instant::now();
+            let made = self.candidate(network, preset, (trials.scratch, patience.limit()));
+            let build = building.elapsed();
             let outcome = made.and_then(|(folder, compiled)| {
                 tell(trials, &compiled.said);
                 release = compiled.revision;
-                judge(trials, preset, folder)
+                let best = best.as_ref().and_then(|best| best.run);
+                let run = judge(trials, &folder, best)?;
+                Ok(Candidate {
+                    preset,
+                    folder,
+                    build,
+                    run,
+                })
             });
             tried.push(report(trials, preset, build, &outcome));
             match outcome {
@@ -122,15 +136,6 @@ impl Engine for Iree {
     }
 }
 
-/// Whether a further candidate can be compared, and would be ready in time.
-fn worth_another(trials: &Trials<'_>, last: Option<&Trial>) -> bool {
-    let expected = last.map_or(Duration::ZERO, |last| last.build * SLOWER);
-    let in_time = trials
-        .deadline
-        .is_none_or(|deadline| Instant::now() + expected < deadline);
-    trials.judge.is_some() && in_time
-}
-
 /// Warnings of the compiler go to the log; what it only remarks does not.
 fn tell(trials: &mut Trials<'_>, said: &[Diagnostic]) {
     for diagnostic in said {
@@ -140,21 +145,19 @@ fn tell(trials: &mut Trials<'_>, said: &[Diagnostic]) {
     }
 }
 
+/// The time of a run, where a judge looks at the candidate in this folder.
 fn judge(
     trials: &mut Trials<'_>,
-    preset: Preset,
-    folder: PathBuf,
-) -> Result<Candidate, NeuralError> {
-    let run = match trials.judge.as_mut().map(|judge| judge(&folder)) {
-        None => None,
-        Some(Verdict::Holds(run)) => Some(run),
-        Some(Verdict::Fails(reason)) => return Err(NeuralError::Differs(reason)),
-    };
-    Ok(Candidate {
-        preset,
-        folder,
-        run,
-    })
+    folder: &Path,
+    best: Option<Duration>,
+) -> Result<Option<Duration>, NeuralError> {
+    let limit = best.map(first_run);
+    match trials.judge.as_mut().map(|judge| judge(folder, limit)) {
+        None => Ok(None),
+        Some(Verdict::Holds(run)) => Ok(Some(run)),
+        Some(Verdict::Fails(reason)) => Err(NeuralError::Differs(reason)),
+        Some(Verdict::TooSlow(run)) => Err(NeuralError::TooSlow(run)),
+    }
 }
 
 fn report(
@@ -169,12 +172,20 @@ fn report(
         Ok(candidate) => (candidate.run, None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let ending = match (run, &failure) {
-        (_, Some(failure)) => format!(": {failure}"),
-        (Some(run), None) => format!(", one run {:.3} ms", run.as_secs_f64() * 1e3),
-        (None, None) => String::new(),
-    };
-    (trials.log)(&format!("preset {name}: built in {seconds:.1} s{ending}"));
+    (trials.log)(&match (outcome, run) {
+        (Err(NeuralError::TooLong(_)), _) => {
+            format!("preset {name}: given up, since it was not built within {seconds:.1} s")
+        }
+        (Err(error @ NeuralError::TooSlow(_)), _) => {
+            format!("preset {name}: built in {seconds:.1} s, and given up: {error}")
+        }
+        (Err(error), _) => format!("preset {name}: not built in {seconds:.1} s: {error}"),
+        (Ok(_), Some(run)) => {
+            let milliseconds = run.as_secs_f64() * 1e3;
+            format!("preset {name}: built in {seconds:.1} s, one run {milliseconds:.3} ms")
+        }
+        (Ok(_), None) => format!("preset {name}: built in {seconds:.1} s"),
+    });
     Trial {
         name,
         build,

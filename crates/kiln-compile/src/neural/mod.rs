@@ -10,6 +10,7 @@ mod engine;
 mod error;
 pub mod import;
 mod iree;
+mod patience;
 mod presets;
 mod signature;
 

@@ -8,6 +8,8 @@
 mod error;
 mod link;
 mod make;
+#[cfg(target_os = "linux")]
+mod minder;
 mod neural;
 mod recipe;
 mod target;

@@ -51,7 +51,9 @@ impl Toolchain {
             .current_dir(folder)
             .env("ZIG_GLOBAL_CACHE_DIR", folder.join(".zig-global"))
             .env("ZIG_LOCAL_CACHE_DIR", folder.join(".zig-local"));
-        die_with_us(&mut command);
+        // One that outlived us would go on writing where the next builder works.
+        #[cfg(target_os = "linux")]
+        super::minder::attend(&mut command);
         let output = command.output().map_err(PartsError::io(self.doing()))?;
         if output.status.success() {
             return Ok(());
@@ -65,22 +67,5 @@ impl Toolchain {
 
     fn doing(&self) -> String {
         format!("Starting {}", self.zig.display())
-    }
-}
-
-/// A compiler that outlived us would go on writing where the next builder works.
-fn die_with_us(command: &mut Command) {
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::process::CommandExt;
-        // SAFETY: prctl is safe to call between fork and exec.
-        unsafe {
-            command.pre_exec(
-                || match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
-                    0 => Ok(()),
-                    _ => Err(std::io::Error::last_os_error()),
-                },
-            );
-        }
     }
 }

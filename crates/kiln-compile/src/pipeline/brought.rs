@@ -10,6 +10,14 @@ use super::package::Package;
 use super::report::{REPORT, Report, StageTime, Verification};
 use crate::dlr::{MANIFEST, Manifest};
 
+/// How reports call what an image has built.
+const IMAGE: &str = "image ";
+
+/// The image that has built an artifact with this report, if one has.
+pub(crate) fn image_of(report: &Report) -> Option<&str> {
+    report.engine.strip_prefix(IMAGE)
+}
+
 /// What was built elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub struct Brought<'a> {
@@ -66,7 +74,7 @@ impl Brought<'_> {
             kiln: env!("CARGO_PKG_VERSION").to_owned(),
             framework: self.framework.to_owned(),
             target: self.target.to_owned(),
-            engine: format!("image {image}"),
+            engine: format!("{IMAGE}{image}"),
             stages: vec![StageTime {
                 stage: "build".to_owned(),
                 seconds: self.seconds,
@@ -81,9 +89,6 @@ impl Brought<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::io::Read;
-
     use serde_json::Value;
 
     use super::*;
@@ -109,16 +114,7 @@ mod tests {
         let open = |name: &Path| File::open(folder.join(name));
         brought.pack(&names, open, &archive).unwrap();
 
-        let bytes = File::open(&archive).unwrap();
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
-        let entries = archive.entries().unwrap().map(|entry| {
-            let mut entry = entry.unwrap();
-            let name = entry.path().unwrap().display().to_string();
-            let (mode, mut text) = (entry.header().mode().unwrap(), String::new());
-            entry.read_to_string(&mut text).unwrap();
-            (name, (mode, text))
-        });
-        let found: BTreeMap<_, _> = entries.collect();
+        let found = super::super::package::tests::files_of(&archive);
         assert_eq!(found["a.neff"], (0o644, "code".to_owned()));
         assert_eq!(found["bin/run"], (0o755, "#!".to_owned()));
         let report: Report = serde_json::from_str(&found[REPORT].1).unwrap();

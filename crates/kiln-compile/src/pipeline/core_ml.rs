@@ -4,16 +4,14 @@ use std::path::Path;
 
 use super::course::Course;
 use super::error::CompileError;
+use super::interface::derived_from;
 use super::report::Verification;
 use super::workshop::{Compiled, Workshop};
 use crate::archive::{ModelFiles, Unpacked, class_labels};
 use crate::exported::{self, Export};
 use crate::front::Checked;
 
-/// The environment of Apple's converter.
-const CONVERTER: &str = "exporter-coreml";
-
-/// Converts a model of PyTorch into a folder.
+/// Converts a model into a folder.
 pub(super) fn compile(
     course: &mut Course<'_>,
     workshop: &Workshop<'_>,
@@ -21,18 +19,17 @@ pub(super) fn compile(
     files: &ModelFiles,
     folder: &Path,
 ) -> Result<Compiled, CompileError> {
-    if exported::environment_of(files) != Some("exporter-pytorch") {
-        return Err(CompileError::Build {
-            target: order.target.name.clone(),
-            reason: format!("models of {} are not converted to Core ML", order.framework),
-        });
-    }
+    let environment = exported::core_ml_environment_of(files);
+    let environment = environment.ok_or_else(|| CompileError::Build {
+        target: order.target.name.clone(),
+        reason: format!("models of {} are not converted to Core ML", order.framework),
+    })?;
     let labels = order.options.class_labels.as_deref();
     let labels = labels
         .map(|name| class_labels(unpacked, name))
         .transpose()?;
     let export = Export {
-        environment: workshop.tools.environment(CONVERTER)?,
+        environment: workshop.tools.environment(environment)?,
         files,
         inputs: order.inputs.as_ref(),
         options: &order.options,
@@ -48,12 +45,7 @@ pub(super) fn compile(
     course.report.verification = Verification::BuiltNotRun {
         reason: "Core ML is there on Apple's systems only".to_owned(),
     };
-    let config = exported.inputs;
-    let known = config
-        .inputs
-        .iter()
-        .all(|input| input.shape.fixed().is_some());
     Ok(Compiled {
-        derived_data_input_config: known.then(|| config.render()),
+        derived_data_input_config: derived_from(exported.inputs.inputs, order.framework),
     })
 }

@@ -95,6 +95,8 @@ impl From<NeuralError> for CompileError {
             NeuralError::Operators(_)
             | NeuralError::Rejected(_)
             | NeuralError::Target(_)
+            | NeuralError::TooLong(_)
+            | NeuralError::TooSlow(_)
             | NeuralError::Name(_) => Self::Network(error),
         }
     }

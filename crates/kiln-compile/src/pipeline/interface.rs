@@ -66,10 +66,14 @@ fn input(value: &Value) -> Input {
     )
 }
 
-/// The model's inputs as a `DataInputConfig` in the layout of the framework's users,
-/// if every size is known.
+/// The model's inputs as [`derived_from`] has them.
 pub(super) fn derived(model: &Model, framework: Framework) -> Option<String> {
-    let mut inputs: Vec<Input> = model.graph.inputs.iter().map(input).collect();
+    derived_from(model.graph.inputs.iter().map(input).collect(), framework)
+}
+
+/// A model's inputs as a `DataInputConfig` in the layout of the framework's users, if
+/// every size is known.
+pub(super) fn derived_from(mut inputs: Vec<Input>, framework: Framework) -> Option<String> {
     if framework == Framework::Keras {
         for input in &mut inputs {
             input.shape = input.shape.channels_first();

@@ -25,11 +25,12 @@ mod trees;
 mod verification;
 mod workshop;
 
+pub(crate) use brought::image_of;
 pub(crate) use loaded::{arrays, tensors};
 
 pub use brought::Brought;
 pub use error::CompileError;
 pub use generation::{GenerationError, example};
-pub use report::{Evidence, Latency, Port, REPORT, Report, StageTime, Verification};
+pub use report::{Attempt, Evidence, Latency, Port, REPORT, Report, StageTime, Verification};
 pub use run::run;
 pub use workshop::{Compiled, Tools, Workshop};

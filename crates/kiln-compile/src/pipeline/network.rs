@@ -13,10 +13,10 @@ use super::generation::example;
 use super::interface::{derived, infos, ports, signature, sizes};
 use super::loaded::{Emulated, Native};
 use super::reference;
-use super::report::{Evidence, Verification};
+use super::report::{Attempt, Evidence, Verification};
 use super::samples;
 use super::source::{Reference, Source};
-use super::verification::{Case, VerificationError, Yardstick, verify};
+use super::verification::{Case, Loaded, VerificationError, Yardstick, verify};
 use super::workshop::{Compiled, Workshop};
 use crate::archive::Unpacked;
 use crate::array::Array;
@@ -30,8 +30,6 @@ use crate::target::{Accelerator, Build};
 
 /// How many sets of inputs are generated.
 const GENERATED: u64 = 3;
-/// No further preset is tried after this time.
-const TRIED_FOR: Duration = Duration::from_secs(180);
 /// The time that a foreign artifact has for a run under its emulator.
 const EMULATED_WITHIN: Duration = Duration::from_secs(600);
 
@@ -165,10 +163,9 @@ impl Site<'_> {
             signature: self.signature,
             traits: Traits::of(plain),
         };
-        let mut judge = |folder: &Path| self.judge(folder);
+        let mut judge = |folder: &Path, limit| self.judge(folder, limit);
         let mut trials = Trials {
             scratch: &scratch,
-            deadline: Some(Instant::now() + TRIED_FOR),
             judge: if self.is_native() {
                 Some(&mut judge)
             } else {
@@ -179,6 +176,7 @@ impl Site<'_> {
         let built = engine.build(&network, &mut trials)?;
         let (name, release) = (engine.name(), &built.release);
         course.report.engine = format!("{name} {release}, {}", built.kept);
+        course.report.trials = built.trials.iter().map(Attempt::of).collect();
         for remark in &built.remarks {
             course.remark(remark);
         }
@@ -213,24 +211,42 @@ impl Site<'_> {
             .map_err(CompileError::io("adding the loader"))
     }
 
-    fn judge(&self, folder: &Path) -> Verdict {
-        let looked = self
-            .add_loader(folder)
-            .and_then(|()| Ok(self.evidence(&mut Native::open(folder)?)?));
-        match looked {
-            Err(CompileError::Verification(reason)) => Verdict::Fails(reason),
-            Err(error) => Verdict::Fails(error.to_string()),
-            Ok(evidence) => match evidence.latency {
+    /// What there is to say of a candidate whose first run may take so long.
+    fn judge(&self, folder: &Path, limit: Option<Duration>) -> Verdict {
+        let opened = self.add_loader(folder);
+        let looked = opened.and_then(|()| {
+            let mut loaded = Native::open(folder)?;
+            if let Some(slow) = self.slow_run(&mut loaded, limit)? {
+                return Ok(Verdict::TooSlow(slow));
+            }
+            Ok(match self.evidence(&mut loaded)?.latency {
                 Some(latency) => Verdict::Holds(Duration::from_secs_f64(latency.median / 1e3)),
                 None => Verdict::Fails("nothing was timed".to_owned()),
-            },
+            })
+        });
+        match looked {
+            Ok(verdict) => verdict,
+            Err(CompileError::Verification(reason)) => Verdict::Fails(reason),
+            Err(error) => Verdict::Fails(error.to_string()),
         }
     }
 
-    fn evidence(
+    /// The time of a first run that is over the limit, on the inputs that are timed.
+    fn slow_run(
         &self,
-        loaded: &mut dyn super::verification::Loaded,
-    ) -> Result<Evidence, VerificationError> {
+        loaded: &mut Native,
+        limit: Option<Duration>,
+    ) -> Result<Option<Duration>, VerificationError> {
+        let (Some(limit), Some(case)) = (limit, self.proof.cases.last()) else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        loaded.run(&case.inputs).map_err(VerificationError::Run)?;
+        let took = begun.elapsed();
+        Ok((took > limit).then_some(took))
+    }
+
+    fn evidence(&self, loaded: &mut dyn Loaded) -> Result<Evidence, VerificationError> {
         let outputs = self.signature.outputs.iter();
         let outputs: Vec<_> = outputs.map(|output| output.name.clone()).collect();
         verify(loaded, &outputs, &self.proof.cases, &self.proof.yardstick)

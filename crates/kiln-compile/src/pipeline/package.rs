@@ -85,8 +85,25 @@ impl Package {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::collections::BTreeMap;
+    use std::io::Read;
+
     use super::*;
+
+    /// Mode and content of each file of an archive.
+    pub(in super::super) fn files_of(archive: &Path) -> BTreeMap<String, (u32, String)> {
+        let bytes = File::open(archive).unwrap();
+        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
+        let entries = archive.entries().unwrap().map(|entry| {
+            let mut entry = entry.unwrap();
+            let name = entry.path().unwrap().display().to_string();
+            let (mode, mut text) = (entry.header().mode().unwrap(), String::new());
+            entry.read_to_string(&mut text).unwrap();
+            (name, (mode, text))
+        });
+        entries.collect()
+    }
 
     #[test]
     fn the_same_folder_makes_the_same_archive() {
@@ -105,18 +122,13 @@ mod tests {
         std::thread::sleep(std::time::Duration::from_millis(5));
         std::fs::write(folder.join("compiled.meta"), b"{}").unwrap();
         assert_eq!(first, pack("2.tar.gz"));
-        let bytes = File::open(place.path().join("1.tar.gz")).unwrap();
-        let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
-        let entries = archive.entries().unwrap().map(|entry| {
-            let entry = entry.unwrap();
-            let name = entry.path().unwrap().display().to_string();
-            (name, entry.header().mode().unwrap())
-        });
         let expected = [
-            ("compiled.meta".to_owned(), 0o644),
-            ("libdlr.so".to_owned(), 0o755),
-            ("net.mlpackage/Data/weights".to_owned(), 0o644),
+            ("compiled.meta", 0o644, "{}"),
+            ("libdlr.so", 0o755, "library"),
+            ("net.mlpackage/Data/weights", 0o644, "w"),
         ];
-        assert_eq!(entries.collect::<Vec<_>>(), expected);
+        let expected =
+            expected.map(|(name, mode, text)| (name.to_owned(), (mode, text.to_owned())));
+        assert_eq!(files_of(&place.path().join("1.tar.gz")), expected.into());
     }
 }

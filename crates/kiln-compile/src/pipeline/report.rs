@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::neural::Trial;
+
 /// The report's name in the artifact.
 pub const REPORT: &str = "kiln-report.json";
 
@@ -27,6 +29,9 @@ pub struct Report {
     pub outputs: Vec<Port>,
     /// Seconds that each stage took, in order.
     pub stages: Vec<StageTime>,
+    /// The ways to build it that were tried, where there are several.
+    #[serde(default)]
+    pub trials: Vec<Attempt>,
     /// What a person should know.
     pub remarks: Vec<String>,
     /// Whether the artifact gives the right answers.
@@ -64,6 +69,31 @@ pub struct StageTime {
     pub stage: String,
     /// Seconds.
     pub seconds: f64,
+}
+
+/// A way to build a model that was tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Its name.
+    pub preset: String,
+    /// Seconds that the build took.
+    pub seconds: f64,
+    /// Milliseconds of a run, if it was run and held.
+    pub run: Option<f64>,
+    /// Why it was not kept, if it could not be.
+    pub failure: Option<String>,
+}
+
+impl Attempt {
+    /// As the engine tells it.
+    pub(super) fn of(trial: &Trial) -> Self {
+        Self {
+            preset: trial.name.clone(),
+            seconds: trial.build.as_secs_f64(),
+            run: trial.run.map(|run| run.as_secs_f64() * 1e3),
+            failure: trial.failure.clone(),
+        }
+    }
 }
 
 /// Whether the artifact gives the right answers.

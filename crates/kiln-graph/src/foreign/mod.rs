@@ -3,6 +3,8 @@
 
 mod building;
 mod error;
+mod reduction;
 
 pub(crate) use building::{Attributes, Building};
 pub use error::ForeignError;
+pub(crate) use reduction::Reduction;

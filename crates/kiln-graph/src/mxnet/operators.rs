@@ -6,6 +6,7 @@ use super::{
     activation, arrange, convolution, dense, elementwise, images, indexing, normalisation, pooling,
     recurrent, reduction, reshape, slicing,
 };
+use crate::foreign::Reduction;
 
 /// Translates one node.
 pub(super) type Converter = fn(&mut Call) -> Converted;
@@ -106,11 +107,19 @@ const TABLE: &[(&[&str], Converter)] = &[
     (&["topk"], indexing::top_k),
     (&["where"], elementwise::choose),
     // Reductions.
-    (&["mean"], reduction::mean),
-    (&["sum", "sum_axis"], reduction::sum),
-    (&["max", "max_axis"], reduction::max),
-    (&["min", "min_axis"], reduction::min),
-    (&["prod"], reduction::product),
+    (&["mean"], |call| reduction::reduce(call, Reduction::Mean)),
+    (&["sum", "sum_axis"], |call| {
+        reduction::reduce(call, Reduction::Sum)
+    }),
+    (&["max", "max_axis"], |call| {
+        reduction::reduce(call, Reduction::Max)
+    }),
+    (&["min", "min_axis"], |call| {
+        reduction::reduce(call, Reduction::Min)
+    }),
+    (&["prod"], |call| {
+        reduction::reduce(call, Reduction::Product)
+    }),
     (&["norm"], reduction::norm),
     // Each element.
     (&["softmax"], activation::softmax),

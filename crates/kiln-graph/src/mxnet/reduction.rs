@@ -1,36 +1,17 @@
 //! Operators that make one element of many along some axes.
 
 use super::call::{Call, Converted, Value, counted};
-
-pub(super) fn mean(call: &mut Call) -> Converted {
-    reduce(call, "ReduceMean")
-}
-
-pub(super) fn max(call: &mut Call) -> Converted {
-    reduce(call, "ReduceMax")
-}
-
-pub(super) fn min(call: &mut Call) -> Converted {
-    reduce(call, "ReduceMin")
-}
-
-pub(super) fn product(call: &mut Call) -> Converted {
-    reduce(call, "ReduceProd")
-}
-
-pub(super) fn sum(call: &mut Call) -> Converted {
-    reduce(call, "ReduceSum")
-}
+use crate::foreign::Reduction;
 
 pub(super) fn norm(call: &mut Call) -> Converted {
     match call.attributes.int("ord")?.unwrap_or(2) {
-        1 => reduce(call, "ReduceL1"),
-        2 => reduce(call, "ReduceL2"),
+        1 => reduce(call, Reduction::L1),
+        2 => reduce(call, Reduction::L2),
         other => Err(format!("its ord {other} is not implemented")),
     }
 }
 
-fn reduce(call: &mut Call, operator: &str) -> Converted {
+pub(super) fn reduce(call: &mut Call, reduction: Reduction) -> Converted {
     let data = call.ranked(0, 1)?;
     let rank = data.dims.len();
     let named = call.attributes.list("axis")?.unwrap_or_default();
@@ -44,7 +25,9 @@ fn reduce(call: &mut Call, operator: &str) -> Converted {
     let keeps = call.attributes.flag("keepdims", false)?;
     let mut dims = data.dims.clone();
     axes.iter().for_each(|axis| dims[*axis] = 1);
-    let kept = along(call, operator, &data, &axes, dims);
+    let reduced: Vec<i64> = axes.iter().map(|axis| *axis as i64).collect();
+    let name = call.graph.reduce(reduction, &data.name, &reduced, true);
+    let kept = Value { name, dims };
     if keeps {
         return Ok(vec![kept]);
     }
@@ -55,15 +38,4 @@ fn reduce(call: &mut Call, operator: &str) -> Converted {
     // What has no dimensions is a list of one here.
     let dims = if left.is_empty() { vec![1] } else { left };
     Ok(vec![call.reshape(&kept, dims)?])
-}
-
-fn along(call: &mut Call, operator: &str, data: &Value, axes: &[usize], dims: Vec<usize>) -> Value {
-    let axes: Vec<i64> = axes.iter().map(|axis| *axis as i64).collect();
-    if operator != "ReduceSum" {
-        return call.node(operator, &[data], &[("axes", axes.into())], dims);
-    }
-    // The only one whose axes are an input already.
-    let axes = call.graph.list(&axes);
-    let name = call.graph.node(operator, &[&data.name, &axes], &[]);
-    Value { name, dims }
 }

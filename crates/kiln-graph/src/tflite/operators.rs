@@ -5,6 +5,7 @@ use super::schema::Operator;
 use super::{
     arrange, convolution, dense, elementwise, indexing, pooling, recurrent, reduction, slicing,
 };
+use crate::foreign::Reduction;
 
 /// Translates one operator.
 pub(super) type Converter = fn(&mut Call) -> Converted;
@@ -42,7 +43,7 @@ const TABLE: &[(i32, &str, Converter)] = &[
     (37, "BATCH_TO_SPACE_ND", arrange::batch_to_space),
     (38, "SPACE_TO_BATCH_ND", arrange::space_to_batch),
     (39, "TRANSPOSE", arrange::transpose),
-    (40, "MEAN", reduction::mean),
+    (40, "MEAN", |call| reduction::reduce(call, Reduction::Mean)),
     (41, "SUB", elementwise::sub),
     (42, "DIV", elementwise::div),
     (43, "SQUEEZE", arrange::squeeze),
@@ -72,23 +73,31 @@ const TABLE: &[(i32, &str, Converter)] = &[
     (71, "EQUAL", elementwise::equal),
     (72, "NOT_EQUAL", elementwise::not_equal),
     (73, "LOG", elementwise::log),
-    (74, "SUM", reduction::sum),
+    (74, "SUM", |call| reduction::reduce(call, Reduction::Sum)),
     (75, "SQRT", elementwise::sqrt),
     (76, "RSQRT", elementwise::rsqrt),
     (77, "SHAPE", arrange::shape),
     (78, "POW", elementwise::pow),
     (79, "ARG_MIN", indexing::arg_min),
-    (81, "REDUCE_PROD", reduction::product),
-    (82, "REDUCE_MAX", reduction::max),
+    (81, "REDUCE_PROD", |call| {
+        reduction::reduce(call, Reduction::Product)
+    }),
+    (82, "REDUCE_MAX", |call| {
+        reduction::reduce(call, Reduction::Max)
+    }),
     (83, "PACK", arrange::pack),
     (84, "LOGICAL_OR", elementwise::or),
     (85, "ONE_HOT", indexing::one_hot),
     (86, "LOGICAL_AND", elementwise::and),
     (87, "LOGICAL_NOT", elementwise::not),
     (88, "UNPACK", arrange::unpack),
-    (89, "REDUCE_MIN", reduction::min),
+    (89, "REDUCE_MIN", |call| {
+        reduction::reduce(call, Reduction::Min)
+    }),
     (90, "FLOOR_DIV", elementwise::floor_div),
-    (91, "REDUCE_ANY", reduction::any),
+    (91, "REDUCE_ANY", |call| {
+        reduction::reduce_truths(call, Reduction::Max)
+    }),
     (92, "SQUARE", elementwise::square),
     (93, "ZEROS_LIKE", elementwise::zeros_like),
     (94, "FILL", arrange::fill),
@@ -116,7 +125,9 @@ const TABLE: &[(i32, &str, Converter)] = &[
     (126, "BATCH_MATMUL", dense::batch_matmul),
     (128, "CUMSUM", indexing::cumsum),
     (130, "BROADCAST_TO", arrange::broadcast_to),
-    (140, "REDUCE_ALL", reduction::all),
+    (140, "REDUCE_ALL", |call| {
+        reduction::reduce_truths(call, Reduction::Min)
+    }),
     (150, "GELU", elementwise::gelu),
     (152, "RELU_0_TO_1", elementwise::relu_0_to_1),
     (158, "SIGN", elementwise::sign),

@@ -56,7 +56,7 @@ pub(super) static ALL: [Environment; 12] = [
     environment!("compiler-trees", 10..=13, tool(&["ziglang"])),
     // Reads models that scikit-learn has pickled.
     environment!("exporter-sklearn", 10..=13, tool(&["joblib", "sklearn"])),
-    // Read what PyTorch, TensorFlow and Keras have saved.
+    // Read what PyTorch, TensorFlow and Keras have saved, the latter two for Apple's systems too.
     environment!(
         "exporter-pytorch",
         10..=13,
@@ -65,7 +65,14 @@ pub(super) static ALL: [Environment; 12] = [
     environment!(
         "exporter-tensorflow",
         10..=13,
-        tool(&["keras", "onnx", "onnxruntime", "tensorflow", "tf2onnx"])
+        tool(&[
+            "coremltools",
+            "keras",
+            "onnx",
+            "onnxruntime",
+            "tensorflow",
+            "tf2onnx"
+        ])
     ),
     // Converts what PyTorch has saved for Apple's systems.
     environment!("exporter-coreml", 10..=13, tool(&["coremltools", "torch"])),

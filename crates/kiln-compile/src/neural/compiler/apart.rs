@@ -1,11 +1,13 @@
-//! The compiler in a process of its own: what some networks hold makes it crash, and some of
-//! its flags cannot be taken back.
+//! The compiler in a process of its own: what some networks hold makes it crash, some of
+//! its flags cannot be taken back, and nothing else can end it.
 
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::ExitStatusExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitStatus;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,17 +31,18 @@ enum Account {
 }
 
 /// Loads the compiler with these flags for the whole process, and compiles a model to a VM
-/// module in a file.
+/// module in a file. It is ended when it takes longer than the limit.
 ///
 /// # Errors
-/// When it does not compile the model, or crashes, or cannot be had.
+/// When it does not compile the model in time, or crashes, or cannot be had.
 pub fn compile_apart(
     (library, global): (&Path, &[String]),
     flags: &[String],
     source: Mlir<'_>,
     target: &Path,
+    limit: Option<Duration>,
 ) -> Result<Compiled, CompilerError> {
-    let account = apart(|| {
+    let account = apart(limit, || {
         let compiled = Compiler::open(library, global).and_then(|compiler| {
             let said = compiler.compile(flags, source, target)?;
             let revision = compiler.revision();
@@ -59,9 +62,12 @@ pub fn compile_apart(
 }
 
 /// Does work in a copy of this process, and answers what it tells.
-fn apart(work: impl FnOnce() -> Account) -> Result<Account, CompilerError> {
+fn apart(
+    limit: Option<Duration>,
+    work: impl FnOnce() -> Account,
+) -> Result<Account, CompilerError> {
     let failed = |error: io::Error| CompilerError::Apart(error.to_string());
-    let (mut reader, writer) = io::pipe().map_err(failed)?;
+    let (reader, writer) = io::pipe().map_err(failed)?;
     // SAFETY: of the threads there are, the copy has this one only. It touches nothing that
     // another may have held but the allocator and the loader, which the C library sees to,
     // and ends without running what others have left to be run.
@@ -74,11 +80,19 @@ fn apart(work: impl FnOnce() -> Account) -> Result<Account, CompilerError> {
         }
         child => {
             drop(writer);
-            let mut told = Vec::new();
-            let read = reader.read_to_end(&mut told);
+            let told = hear(reader, limit);
+            if let Ok(None) = told {
+                // Its group, and itself in case that it is not its group's first yet.
+                for ended in [-child, child] {
+                    // SAFETY: takes numbers only, which are the child's until it is waited for.
+                    unsafe { libc::kill(ended, libc::SIGKILL) };
+                }
+            }
             let status = wait(child).map_err(failed)?;
-            read.map_err(failed)?;
-            account(status, &told)
+            match told.map_err(failed)? {
+                Some(told) => account(status, &told),
+                None => Err(CompilerError::TooLong(limit.unwrap_or_default())),
+            }
         }
     }
 }
@@ -87,6 +101,8 @@ fn apart(work: impl FnOnce() -> Account) -> Result<Account, CompilerError> {
 fn tell(mut writer: io::PipeWriter, work: impl FnOnce() -> Account) -> ! {
     // SAFETY: takes numbers only. Who is left alone has nobody to compile for.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    // SAFETY: takes numbers only. The linker that the compiler starts is to end with it.
+    unsafe { libc::setpgid(0, 0) };
     let told = catch_unwind(AssertUnwindSafe(|| {
         let account = serde_json::to_vec(&work()).map_err(io::Error::from);
         account.and_then(|account| writer.write_all(&account))
@@ -94,6 +110,46 @@ fn tell(mut writer: io::PipeWriter, work: impl FnOnce() -> Account) -> ! {
     let code = i32::from(!matches!(told, Ok(Ok(()))));
     // SAFETY: ends the process and does nothing else.
     unsafe { libc::_exit(code) }
+}
+
+/// All that the copy tells; none where the limit comes first.
+fn hear(mut reader: io::PipeReader, limit: Option<Duration>) -> io::Result<Option<Vec<u8>>> {
+    let end = limit.map(|limit| Instant::now() + limit);
+    let mut told = Vec::new();
+    let mut piece = [0; 4096];
+    while await_words(&reader, end)? {
+        match reader.read(&mut piece)? {
+            0 => return Ok(Some(told)),
+            read => told.extend_from_slice(&piece[..read]),
+        }
+    }
+    Ok(None)
+}
+
+/// Whether there is something to read, or an end, before the given one.
+fn await_words(reader: &io::PipeReader, end: Option<Instant>) -> io::Result<bool> {
+    loop {
+        // One millisecond more, since less than one is none.
+        let left = end.map(|end| end.saturating_duration_since(Instant::now()).as_millis() + 1);
+        let left = left.map_or(-1, |left| {
+            libc::c_int::try_from(left).unwrap_or(libc::c_int::MAX)
+        });
+        let mut awaited = libc::pollfd {
+            fd: reader.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
+        // SAFETY: one description of an open file, which lives during the call.
+        match unsafe { libc::poll(&raw mut awaited, 1, left) } {
+            -1 => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+            ready => return Ok(ready > 0),
+        }
+    }
 }
 
 fn wait(child: libc::pid_t) -> io::Result<ExitStatus> {
@@ -124,7 +180,7 @@ mod tests {
     use super::*;
 
     fn outcome(work: impl FnOnce() -> Account) -> String {
-        match apart(work) {
+        match apart(Some(Duration::from_secs(60)), work) {
             Ok(Account::Broken(text)) => text,
             Ok(_) => "something else".to_owned(),
             Err(error) => error.to_string(),
@@ -155,6 +211,31 @@ mod tests {
     }
 
     #[test]
+    fn what_takes_too_long_is_ended_with_what_it_has_started() {
+        let place = tempfile::tempdir().unwrap();
+        let started = place.path().join("started");
+        let begun = Instant::now();
+        let error = apart(Some(Duration::from_millis(300)), || {
+            let mut child = std::process::Command::new("sleep")
+                .arg("100")
+                .spawn()
+                .unwrap();
+            std::fs::write(&started, child.id().to_string()).unwrap();
+            child.wait().unwrap();
+            Account::Broken("slept".to_owned())
+        });
+        assert!(matches!(error, Err(CompilerError::TooLong(_))));
+        assert!(begun.elapsed() < Duration::from_secs(50));
+        let child = std::fs::read_to_string(&started).unwrap();
+        let state = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let gone = || state().is_empty() || state().contains(") Z ");
+        while !gone() {
+            assert!(begun.elapsed() < Duration::from_secs(50), "{}", state());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[test]
     fn a_library_that_is_none_is_named() {
         let place = tempfile::tempdir().unwrap();
         let library = place.path().join("none.so");
@@ -163,6 +244,7 @@ mod tests {
             &[],
             Mlir::Bytes(b""),
             &place.path().join("out"),
+            None,
         );
         let error = compiled.unwrap_err().to_string();
         assert!(error.contains("none.so cannot be loaded"), "{error}");

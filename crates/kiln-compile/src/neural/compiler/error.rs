@@ -1,6 +1,7 @@
 //! What went wrong in IREE's compiler.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::Diagnostic;
 
@@ -54,6 +55,10 @@ pub enum CompilerError {
     /// It was killed, which the system does when memory is short.
     #[error("The compiler was killed.")]
     Killed,
+
+    /// It was not done in time.
+    #[error("The compiler was not done within {:.0} s.", .0.as_secs_f64())]
+    TooLong(Duration),
 
     /// The model could not be compiled; the diagnostics say why.
     #[error("The model could not be compiled: {}", summary(.0))]
