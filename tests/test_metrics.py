@@ -289,9 +289,7 @@ def test_requests_are_refused_in_the_cloud_s_words(cloudwatch):
         "reduce the datapoints requested by increasing Period, or decreasing the time range."
     )
     with pytest.raises(ClientError) as error:
-        cloudwatch.put_metric_data(
-            Namespace="n", MetricData=[{"MetricName": "a\x01b", "Value": 1}]
-        )
+        cloudwatch.put_metric_data(Namespace="n", MetricData=[{"MetricName": "a\x01b", "Value": 1}])
     assert "printable characters" in error.value.response["Error"]["Message"]
     with pytest.raises(ClientError) as error:
         cloudwatch.put_metric_data(
