@@ -144,7 +144,7 @@ def test_one_failing_host_fails_the_job_and_stops_the_others(jobs, failing):
         "{ sleep 0.5; printf broken > /opt/ml/output/failure; exit 3; }; "
         "trap 'echo told; echo saved > /opt/ml/model/m; exit 0' TERM; sleep 60 & wait"
     )
-    job = jobs.run(script, ResourceConfig=hosts(3), within=60)
+    job = jobs.run(script, ResourceConfig=hosts(3))
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"] == "AlgorithmError: broken, exit code: 3"
     assert jobs.lines(job["TrainingJobName"]) == ["told", "told"]

@@ -328,7 +328,7 @@ def test_a_rule_goes_with_the_attempts_of_its_job(jobs):
     wait_for_rule_line(jobs, name, "Patient", "watching")
     done = kiln("interrupt", name, "--data-dir", str(jobs.server.data_dir))
     assert done.returncode == 0, done.stderr
-    job = evaluated(jobs, name, within=90)
+    job = evaluated(jobs, name)
     completed(jobs.wait(name))
     assert status(job, "Patient") == ("NoIssuesFound", "")
     # It was begun anew with the second attempt.
