@@ -58,9 +58,7 @@ def test_groups_have_their_own_types_and_channels(jobs):
     source["S3DataDistributionType"] = "ShardedByS3Key"
     source["InstanceGroupNames"] = ["trainers"]
     script = f"{TELL}; cd /opt/ml/input/data; echo $HOSTNAME $(ls everyone) : $(ls shards)"
-    job = completed(
-        jobs.run(script, ResourceConfig=GROUPS, InputDataConfig=[everyone, shards])
-    )
+    job = completed(jobs.run(script, ResourceConfig=GROUPS, InputDataConfig=[everyone, shards]))
     found = told(jobs, job)
     groups = {name: told["current_group_name"] for name, told in found.items()}
     assert groups == {"algo-1": "loaders", "algo-2": "trainers", "algo-3": "trainers"}
@@ -107,9 +105,7 @@ esac
 
 @pytest.mark.parametrize("isolated", [False, True])
 def test_hosts_reach_each_other_by_name(jobs, isolated):
-    job = completed(
-        jobs.run(TALK, ResourceConfig=hosts(3), EnableNetworkIsolation=isolated)
-    )
+    job = completed(jobs.run(TALK, ResourceConfig=hosts(3), EnableNetworkIsolation=isolated))
     lines = [line for line in jobs.lines(job["TrainingJobName"]) if "I am" in line]
     assert lines == ["I am algo-2", "I am algo-3"]
 
@@ -120,9 +116,7 @@ def test_isolated_hosts_reach_nobody_else(jobs):
         "nc -w 2 169.254.170.2 80 < /dev/null; echo platform $?; "
         "nc -w 2 1.1.1.1 53 < /dev/null; echo world $?"
     )
-    job = completed(
-        jobs.run(script, ResourceConfig=hosts(2), EnableNetworkIsolation=True)
-    )
+    job = completed(jobs.run(script, ResourceConfig=hosts(2), EnableNetworkIsolation=True))
     lines = jobs.lines(job["TrainingJobName"])
     assert lines.count("0") == 2
     assert lines.count("platform 1") == 2
@@ -150,7 +144,7 @@ def test_one_failing_host_fails_the_job_and_stops_the_others(jobs, failing):
         "{ sleep 0.5; printf broken > /opt/ml/output/failure; exit 3; }; "
         "trap 'echo told; echo saved > /opt/ml/model/m; exit 0' TERM; sleep 60 & wait"
     )
-    job = jobs.run(script, ResourceConfig=hosts(3), within=60)
+    job = jobs.run(script, ResourceConfig=hosts(3))
     assert job["TrainingJobStatus"] == "Failed"
     assert job["FailureReason"] == "AlgorithmError: broken, exit code: 3"
     assert jobs.lines(job["TrainingJobName"]) == ["told", "told"]

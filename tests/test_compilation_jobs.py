@@ -6,7 +6,7 @@ from harness.compilations import Compilations
 from harness.identities import ACCOUNT
 from harness.jobs import ROLE, fresh_name
 from harness.sdk import Sdk
-from harness.wire import call, changed
+from harness.wire import changed
 
 
 @pytest.fixture(scope="session")
@@ -92,29 +92,21 @@ def test_what_was_asked_for_is_shown(compilations, jobs):
         ),
     ],
 )
-def test_what_makes_no_sense_is_refused(server, compilations, path, value, message):
-    request = changed(compilations.request(), path, value)
-    answer = call(server, "CreateCompilationJob", request)
-    assert (answer.status, answer.code) == (400, "ValidationException"), answer.body
-    assert answer.message == message
-    name = {"CompilationJobName": request["CompilationJobName"]}
-    assert call(server, "DescribeCompilationJob", name).code == "ResourceNotFound"
+def test_what_makes_no_sense_is_refused(compilations, path, value, message):
+    assert compilations.refusal(changed(compilations.request(), path, value)) == message
 
 
-def test_a_model_package_is_refused_for_want_of_a_registry(server, compilations):
+def test_a_model_package_is_refused_for_want_of_a_registry(compilations):
     request = changed(compilations.request(), "InputConfig", None)
     request["ModelPackageVersionArn"] = f"arn:aws:sagemaker:us-east-1:{ACCOUNT}:model-package/m/1"
-    answer = call(server, "CreateCompilationJob", request)
-    assert answer.code == "ValidationException"
-    assert "has no model registry" in answer.message
+    assert "has no model registry" in compilations.refusal(request)
 
 
-def test_what_cannot_be_read_of_the_inputs_is_refused(server, compilations):
+def test_what_cannot_be_read_of_the_inputs_is_refused(compilations):
     request = compilations.request()
     request["InputConfig"]["DataInputConfig"] = "{'data': [1, 3"
-    answer = call(server, "CreateCompilationJob", request)
-    assert answer.code == "ValidationException"
-    assert "DataInputConfig" in answer.message and "line 1" in answer.message, answer.message
+    message = compilations.refusal(request)
+    assert "DataInputConfig" in message and "line 1" in message, message
 
 
 RESOURCE = """

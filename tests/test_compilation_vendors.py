@@ -115,7 +115,7 @@ def test_an_image_compiles_in_place_of_kiln(shared):
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        (f"echo '{{\"error\": \"No such op: X\"}}' > {ERROR_FILE}; exit 1", "No such op: X"),
+        (f'echo \'{{"error": "No such op: X"}}\' > {ERROR_FILE}; exit 1', "No such op: X"),
         (
             f"{COPY}; echo KeyError: x >&2; exit 3",
             "ClientError: CompilationError: Unable to compile model for ml_inf1: (exit code 3) "

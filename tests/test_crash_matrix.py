@@ -20,18 +20,17 @@ import pytest
 from harness import archives, processes
 from harness.crashes import AGENT, BOTH, MACHINE, SERVER, WORK, Victim, has_one_end
 from harness.fault_proxy import Fault, FaultProxy, in_front_of
-from harness.jobs import LINGER, Jobs, completed, fresh_name, s3_channel
+from harness.jobs import LINGER, WHOLE_MACHINE, Jobs, completed, fresh_name, s3_channel
 from harness.server import Server
 from harness.slow_engine import SlowEngine
 
 LINES = [f"line {n}" for n in range(40)]
 COUNT = "n=0; while [ $n -lt 40 ]; do echo line $n; n=$((n+1)); usleep 25000; done; "
 MODEL = "cd /opt/ml/model; head -c 3000000 /dev/urandom > w; sha256sum < w"
-WHOLE_MACHINE = {"InstanceType": "ml.m5.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}
 TWO_HOSTS = {"ResourceConfig": WHOLE_MACHINE | {"InstanceType": "ml.t3.medium", "InstanceCount": 2}}
 RETRIES = {"RetryStrategy": {"MaximumRetryAttempts": 2}}
 # Far more than the seconds that it takes to see that an agent is gone.
-NOTICED_WITHIN = 25
+NOTICED_WITHIN = 120
 
 VICTIMS = [SERVER, AGENT, BOTH, WORK, MACHINE]
 
@@ -285,7 +284,7 @@ def has_a_whole_model_or_none(jobs: Jobs, job: dict) -> None:
 
 def nothing_holds_up_the_next(jobs: Jobs) -> None:
     """Asserts that another job finds room and runs."""
-    job = completed(jobs.run("echo next", within=60))
+    job = completed(jobs.run("echo next"))
     assert jobs.lines(job["TrainingJobName"]) == ["next"]
 
 
@@ -295,7 +294,7 @@ def unchanged(job: dict) -> dict:
 
 
 def _until(holds: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not holds():
         assert time.monotonic() < until
         time.sleep(0.02)

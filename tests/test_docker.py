@@ -76,7 +76,7 @@ def test_stop_is_prompt(engine_jobs):
     )
     engine_jobs.wait_for_line(name, "up")
     engine_jobs.sagemaker.stop_training_job(TrainingJobName=name)
-    assert engine_jobs.wait(name, within=60)["TrainingJobStatus"] == "Stopped"
+    assert engine_jobs.wait(name)["TrainingJobStatus"] == "Stopped"
     assert "got TERM" in engine_jobs.lines(name)
 
 

@@ -248,7 +248,9 @@ def test_a_job_s_keys_open_its_own_places_only(jobs, front, there):
 
 
 def test_no_container_sees_the_operator_s_keys(jobs, store):
-    job = completed(jobs.run("cat /proc/self/environ /proc/$PPID/environ > /opt/ml/model/env; true"))
+    job = completed(
+        jobs.run("cat /proc/self/environ /proc/$PPID/environ > /opt/ml/model/env; true")
+    )
     key, secret = store.credentials()
     seen = jobs.model(job)["env"].decode(errors="replace")
     assert "AWS_ACCESS_KEY_ID" in seen and key not in seen and secret not in seen
@@ -410,7 +412,9 @@ def test_options_and_environment_are_enough(store, tmp_path):
     try:
         endpoint = process.stdout.readline().decode().split()[4]
         printed = kiln("env", "--data-dir", str(tmp_path)).stdout.splitlines()
-        exports = dict(line.removeprefix("export ").split("=", 1) for line in printed if "=" in line)
+        exports = dict(
+            line.removeprefix("export ").split("=", 1) for line in printed if "=" in line
+        )
         s3 = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -423,4 +427,4 @@ def test_options_and_environment_are_enough(store, tmp_path):
         store.client("s3").head_bucket(Bucket=name)
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(timeout=120)

@@ -76,7 +76,7 @@ def test_credentials_that_cannot_be_read(server, authorization):
     answer = requests.post(
         server.endpoint,
         data=LIST,
-        timeout=10,
+        timeout=120,
         headers={**wire.target_headers("ListTrainingJobs"), "Authorization": authorization},
     )
     assert answer.status_code in (400, 403)
@@ -144,7 +144,7 @@ def test_what_an_unknown_caller_has_to_say_is_not_waited_for(server):
     head = "POST / HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in request.headers.items())
     host, port = server.endpoint.removeprefix("http://").split(":")
     head += f"Host: {host}:{port}\r\n\r\n"
-    with socket.create_connection((host, int(port)), timeout=15) as connection:
+    with socket.create_connection((host, int(port)), timeout=120) as connection:
         connection.sendall(head.encode())
         answer = connection.recv(65536)
     assert b"UnrecognizedClientException" in answer
@@ -171,7 +171,7 @@ def test_many_kinds_of_garbage_leave_the_server_standing(server):
         b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
         b"A" * 70000,
     ):
-        with socket.create_connection((host, int(port)), timeout=5) as connection:
+        with socket.create_connection((host, int(port)), timeout=120) as connection:
             connection.sendall(garbage)
     assert wire.send(list_jobs(server)).status == 200
 

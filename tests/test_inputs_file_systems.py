@@ -109,5 +109,5 @@ def test_an_unknown_file_system_is_refused_at_once(jobs):
 
 def test_a_file_system_that_is_misspelt_is_refused_at_the_start(tmp_path):
     (tmp_path / "kiln.toml").write_text('[[file_system]]\nid = "fs-1"\nroot = "/"\n')
-    done = kiln("serve", "--data-dir", str(tmp_path), "--listen", "127.0.0.1:0", timeout=20)
+    done = kiln("serve", "--data-dir", str(tmp_path), "--listen", "127.0.0.1:0")
     assert done.returncode != 0 and "kiln.toml" in done.stderr and "root" in done.stderr

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from harness.channels import IN_DATA, TAKE, WAIT_FOR_PIPE, channel, kept, manifest, refused, seen
-from harness.jobs import fresh_name
+from harness.jobs import LINGER, UNTIL_LET_GO, fresh_name
 
 WAIT = WAIT_FOR_PIPE.format("c_0")
 
@@ -98,9 +98,7 @@ def test_a_stream_that_is_no_gzip_fails_the_job_by_name(jobs):
 )
 def test_code_that_puts_something_in_a_pipe_s_place_harms_only_itself(jobs, prefix, replacement):
     script = WAIT + f"rm c_0; {replacement}; sleep 0.5; ls c_0 > /opt/ml/output/data/end; true"
-    began = time.monotonic()
     found = seen(jobs, script, channel("c", prefix, "Pipe"))
-    assert time.monotonic() - began < 60
     assert "stolen" not in found, "an agent that follows links writes where it is led"
 
 
@@ -114,27 +112,27 @@ def test_code_that_puts_something_in_a_pipe_s_place_harms_only_itself(jobs, pref
 )
 def test_a_stop_does_not_wait_for_a_reader(jobs, reading):
     uri = jobs.put(f"{fresh_name('pipes')}/blob", bytes(8 << 20))
-    script = IN_DATA + WAIT + f"{reading}; echo ready; trap 'exit 0' TERM; sleep 60 & wait"
+    script = IN_DATA + WAIT + f"{reading}; echo ready; {LINGER}"
     name = jobs.create(script, InputDataConfig=[channel("c", uri, "Pipe")])
     jobs.wait_for_line(name, "ready")
-    began = time.monotonic()
-    jobs.sagemaker.stop_training_job(TrainingJobName=name)
-    assert jobs.wait(name, within=60)["TrainingJobStatus"] == "Stopped"
+    job = jobs.stop(name)
+    assert job["TrainingJobStatus"] == "Stopped"
     # Work that ignores SIGTERM would have two minutes.
-    assert time.monotonic() - began < 60
+    (stopping,) = [one for one in job["SecondaryStatusTransitions"] if one["Status"] == "Stopping"]
+    assert (stopping["EndTime"] - stopping["StartTime"]).total_seconds() < 110
 
 
 def test_pipes_and_file_systems_go_on_when_the_server_comes_back(own_jobs):
     uri = own_jobs.put(f"{fresh_name('pipes')}/a", "a line\n").removesuffix("a")
     script = TAKE + (
-        "take c_0 0; echo ready; until test -e /opt/ml/model/go; do sleep 0.05; done; "
+        f"take c_0 0; echo ready; {UNTIL_LET_GO}; "
         "take c_1 1; take c_2 2; cp f/a /opt/ml/output/data/f"
     )
     channels = [channel("c", uri, "Pipe"), channel("f", uri, "FastFile")]
     name = own_jobs.create(IN_DATA + script, InputDataConfig=channels)
     own_jobs.wait_for_line(name, "ready")
     own_jobs.server.kill()
-    (next((own_jobs.server.data_dir / "instances").glob("*/ml/model")) / "go").touch()
+    own_jobs.let_go()
     time.sleep(1)
     own_jobs.server.start()
     own_jobs.reconnect()

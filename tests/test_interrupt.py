@@ -34,7 +34,7 @@ def post(server: Server, job: str, credentials: Credentials | None, method: str 
     request = AWSRequest(method, url)
     if credentials:
         SigV4Auth(credentials, "sagemaker", "us-east-1").add_auth(request)
-    return requests.request(method, url, headers=dict(request.headers.items()), timeout=10)
+    return requests.request(method, url, headers=dict(request.headers.items()), timeout=120)
 
 
 def refusal(done) -> str:

@@ -81,7 +81,7 @@ def test_metric_definitions_see_the_escaped_line(jobs):
 
 def test_lines_are_visible_while_the_job_runs(jobs):
     name = jobs.create(f"echo early; {LINGER}; echo never")
-    jobs.wait_for_line(name, "early", within=15)
+    jobs.wait_for_line(name, "early")
     assert jobs.describe(name)["TrainingJobStatus"] == "InProgress"
     jobs.sagemaker.stop_training_job(TrainingJobName=name)
     jobs.wait(name)
@@ -89,10 +89,11 @@ def test_lines_are_visible_while_the_job_runs(jobs):
 
 def test_events_are_stamped_when_they_were_written(jobs):
     before = time.time() * 1000
-    name = completed(jobs.run("echo a; sleep 0.5; echo b"))["TrainingJobName"]
+    name = completed(jobs.run("echo a; sleep 3; echo b"))["TrainingJobName"]
     a, b = jobs.events(name)
     assert before - 5 <= a["timestamp"] and b["timestamp"] <= time.time() * 1000
-    assert 400 <= b["timestamp"] - a["timestamp"] <= 3000
+    # An agent on a busy machine reads a line a little after it was written.
+    assert b["timestamp"] - a["timestamp"] >= 1000
     assert a["ingestionTime"] >= a["timestamp"] - 1000
 
 
@@ -116,24 +117,22 @@ def test_without_start_from_head_the_newest_come_and_pages_chain_backward(logs, 
 
 
 def test_a_token_at_the_end_waits_for_what_comes(jobs, logs):
-    name = jobs.create("echo first; sleep 2; echo second")
+    name = jobs.create("trap 'echo second; exit 0' TERM; echo first; sleep 3600 & wait")
     jobs.wait_for_line(name, "first")
     found = logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=name + "/")
     where = {"logGroupName": GROUP, "logStreamName": found["logStreams"][0]["logStreamName"]}
     token = logs.get_log_events(**where, startFromHead=True)["nextForwardToken"]
-    jobs.wait(name)
+    jobs.stop(name)
     page = logs.get_log_events(**where, startFromHead=True, nextToken=token)
     assert messages(page) == ["second"]
 
 
-def test_start_time_is_inclusive_and_end_time_is_not(jobs, logs):
-    name = completed(jobs.run("echo a; sleep 0.1; echo b; sleep 0.1; echo c"))["TrainingJobName"]
-    a, b, c = jobs.events(name)
-    found = logs.describe_log_streams(logGroupName=GROUP, logStreamNamePrefix=name + "/")
-    where = {"logGroupName": GROUP, "logStreamName": found["logStreams"][0]["logStreamName"]}
-    page = logs.get_log_events(
-        **where, startFromHead=True, startTime=b["timestamp"], endTime=c["timestamp"]
-    )
+def test_start_time_is_inclusive_and_end_time_is_not(logs, group):
+    where = {"logGroupName": group, "logStreamName": "s"}
+    now = int(time.time() * 1000)
+    events = [{"timestamp": now + i, "message": text} for i, text in enumerate("abc")]
+    logs.put_log_events(**where, logEvents=events)
+    page = logs.get_log_events(**where, startFromHead=True, startTime=now + 1, endTime=now + 2)
     assert messages(page) == ["b"]
 
 

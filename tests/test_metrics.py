@@ -99,10 +99,10 @@ def test_metrics_count_once_though_the_server_dies(own_jobs):
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
     for line in ("loss=50", "loss=150", "loss=250"):
-        own_jobs.wait_for_line(name, line, within=60)
+        own_jobs.wait_for_line(name, line)
         server.crash_and_restart()
         own_jobs.reconnect()
-    own_jobs.wait_for_line(name, "loss=400", within=60)
+    own_jobs.wait_for_line(name, "loss=400")
     own_jobs.sagemaker.stop_training_job(TrainingJobName=name)
     own_jobs.wait(name)
     found = sums(server.client("cloudwatch"), "loss", "TrainingJobName", name)
@@ -115,7 +115,7 @@ def test_a_job_puts_metrics_of_its_own_and_reads_none(jobs, server):
         "echo keys=$AWS_ACCESS_KEY_ID,$AWS_SECRET_ACCESS_KEY,$AWS_SESSION_TOKEN; sleep 600 & wait",
         StoppingCondition={"MaxRuntimeInSeconds": 600},
     )
-    jobs.wait_for_line(name, "keys=", within=60)
+    jobs.wait_for_line(name, "keys=")
     (line,) = [line for line in jobs.lines(name) if line.startswith("keys=")]
     key, secret, token = line.removeprefix("keys=").split(",")
     own = {
@@ -289,9 +289,7 @@ def test_requests_are_refused_in_the_cloud_s_words(cloudwatch):
         "reduce the datapoints requested by increasing Period, or decreasing the time range."
     )
     with pytest.raises(ClientError) as error:
-        cloudwatch.put_metric_data(
-            Namespace="n", MetricData=[{"MetricName": "a\x01b", "Value": 1}]
-        )
+        cloudwatch.put_metric_data(Namespace="n", MetricData=[{"MetricName": "a\x01b", "Value": 1}])
     assert "printable characters" in error.value.response["Error"]["Message"]
     with pytest.raises(ClientError) as error:
         cloudwatch.put_metric_data(

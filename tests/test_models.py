@@ -169,17 +169,15 @@ def test_a_model_of_one_archive_is_optimized(sagemaker, optimizations, jobs):
     assert "config.json" in optimizations.outputs(job["OptimizationJobName"])
 
 
-def test_a_model_is_not_replaced_by_what_is_made_of_it(server, sagemaker, optimizations):
+def test_a_model_is_not_replaced_by_what_is_made_of_it(sagemaker, optimizations):
     place = optimizations.put(llama())
     name = create(sagemaker, files(place))
     request = asked(optimizations, name)
     request["OutputConfig"] = {"S3OutputLocation": place.rstrip("/")}
-    answer = call(server, "CreateOptimizationJob", request)
-    assert (answer.status, answer.code) == (400, "ValidationException"), answer.body
-    assert "is where the model comes from" in answer.message
+    assert "is where the model comes from" in optimizations.refusal(request)
 
 
-def test_a_model_without_data_cannot_be_optimized(server, sagemaker, optimizations):
+def test_a_model_without_data_cannot_be_optimized(sagemaker, optimizations):
     name = create(sagemaker, {"Image": "i"})
-    answer = call(server, "CreateOptimizationJob", asked(optimizations, name))
-    assert answer.message == f"The model {name} has no model data to optimize."
+    message = optimizations.refusal(asked(optimizations, name))
+    assert message == f"The model {name} has no model data to optimize."

@@ -30,7 +30,13 @@ def compiler() -> Path:
 @pytest.mark.timeout(1800)
 def test_the_sample_passes(compiler):
     said = subprocess.run(
-        [Path(TOOLS) / "bin/python", FOLDER / "run.py", "--compiler", compiler, FOLDER / "sample.txt"],
+        [
+            Path(TOOLS) / "bin/python",
+            FOLDER / "run.py",
+            "--compiler",
+            compiler,
+            FOLDER / "sample.txt",
+        ],
         check=True,
         stdout=subprocess.PIPE,
         text=True,

@@ -305,4 +305,3 @@ def test_an_agent_that_dies_while_it_stores_stores_again(own):
         AGENT.strike(own.server)
         own.completed(name)
     assert own.outputs(name) == {"a.txt": b"a", "config.json": b"{}"}
-

@@ -184,7 +184,14 @@ def test_layers_are_left_as_they_are(optimization):
     packed = {name for name in tensors if name.endswith("weight_packed")}
     assert packed == {
         f"model.layers.1.{name}_proj.weight_packed"
-        for name in ["self_attn.q", "self_attn.k", "self_attn.v", "self_attn.o", "mlp.gate", "mlp.up"]
+        for name in [
+            "self_attn.q",
+            "self_attn.k",
+            "self_attn.v",
+            "self_attn.o",
+            "mlp.gate",
+            "mlp.up",
+        ]
     }
     config = json.loads((optimization.output / "config.json").read_text())
     ignored = config["quantization_config"]["ignore"]

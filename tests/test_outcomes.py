@@ -120,12 +120,12 @@ def test_stop_reaches_the_process_at_once_and_keeps_the_artifacts(jobs):
     assert phases(job)[-2:] == ["Stopping", "Stopped"]
     heard = next(e for e in jobs.events(name) if e["message"] == "got TERM")
     # Long before the work would be killed; a busy machine has its time.
-    assert heard["timestamp"] / 1000 - asked < 30
+    assert heard["timestamp"] / 1000 - asked < 90
     assert jobs.model(job)["late"] == b"late\n"
 
 
 def test_stopping_twice_is_no_error(jobs):
-    name = jobs.create("trap '' TERM; echo up; sleep 3")
+    name = jobs.create("trap '' TERM; echo up; sleep 15")
     jobs.wait_for_line(name, "up")
     for _ in range(2):
         jobs.sagemaker.stop_training_job(TrainingJobName=name)
@@ -158,7 +158,7 @@ def test_an_ended_job_can_be_deleted_and_its_name_used_again(jobs):
     name = fresh_name("again")
     completed(jobs.run("echo 1 > /opt/ml/model/one", name=name))
     jobs.sagemaker.delete_training_job(TrainingJobName=name)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         try:
             jobs.describe(name)

@@ -29,7 +29,7 @@ def stored(jobs: Jobs, uri: str) -> dict[str, bytes]:
     return bodies
 
 
-def wait_for(jobs: Jobs, uri: str, holds, within: float = 60) -> dict[str, bytes]:
+def wait_for(jobs: Jobs, uri: str, holds, within: float = 120) -> dict[str, bytes]:
     """What is stored, once it is as it should be."""
     until = time.monotonic() + within
     while not holds(found := stored(jobs, uri)):

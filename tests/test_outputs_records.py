@@ -61,7 +61,7 @@ def test_they_arrive_while_the_work_runs_and_nothing_is_taken_back(jobs, places)
         f"profile/{name}/profiler-output/framework/p",
         f"boards/{name}/tensorboard-output/run/b",
     }
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while set(stored(jobs, root(places))) != expected:
         assert time.monotonic() < until, stored(jobs, root(places))
         time.sleep(0.1)

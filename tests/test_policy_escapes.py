@@ -150,7 +150,7 @@ def test_a_session_does_not_prolong_itself(server, identities):
     request = AWSRequest("GET", f"{server.endpoint}/?{query}")
     own = Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
     SigV4QueryAuth(own, "sts", "us-east-1", expires=60).add_auth(request)
-    answer = requests.get(request.url, timeout=30)
+    answer = requests.get(request.url, timeout=120)
     assert answer.status_code == 403, answer.text
     assert "Cannot call GetSessionToken with session credentials" in answer.text
     with refused("InvalidClientTokenId"):

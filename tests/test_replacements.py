@@ -50,7 +50,7 @@ def test_a_job_goes_on_while_another_server_has_the_port(own_jobs, status):
     own_jobs.server.kill()
     with impostor(own_jobs.server.endpoint, status) as asked:
         # Until the work has ended, and its outputs are on their way.
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not any("model.tar.gz" in path for path in asked):
             assert time.monotonic() < until, asked
             time.sleep(0.1)
@@ -86,7 +86,7 @@ def test_what_nobody_remembers_is_cleared_away_at_start(own_jobs):
     (forgotten / "ml" / "model").mkdir(parents=True)
     (forgotten / "reports.spool").touch()
     own_jobs.server.start()
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while forgotten.exists() and time.monotonic() < until:
         time.sleep(0.1)
     assert not forgotten.exists()

@@ -93,23 +93,23 @@ def test_the_etag_of_parts_is_the_md5_of_their_md5s(s3, bucket, big):
 def test_a_presigned_url_from_the_command_line_can_be_fetched(server, bucket, s3):
     s3.put_object(Bucket=bucket, Key="a b/ü.txt", Body=b"signed")
     url = server.aws("s3", "presign", f"s3://{bucket}/a b/ü.txt").stdout.strip()
-    answer = requests.get(url, timeout=10)
+    answer = requests.get(url, timeout=120)
     assert (answer.status_code, answer.content) == (200, b"signed")
 
 
 def test_a_presigned_put_stores_the_body(s3, bucket):
     url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "up"})
-    assert requests.put(url, data=b"by url", timeout=10).status_code == 200
+    assert requests.put(url, data=b"by url", timeout=120).status_code == 200
     assert s3.get_object(Bucket=bucket, Key="up")["Body"].read() == b"by url"
 
 
 def test_a_presigned_url_is_for_its_method_key_and_time_only(server, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
-    assert requests.get(url, timeout=10).status_code == 200
+    assert requests.get(url, timeout=120).status_code == 200
     for refused in (
-        requests.put(url, data=b"y", timeout=10),
-        requests.get(url.replace("/k?", "/other?"), timeout=10),
+        requests.put(url, data=b"y", timeout=120),
+        requests.get(url.replace("/k?", "/other?"), timeout=120),
     ):
         assert refused.status_code == 403
         assert b"<Code>SignatureDoesNotMatch</Code>" in refused.content
@@ -117,6 +117,6 @@ def test_a_presigned_url_is_for_its_method_key_and_time_only(server, s3, bucket)
         "get_object", ExpiresIn=1, Params={"Bucket": bucket, "Key": "k"}
     )
     time.sleep(2.1)
-    late = requests.get(brief, timeout=10)
+    late = requests.get(brief, timeout=120)
     assert late.status_code == 403
     assert b"<Code>AccessDenied</Code>" in late.content and b"Request has expired" in late.content

@@ -31,7 +31,7 @@ def test_a_signed_put_is_stored(server, s3, bucket):
 
 
 def test_anonymous_requests_are_denied(server, bucket):
-    answer = requests.get(f"{server.endpoint}/{bucket}/key", timeout=10)
+    answer = requests.get(f"{server.endpoint}/{bucket}/key", timeout=120)
     assert answer.status_code == 403
     assert b"AccessDenied" in answer.content or b"MissingAuthenticationToken" in answer.content
 
@@ -98,7 +98,7 @@ def test_an_answer_before_the_body_was_asked_for_spoils_no_connection(server, s3
     # A body with `read` travels with `Expect: 100-continue`. When the final answer comes
     # without a 100, botocore misreads the next answer on the same connection, unless the
     # server closes it.
-    client = server.client("s3", Config(read_timeout=5))
+    client = server.client("s3", Config(read_timeout=60))
     client.put_object(Bucket=bucket, Key="empty", Body=io.BytesIO(b""))
     client.put_object(Bucket=bucket, Key="next", Body=io.BytesIO(b"1"))
     with pytest.raises(client.exceptions.ClientError):

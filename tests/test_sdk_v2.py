@@ -284,7 +284,7 @@ def test_a_spot_job_goes_on_from_its_checkpoint_and_shows_what_was_saved(sdk, jo
 
 def started(jobs: Jobs, name: str) -> None:
     """Waits until a program's job is there and has written its first line."""
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while not jobs.lines(name):
         assert time.monotonic() < until, f"{name} has written nothing"
         time.sleep(POLL)

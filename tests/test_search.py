@@ -122,9 +122,7 @@ def test_a_nested_filter_is_about_one_object(sagemaker, family):
         }
         mine = one("Tags.family", "Equals", family)
         expression = {"Filters": [mine], "NestedFilters": [nested]}
-        return names(
-            sagemaker.search(Resource="TrainingJob", SearchExpression=expression), family
-        )
+        return names(sagemaker.search(Resource="TrainingJob", SearchExpression=expression), family)
 
     assert channels("extra2", "search/data") == ["2"]
     assert channels("extra2", "elsewhere") == []

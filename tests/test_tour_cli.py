@@ -58,7 +58,7 @@ class Tour:
 
     def wait(self, name: str, *statuses: str) -> dict:
         """Polls describe until the job is in one of the statuses."""
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             job = self.describe(name)
             if job["TrainingJobStatus"] in statuses or job["SecondaryStatus"] in statuses:
@@ -191,7 +191,7 @@ def test_stop_and_delete(tour, server):
     job = tour.wait(name, "Stopped")
     assert job["SecondaryStatusTransitions"][-1]["StatusMessage"] == "Training job stopped"
     tour.sagemaker("delete-training-job", "--training-job-name", name)
-    until = time.monotonic() + 60
+    until = time.monotonic() + 120
     while time.monotonic() < until:
         gone = server.aws(
             "sagemaker", "describe-training-job", "--training-job-name", name, check=False

@@ -37,7 +37,7 @@ def pool(jobs, name: str) -> dict:
             return described
 
 
-def wait_for_pool(jobs, name: str, status: str, within: float = 60) -> dict:
+def wait_for_pool(jobs, name: str, status: str, within: float = 120) -> dict:
     """Polls until the job's pool is in this status."""
     until = time.monotonic() + within
     while pool(jobs, name).get("Status") != status:
@@ -67,7 +67,7 @@ def directories(jobs) -> list[str]:
     return [path.name for path in parent.iterdir()] if parent.exists() else []
 
 
-def wait_for_no_directory(jobs, within: float = 60) -> None:
+def wait_for_no_directory(jobs, within: float = 120) -> None:
     """Waits until no pool has a directory."""
     until = time.monotonic() + within
     while directories(jobs):
@@ -117,11 +117,11 @@ def roomy_jobs(busybox):
 def test_who_is_not_like_it_gets_a_pool_of_its_own(roomy_jobs):
     own_jobs = roomy_jobs
     one = own_jobs.run(f"echo one > {CACHE}/f", ResourceConfig=machines(keep=60))
-    keep_for(own_jobs, one["TrainingJobName"], 3)
+    keep_for(own_jobs, one["TrainingJobName"], 10)
     two = own_jobs.run(f"ls {CACHE} | wc -l", ResourceConfig=machines(keep=60), RoleArn=OTHER_ROLE)
     assert own_jobs.lines(completed(two)["TrainingJobName"]) == ["0"]
     ended = wait_for_pool(own_jobs, one["TrainingJobName"], "Terminated")
-    assert ended["ResourceRetainedBillableTimeInSeconds"] == 3
+    assert ended["ResourceRetainedBillableTimeInSeconds"] == 10
     keep_for(own_jobs, two["TrainingJobName"], 0)
     wait_for_no_directory(own_jobs)
 
@@ -183,13 +183,13 @@ def test_a_pool_survives_kill_9_and_ends_in_time(own_jobs):
     assert own_jobs.lines(completed(second)["TrainingJobName"]) == ["kept"]
     assert len(directories(own_jobs)) == 1, "the stray one is swept"
 
-    keep_for(own_jobs, second["TrainingJobName"], 4)
+    keep_for(own_jobs, second["TrainingJobName"], 10)
     own_jobs.server.kill()
-    time.sleep(4)
+    time.sleep(10)
     own_jobs.server.start()
     own_jobs.reconnect()
     ended = wait_for_pool(own_jobs, second["TrainingJobName"], "Terminated")
-    assert ended["ResourceRetainedBillableTimeInSeconds"] == 4
+    assert ended["ResourceRetainedBillableTimeInSeconds"] == 10
     wait_for_no_directory(own_jobs)
 
 

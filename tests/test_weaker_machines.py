@@ -32,7 +32,7 @@ def weak_server(busybox, tmp_path, monkeypatch):
         servers.append(server)
         (server.data_dir / "kiln.toml").write_text(configuration)
         wrapper = tmp_path / "kiln"
-        cover = f"mount -t tmpfs tmpfs {lacking} && exec {kiln_binary()} \"$@\""
+        cover = f'mount -t tmpfs tmpfs {lacking} && exec {kiln_binary()} "$@"'
         wrapper.write_text(f"#!/bin/sh\nexec unshare --mount sh -c '{cover}' kiln \"$@\"\n")
         wrapper.chmod(0o755)
         monkeypatch.setenv("KILN_BIN", str(wrapper))
@@ -86,9 +86,7 @@ def test_no_setting_replaces_a_capability(busybox, tmp_path, monkeypatch):
         "run_unlimited = true\nrun_unfiltered = true\nengine_socket = '/nonexistent'\n"
     )
     wrapper = tmp_path / "kiln"
-    wrapper.write_text(
-        f"#!/bin/sh\nexec setpriv --bounding-set -sys_admin {kiln_binary()} \"$@\"\n"
-    )
+    wrapper.write_text(f'#!/bin/sh\nexec setpriv --bounding-set -sys_admin {kiln_binary()} "$@"\n')
     wrapper.chmod(0o755)
     monkeypatch.setenv("KILN_BIN", str(wrapper))
     with pytest.raises(AssertionError):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from urllib.parse import urlsplit
 
-from harness.jobs import POLL, Jobs
+from harness.jobs import PATIENCE, POLL, Jobs
 from harness.server import Server
 
 SLOW_DOWN = (
@@ -93,7 +93,7 @@ class FaultProxy:
         self._plans.append(plan)
         return plan
 
-    def wait_for(self, matches: Callable[[Request], bool], within: float = 300) -> None:
+    def wait_for(self, matches: Callable[[Request], bool], within: float = PATIENCE) -> None:
         """Waits until a request that matches has come through."""
         until = time.monotonic() + within
         while not any(matches(request) for request in list(self.seen)):

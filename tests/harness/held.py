@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from harness import leaks, processes
 from harness.compilations import Compilations
 from harness.fault_proxy import Fault, holding
-from harness.jobs import LINGER, POLL
+from harness.jobs import LINGER, PATIENCE, POLL
 from harness.optimizations import COPY, Optimizations, by_image
 from harness.server import Server
-from harness.solo import PATIENCE, SoloJobs
+from harness.solo import SoloJobs
 
 # Enough for the compiler to be seen at work.
 MANY_TREES = 20_000

@@ -12,9 +12,13 @@ ROLE = "arn:aws:iam::123456789012:role/KilnExecutionRole"
 GROUP = "/aws/sagemaker/TrainingJobs"
 INSTANCE = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 5}
 POLL = 0.02
+# What takes longer, even on a busy machine, never comes.
+PATIENCE = 300
 # Doing nothing for longer than any test takes, which ends at once on SIGTERM. A shell
 # that is process 1 and has no handler ignores the signal, here as under Docker.
 LINGER = "trap 'exit 0' TERM; sleep 3600 & wait"
+# Doing nothing until the test lets go.
+UNTIL_LET_GO = "until [ -e /opt/ml/model/go ]; do sleep 0.05; done"
 # More of everything than any machine has: what is left of it is nothing.
 WHOLE_MACHINE = {"InstanceType": "ml.m5.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 5}
 
@@ -89,7 +93,7 @@ class Jobs:
             },
             "OutputDataConfig": {"S3OutputPath": f"s3://{self.bucket}/out"},
             "ResourceConfig": dict(INSTANCE),
-            "StoppingCondition": {"MaxRuntimeInSeconds": 120},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 900},
         }
         if channels:
             request["InputDataConfig"] = channels
@@ -104,14 +108,13 @@ class Jobs:
         self.sagemaker.create_training_job(**request)
         return request["TrainingJobName"]
 
-    def run(self, script: str, name: str | None = None, within: float = 120, **more) -> dict:
+    def run(self, script: str, name: str | None = None, within: float = PATIENCE, **more) -> dict:
         """Creates the job, follows it to its end and returns its description."""
         return self.wait(self.create(script, name, **more), within)
 
     def occupy(self) -> str:
         """A job that has all of the machine, until it is stopped."""
-        hours = {"MaxRuntimeInSeconds": 7200}
-        name = self.create(LINGER, ResourceConfig=WHOLE_MACHINE, StoppingCondition=hours)
+        name = self.create(LINGER, ResourceConfig=WHOLE_MACHINE)
         self.wait_for_phase(name, "Training")
         return name
 
@@ -120,13 +123,19 @@ class Jobs:
         self.sagemaker.stop_training_job(TrainingJobName=name)
         return self.wait(name)
 
+    def let_go(self) -> None:
+        """Ends the waiting of all jobs that do `UNTIL_LET_GO`, whether the server is there or
+        not."""
+        for model in self.server.data_dir.glob("instances/*/ml/model"):
+            (model / "go").touch()
+
     # Following
 
     def describe(self, name: str) -> dict:
         """DescribeTrainingJob."""
         return self.sagemaker.describe_training_job(TrainingJobName=name)
 
-    def wait_until(self, name: str, holds, within: float = 120) -> dict:
+    def wait_until(self, name: str, holds, within: float = PATIENCE) -> dict:
         """Polls until `holds(description)`; says what the job was doing if never."""
         until = time.monotonic() + within
         while True:
@@ -141,11 +150,11 @@ class Jobs:
                 )
             time.sleep(POLL)
 
-    def wait(self, name: str, within: float = 120) -> dict:
+    def wait(self, name: str, within: float = PATIENCE) -> dict:
         """Waits for a terminal status."""
         return self.wait_until(name, lambda job: job["TrainingJobStatus"] in ENDED, within)
 
-    def wait_for_phase(self, name: str, *phases: str, within: float = 120) -> dict:
+    def wait_for_phase(self, name: str, *phases: str, within: float = PATIENCE) -> dict:
         """Waits for one of these secondary statuses; an ended job is an error."""
         job = self.wait_until(
             name,
@@ -158,7 +167,7 @@ class Jobs:
         )
         return job
 
-    def wait_for_line(self, name: str, text: str, within: float = 120) -> None:
+    def wait_for_line(self, name: str, text: str, within: float = PATIENCE) -> None:
         """Waits until the job's log holds a line with the text; an ended job will write none."""
         job = self.wait_until(
             name,

@@ -8,7 +8,7 @@ from harness.jobs import fresh_name
 from harness.server import Server, kiln
 from harness.terminal import COLOUR, Terminal
 
-WITHIN = 60
+WITHIN = 120
 
 
 class Place:

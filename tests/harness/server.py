@@ -23,7 +23,7 @@ from botocore.config import Config
 from harness import leaks, processes
 
 READY_LINE = re.compile(r"^kiln is ready at (http://127\.0\.0\.1:(\d+)) \(data in (.+)\)$")
-READY_WITHIN = 60.0
+READY_WITHIN = 120.0
 ENDED = ("Completed", "Failed", "Stopped")
 
 
@@ -37,7 +37,7 @@ def kiln_binary() -> str:
     return binary
 
 
-def kiln(*arguments: str, timeout: float = 60, **options) -> subprocess.CompletedProcess:
+def kiln(*arguments: str, timeout: float = 120, **options) -> subprocess.CompletedProcess:
     """Runs one kiln command to its end and returns what it printed."""
     return subprocess.run(
         [kiln_binary(), *arguments], capture_output=True, text=True, timeout=timeout, **options
@@ -111,7 +111,7 @@ class Server:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, signum: int = signal.SIGTERM, within: float = 60) -> int:
+    def terminate(self, signum: int = signal.SIGTERM, within: float = 120) -> int:
         """Asks the server to stop and returns its exit status."""
         self.process.send_signal(signum)
         return self.process.wait(timeout=within)
@@ -188,8 +188,8 @@ class Server:
         key, secret = self.credentials()
         base = Config(
             retries={"total_max_attempts": 1},
-            connect_timeout=5,
-            read_timeout=60,
+            connect_timeout=60,
+            read_timeout=120,
             max_pool_connections=40,
         )
         settings = {

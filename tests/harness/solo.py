@@ -3,11 +3,11 @@ compilation and for optimization jobs."""
 
 import time
 
-from harness.identities import ACCOUNT
-from harness.jobs import POLL, Jobs, fresh_name
+from harness.identities import ACCOUNT, refused
+from harness.jobs import PATIENCE, POLL, Jobs, fresh_name
+from harness.wire import call
 
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
-PATIENCE = 300
 
 
 class SoloJobs:
@@ -50,6 +50,14 @@ class SoloJobs:
         """The create call, by this client or the usual one; returns the job's name."""
         getattr(client or self.sagemaker, f"create_{self.kind.lower()}_job")(**request)
         return request[self.member("JobName")]
+
+    def refusal(self, request: dict) -> str:
+        """What is said against a request that makes no sense, and makes no job."""
+        answer = call(self.server, f"Create{self.kind}Job", request)
+        assert (answer.status, answer.code) == (400, "ValidationException"), answer.body
+        with refused("ResourceNotFound", "Requested resource not found."):
+            self.describe(request[self.member("JobName")])
+        return answer.message
 
     def fresh_name(self) -> str:
         """A job name that no other test uses."""

@@ -122,11 +122,11 @@ class Webhook:
                 seen.setdefault(sent.event["id"], sent)
         return list(seen.values())
 
-    def wait_for_end(self, job: str, within: float = 60) -> list[Sent]:
+    def wait_for_end(self, job: str, within: float = 120) -> list[Sent]:
         """Waits until a job's end was told; answers what was taken until then."""
         return self.wait_until(job, lambda taken: any(sent.ends for sent in taken), within)
 
-    def wait_until(self, job: str, holds, within: float = 60) -> list[Sent]:
+    def wait_until(self, job: str, holds, within: float = 120) -> list[Sent]:
         """Waits until `holds` of what was taken about a job."""
         until = time.monotonic() + within
         while not holds(taken := self.taken(job)):

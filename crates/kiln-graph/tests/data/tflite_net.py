@@ -25,6 +25,31 @@ TYPES = {
 }
 # The versions of operators that have none of version 1.
 VERSIONS = {"RESIZE_BILINEAR": 3, "RESIZE_NEAREST_NEIGHBOR": 3, "BROADCAST_TO": 2}
+# The tables of options, of operators that always have one: most are called as they are.
+REGULAR = """
+ADD ARG_MAX ARG_MIN CONCATENATION CONV_2D CUMSUM DEPTHWISE_CONV_2D DEPTH_TO_SPACE DIV
+FULLY_CONNECTED GATHER GELU LEAKY_RELU LOCAL_RESPONSE_NORMALIZATION MIRROR_PAD MUL ONE_HOT
+PACK RESHAPE RESIZE_BILINEAR RESIZE_NEAREST_NEIGHBOR SHAPE SOFTMAX SPACE_TO_DEPTH SPLIT
+SPLIT_V SQUEEZE STRIDED_SLICE SUB TRANSPOSE_CONV UNPACK
+"""
+OPTIONS = {code: code.title().replace("_", "") for code in REGULAR.split()}
+OPTIONS |= dict.fromkeys(
+    ["MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD", "REDUCE_ANY", "REDUCE_ALL"],
+    "Reducer",
+)
+OPTIONS |= dict.fromkeys(["AVERAGE_POOL_2D", "MAX_POOL_2D"], "Pool2D")
+OPTIONS |= {
+    "BATCH_MATMUL": "BatchMatMul",
+    "L2_NORMALIZATION": "L2Norm",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
+# Options of two names that have the same value, or that are too long to read.
+SHORT = {
+    "stride": ("strideW", "strideH"),
+    "window": ("filterWidth", "filterHeight"),
+    "dilation": ("dilationWFactor", "dilationHFactor"),
+    "activation": ("fusedActivationFunction",),
+}
 SAME, VALID = 0, 1
 RELU, RELU6 = 1, 3
 
@@ -90,11 +115,11 @@ class Net:
             for i in inputs
         ]
         operator.outputs = places
-        kind = options.pop("kind", None)
-        if kind:
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, kind)
-            operator.builtinOptions = getattr(schema, kind + "T")()
-            for key, value in options.items():
+        if code in OPTIONS:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, f"{OPTIONS[code]}Options")
+            operator.builtinOptions = getattr(schema, f"{OPTIONS[code]}OptionsT")()
+        for option, value in options.items():
+            for key in SHORT.get(option, (option,)):
                 assert hasattr(operator.builtinOptions, key), key
                 setattr(operator.builtinOptions, key, value)
         self.graph.operators.append(operator)

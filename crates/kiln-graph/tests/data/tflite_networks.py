@@ -8,29 +8,14 @@ def dense(rng):
     net = Net()
     x = T(net.input("x", [2, 3, 4]))
     w = lambda *s: T(net.const(rng.normal(size=s)))
-    full = dict(kind="FullyConnectedOptions")
-    net.op(
-        "FULLY_CONNECTED",
-        [x, w(5, 12), w(5)],
-        "flattened",
-        [2, 5],
-        fusedActivationFunction=RELU,
-        **full,
-    )
-    net.op("FULLY_CONNECTED", [x, w(5, 4), w(5)], "kept", [2, 3, 5], keepNumDims=True, **full)
-    net.op("FULLY_CONNECTED", [x, w(5, 4), T(-1)], "unbiased", [6, 5], **full)
-    net.op("BATCH_MATMUL", [x, w(2, 4, 5)], "batch_matmul", [2, 3, 5], kind="BatchMatMulOptions")
-    net.op(
-        "BATCH_MATMUL",
-        [x, w(2, 5, 4)],
-        "batch_matmul_adj",
-        [2, 3, 5],
-        kind="BatchMatMulOptions",
-        adjY=True,
-    )
+    net.op("FULLY_CONNECTED", [x, w(5, 12), w(5)], "flattened", [2, 5], activation=RELU)
+    net.op("FULLY_CONNECTED", [x, w(5, 4), w(5)], "kept", [2, 3, 5], keepNumDims=True)
+    net.op("FULLY_CONNECTED", [x, w(5, 4), T(-1)], "unbiased", [6, 5])
+    net.op("BATCH_MATMUL", [x, w(2, 4, 5)], "batch_matmul", [2, 3, 5])
+    net.op("BATCH_MATMUL", [x, w(2, 5, 4)], "batch_matmul_adj", [2, 3, 5], adjY=True)
     half = T(net.const(rng.normal(size=(5, 12)), "float16"))
     whole = T(net.op("DEQUANTIZE", [half], "whole", [5, 12], end=False))
-    net.op("FULLY_CONNECTED", [x, whole, T(-1)], "half_weights", [2, 5], **full)
+    net.op("FULLY_CONNECTED", [x, whole, T(-1)], "half_weights", [2, 5])
     net.op("EMBEDDING_LOOKUP", [[3, 1], w(6, 4)], "embedding", [2, 4])
     net.save("dense", [rng.normal(size=(2, 3, 4)).astype("f4")])
 
@@ -51,8 +36,7 @@ def recurrent(rng):
             [x, *w, *r, none, none, none, *b, none, none, *states],
             name,
             [2, 5, 4],
-            kind="UnidirectionalSequenceLSTMOptions",
-            fusedActivationFunction=4,
+            activation=4,
             timeMajor=time_major,
         )
     net.save("recurrent", [rng.normal(size=(2, 5, 3)).astype("f4")])
@@ -86,10 +70,8 @@ def quantised(rng, dtype):
             dtype,
             q_mid,
             padding=SAME,
-            kind="Conv2DOptions",
-            strideW=2,
-            strideH=2,
-            fusedActivationFunction=RELU6,
+            stride=2,
+            activation=RELU6,
         )
     )
     w, s = weights((1, 3, 3, 6), 3)
@@ -102,14 +84,12 @@ def quantised(rng, dtype):
             dtype,
             q_mid,
             padding=SAME,
-            kind="DepthwiseConv2DOptions",
-            strideW=1,
-            strideH=1,
+            stride=1,
             depthMultiplier=1,
-            fusedActivationFunction=RELU6,
+            activation=RELU6,
         )
     )
-    x3 = T(net.op("ADD", [x1, x2], "add", [1, 4, 4, 6], dtype, (12 / 255, low), kind="AddOptions"))
+    x3 = T(net.op("ADD", [x1, x2], "add", [1, 4, 4, 6], dtype, (12 / 255, low)))
     net.op(
         "MAX_POOL_2D",
         [x3],
@@ -117,46 +97,20 @@ def quantised(rng, dtype):
         [1, 2, 2, 6],
         dtype,
         (12 / 255, low),
-        kind="Pool2DOptions",
         padding=VALID,
-        strideW=2,
-        strideH=2,
-        filterWidth=2,
-        filterHeight=2,
+        stride=2,
+        window=2,
     )
     net.op(
         "PAD", [x3, [[0, 0], [1, 1], [1, 1], [0, 0]]], "pad", [1, 6, 6, 6], dtype, (12 / 255, low)
     )
-    x4 = T(
-        net.op(
-            "MEAN",
-            [x3, [1, 2]],
-            "mean",
-            [1, 6],
-            dtype,
-            (12 / 255, low),
-            kind="ReducerOptions",
-            keepDims=False,
-        )
-    )
+    x4 = T(net.op("MEAN", [x3, [1, 2]], "mean", [1, 6], dtype, (12 / 255, low), keepDims=False))
     if dtype == "int8":
         w, s = T(net.const(rng.integers(-127, 128, (5, 6)), "int8", (0.01, 0))), np.array([0.01])
     else:
         w, s = weights((5, 6), 0)
-    x5 = T(
-        net.op(
-            "FULLY_CONNECTED",
-            [x4, w, bias(12 / 255, s, 5)],
-            "dense",
-            [1, 5],
-            dtype,
-            q_out,
-            kind="FullyConnectedOptions",
-        )
-    )
-    net.op(
-        "SOFTMAX", [x5], "softmax", [1, 5], dtype, (1 / 256, low), kind="SoftmaxOptions", beta=1.0
-    )
+    x5 = T(net.op("FULLY_CONNECTED", [x4, w, bias(12 / 255, s, 5)], "dense", [1, 5], dtype, q_out))
+    net.op("SOFTMAX", [x5], "softmax", [1, 5], dtype, (1 / 256, low), beta=1.0)
     net.op("LOGISTIC", [x5], "logistic", [1, 5], dtype, (1 / 256, low))
     net.op("DEQUANTIZE", [x5], "numbers", [1, 5])
     net.op("QUANTIZE", [x5], "requantized", [1, 5], dtype, (0.2, point))

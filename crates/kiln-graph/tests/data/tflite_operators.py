@@ -14,8 +14,7 @@ def elementwise(rng):
     for code in "LOG SQRT RSQRT".split():
         net.op(code, [positive], code.lower(), shape)
     for code in "ADD SUB MUL DIV".split():
-        kind = code.title() + "Options"
-        net.op(code, [x, y], code.lower(), shape, kind=kind, fusedActivationFunction=RELU6)
+        net.op(code, [x, y], code.lower(), shape, activation=RELU6)
     for code in "MAXIMUM MINIMUM SQUARED_DIFFERENCE FLOOR_DIV FLOOR_MOD".split():
         net.op(code, [x, y], code.lower(), shape)
     net.op("POW", [positive, y], "pow", shape)
@@ -29,19 +28,12 @@ def elementwise(rng):
     net.op("SELECT_V2", [above, x, y], "select_v2", shape)
     net.op("SELECT", [above, x, y], "select", shape)
     net.op("PRELU", [x, T(net.const([[[0.1, 0.2, 0.3, 0.4]]]))], "prelu", shape)
-    net.op("LEAKY_RELU", [x], "leaky_relu", shape, kind="LeakyReluOptions", alpha=0.2)
-    net.op("GELU", [x], "gelu", shape, kind="GeluOptions", approximate=False)
-    net.op("GELU", [x], "gelu_tanh", shape, kind="GeluOptions", approximate=True)
-    net.op("SOFTMAX", [x], "softmax", shape, kind="SoftmaxOptions", beta=0.7)
+    net.op("LEAKY_RELU", [x], "leaky_relu", shape, alpha=0.2)
+    net.op("GELU", [x], "gelu", shape, approximate=False)
+    net.op("GELU", [x], "gelu_tanh", shape, approximate=True)
+    net.op("SOFTMAX", [x], "softmax", shape, beta=0.7)
     net.op("LOG_SOFTMAX", [x], "log_softmax", shape)
-    net.op(
-        "L2_NORMALIZATION",
-        [x],
-        "l2_normalization",
-        shape,
-        kind="L2NormOptions",
-        fusedActivationFunction=0,
-    )
+    net.op("L2_NORMALIZATION", [x], "l2_normalization", shape, activation=0)
     net.op("ADD_N", [x, y, positive], "add_n", shape)
     net.op("CAST", [x], "cast", shape, "int32")
     net.op("ZEROS_LIKE", [x], "zeros_like", shape)
@@ -56,15 +48,15 @@ def integers(rng):
     net = Net()
     x, y = T(net.input("x", [3, 4], "int32")), T(net.input("y", [3, 4], "int32"))
     for code in "ADD SUB MUL".split():
-        net.op(code, [x, y], code.lower(), [3, 4], "int32", kind=code.title() + "Options")
+        net.op(code, [x, y], code.lower(), [3, 4], "int32")
     for code in "FLOOR_DIV FLOOR_MOD MAXIMUM MINIMUM".split():
         net.op(code, [x, y], code.lower(), [3, 4], "int32")
-    net.op("SHAPE", [x], "shape", [2], "int32", kind="ShapeOptions", outType=2)
+    net.op("SHAPE", [x], "shape", [2], "int32", outType=2)
     net.op("RANK", [x], "rank", [], "int32")
     net.op("RANGE", [2, 11, 3], "range", [3], "int32")
     net.op("FILL", [[2, 3], 7], "fill", [2, 3], "int32")
     net.op("CAST", [x], "cast", [3, 4])
-    net.op("SUM", [x, [1]], "sum", [3], "int32", kind="ReducerOptions", keepDims=False)
+    net.op("SUM", [x, [1]], "sum", [3], "int32", keepDims=False)
     values = rng.integers(-9, 9, (2, 3, 4)).astype("i4")
     values[1][values[1] == 0] = 3
     net.save("integers", list(values))
@@ -74,26 +66,18 @@ def images(rng):
     net = Net()
     x = T(net.input("image", [1, 9, 8, 4]))
     w = lambda *s: T(net.const(rng.normal(size=s)))
-    conv = dict(kind="Conv2DOptions", strideW=2, strideH=2)
     net.op(
         "CONV_2D",
         [x, w(6, 3, 3, 4), w(6)],
         "conv_same",
         [1, 5, 4, 6],
         padding=SAME,
-        fusedActivationFunction=RELU,
-        **conv,
+        activation=RELU,
+        stride=2,
     )
-    net.op("CONV_2D", [x, w(6, 3, 2, 4), w(6)], "conv_valid", [1, 4, 4, 6], padding=VALID, **conv)
+    net.op("CONV_2D", [x, w(6, 3, 2, 4), w(6)], "conv_valid", [1, 4, 4, 6], padding=VALID, stride=2)
     net.op(
-        "CONV_2D",
-        [x, w(6, 3, 3, 2), w(6)],
-        "conv_grouped",
-        [1, 9, 8, 6],
-        padding=SAME,
-        kind="Conv2DOptions",
-        strideW=1,
-        strideH=1,
+        "CONV_2D", [x, w(6, 3, 3, 2), w(6)], "conv_grouped", [1, 9, 8, 6], padding=SAME, stride=1
     )
     net.op(
         "CONV_2D",
@@ -101,11 +85,8 @@ def images(rng):
         "conv_dilated",
         [1, 5, 4, 2],
         padding=VALID,
-        kind="Conv2DOptions",
-        strideW=1,
-        strideH=1,
-        dilationWFactor=2,
-        dilationHFactor=2,
+        stride=1,
+        dilation=2,
     )
     one = net.op(
         "DEPTHWISE_CONV_2D",
@@ -113,11 +94,9 @@ def images(rng):
         "depthwise",
         [1, 5, 4, 4],
         padding=SAME,
-        kind="DepthwiseConv2DOptions",
-        strideW=2,
-        strideH=2,
+        stride=2,
         depthMultiplier=1,
-        fusedActivationFunction=RELU6,
+        activation=RELU6,
     )
     net.op(
         "DEPTHWISE_CONV_2D",
@@ -125,91 +104,39 @@ def images(rng):
         "depthwise_2",
         [1, 7, 6, 8],
         padding=VALID,
-        kind="DepthwiseConv2DOptions",
-        strideW=1,
-        strideH=1,
+        stride=1,
         depthMultiplier=2,
     )
     net.op(
-        "CONV_2D",
-        [T(one), w(3, 1, 1, 4), w(3)],
-        "pointwise",
-        [1, 5, 4, 3],
-        padding=SAME,
-        kind="Conv2DOptions",
-        strideW=1,
-        strideH=1,
+        "CONV_2D", [T(one), w(3, 1, 1, 4), w(3)], "pointwise", [1, 5, 4, 3], padding=SAME, stride=1
     )
     for padding, name, shape in ((SAME, "same", [1, 5, 4, 4]), (VALID, "valid", [1, 4, 3, 4])):
         for code in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
-            net.op(
-                code,
-                [x],
-                f"{code.lower()}_{name}",
-                shape,
-                kind="Pool2DOptions",
-                padding=padding,
-                strideW=2,
-                strideH=2,
-                filterWidth=3,
-                filterHeight=3,
-            )
+            net.op(code, [x], f"{code.lower()}_{name}", shape, padding=padding, stride=2, window=3)
     for align, half in ((False, False), (True, False), (False, True)):
         how = dict(alignCorners=align, halfPixelCenters=half)
         name = "_aligned" * align + "_half" * half
-        net.op(
-            "RESIZE_BILINEAR",
-            [x, [13, 5]],
-            "bilinear" + name,
-            [1, 13, 5, 4],
-            kind="ResizeBilinearOptions",
-            **how,
-        )
-        net.op(
-            "RESIZE_NEAREST_NEIGHBOR",
-            [x, [17, 5]],
-            "nearest" + name,
-            [1, 17, 5, 4],
-            kind="ResizeNearestNeighborOptions",
-            **how,
-        )
+        net.op("RESIZE_BILINEAR", [x, [13, 5]], "bilinear" + name, [1, 13, 5, 4], **how)
+        net.op("RESIZE_NEAREST_NEIGHBOR", [x, [17, 5]], "nearest" + name, [1, 17, 5, 4], **how)
     net.op(
         "TRANSPOSE_CONV",
         [[1, 18, 16, 3], w(3, 3, 3, 4), x],
         "transpose_same",
         [1, 18, 16, 3],
-        kind="TransposeConvOptions",
         padding=SAME,
-        strideW=2,
-        strideH=2,
+        stride=2,
     )
     net.op(
         "TRANSPOSE_CONV",
         [[1, 19, 17, 3], w(3, 3, 3, 4), x, w(3)],
         "transpose_valid",
         [1, 19, 17, 3],
-        kind="TransposeConvOptions",
         padding=VALID,
-        strideW=2,
-        strideH=2,
+        stride=2,
     )
     even = T(net.op("SLICE", [x, [0, 1, 0, 0], [-1, 8, -1, -1]], "even", [1, 8, 8, 4]))
-    net.op(
-        "SPACE_TO_DEPTH",
-        [even],
-        "space_to_depth",
-        [1, 4, 4, 16],
-        kind="SpaceToDepthOptions",
-        blockSize=2,
-    )
-    net.op(
-        "DEPTH_TO_SPACE",
-        [x],
-        "depth_to_space",
-        [1, 18, 16, 1],
-        kind="DepthToSpaceOptions",
-        blockSize=2,
-    )
+    net.op("SPACE_TO_DEPTH", [even], "space_to_depth", [1, 4, 4, 16], blockSize=2)
+    net.op("DEPTH_TO_SPACE", [x], "depth_to_space", [1, 18, 16, 1], blockSize=2)
     batched = T(
         net.op("SPACE_TO_BATCH_ND", [x, [3, 2], [[1, 2], [0, 2]]], "space_to_batch", [6, 4, 5, 4])
     )
@@ -219,7 +146,6 @@ def images(rng):
         [x],
         "local_response",
         [1, 9, 8, 4],
-        kind="LocalResponseNormalizationOptions",
         radius=1,
         bias=1.5,
         alpha=0.3,
@@ -230,54 +156,29 @@ def images(rng):
         "PADV2", [x, [[0, 0], [1, 2], [0, 3], [0, 0]], T(net.const(1.5))], "padv2", [1, 12, 11, 4]
     )
     net.op(
-        "MIRROR_PAD",
-        [x, [[0, 0], [1, 2], [2, 1], [0, 0]]],
-        "mirror_pad",
-        [1, 12, 11, 4],
-        kind="MirrorPadOptions",
-        mode=0,
+        "MIRROR_PAD", [x, [[0, 0], [1, 2], [2, 1], [0, 0]]], "mirror_pad", [1, 12, 11, 4], mode=0
     )
-    net.op("MEAN", [x, [1, 2]], "mean", [1, 4], kind="ReducerOptions", keepDims=False)
+    net.op("MEAN", [x, [1, 2]], "mean", [1, 4], keepDims=False)
     net.save("images", [rng.normal(size=(1, 9, 8, 4)).astype("f4")])
 
 
 def arranged(rng):
     net = Net()
     x = T(net.input("x", [2, 3, 4]))
-    flat = T(net.op("RESHAPE", [x, [2, -1]], "reshape", [2, 12], kind="ReshapeOptions"))
+    flat = T(net.op("RESHAPE", [x, [2, -1]], "reshape", [2, 12]))
     net.op("TRANSPOSE", [x, [2, 0, 1]], "transpose", [4, 2, 3])
     one = T(net.op("EXPAND_DIMS", [x, -2], "expand_dims", [2, 3, 1, 4]))
-    net.op("SQUEEZE", [one], "squeeze", [2, 3, 4], kind="SqueezeOptions", squeezeDims=[2])
-    net.op(
-        "CONCATENATION", [x, x], "concatenation", [2, 6, 4], kind="ConcatenationOptions", axis=-2
-    )
-    net.op("PACK", [x, x], "pack", [2, 2, 3, 4], kind="PackOptions", axis=1, valuesCount=2)
-    net.op(
-        "UNPACK",
-        [x],
-        ["unpack0", "unpack1", "unpack2"],
-        [[2, 4]] * 3,
-        kind="UnpackOptions",
-        axis=1,
-        num=3,
-    )
-    net.op(
-        "SPLIT", [-1, x], ["split0", "split1"], [[2, 3, 2]] * 2, kind="SplitOptions", numSplits=2
-    )
-    net.op(
-        "SPLIT_V",
-        [x, [1, -1], 2],
-        ["splitv0", "splitv1"],
-        [[2, 3, 1], [2, 3, 3]],
-        kind="SplitVOptions",
-        numSplits=2,
-    )
+    net.op("SQUEEZE", [one], "squeeze", [2, 3, 4], squeezeDims=[2])
+    net.op("CONCATENATION", [x, x], "concatenation", [2, 6, 4], axis=-2)
+    net.op("PACK", [x, x], "pack", [2, 2, 3, 4], axis=1, valuesCount=2)
+    net.op("UNPACK", [x], ["unpack0", "unpack1", "unpack2"], [[2, 4]] * 3, axis=1, num=3)
+    net.op("SPLIT", [-1, x], ["split0", "split1"], [[2, 3, 2]] * 2, numSplits=2)
+    net.op("SPLIT_V", [x, [1, -1], 2], ["splitv0", "splitv1"], [[2, 3, 1], [2, 3, 3]], numSplits=2)
     net.op("TILE", [x, [1, 2, 1]], "tile", [2, 6, 4])
     net.op("BROADCAST_TO", [one, [2, 3, 2, 4]], "broadcast_to", [2, 3, 2, 4])
     net.op("REVERSE_V2", [x, [1]], "reverse", [2, 3, 4])
     net.op("SLICE", [x, [0, 1, 1], [-1, 2, 2]], "slice", [2, 2, 2])
-    strided = dict(kind="StridedSliceOptions")
-    net.op("STRIDED_SLICE", [x, [0, 2, 1], [2, 0, 4], [1, -1, 2]], "strided", [2, 2, 2], **strided)
+    net.op("STRIDED_SLICE", [x, [0, 2, 1], [2, 0, 4], [1, -1, 2]], "strided", [2, 2, 2])
     net.op(
         "STRIDED_SLICE",
         [x, [0, 1, -1], [0, 0, 0], [1, 1, 1]],
@@ -286,7 +187,6 @@ def arranged(rng):
         beginMask=1,
         endMask=1,
         shrinkAxisMask=6,
-        **strided,
     )
     net.op(
         "STRIDED_SLICE",
@@ -295,9 +195,8 @@ def arranged(rng):
         [2, 3, 1, 1],
         ellipsisMask=1,
         newAxisMask=4,
-        **strided,
     )
-    net.op("GATHER", [x, [2, 0]], "gather", [2, 2, 4], kind="GatherOptions", axis=1)
+    net.op("GATHER", [x, [2, 0]], "gather", [2, 2, 4], axis=1)
     net.op("GATHER_ND", [x, [[1, 2], [0, 0]]], "gather_nd", [2, 4])
     net.op(
         "SCATTER_ND",
@@ -306,19 +205,12 @@ def arranged(rng):
         [5, 4],
     )
     net.op(
-        "ONE_HOT",
-        [[1, 2], 4, T(net.const(3.0)), T(net.const(-1.0))],
-        "one_hot",
-        [2, 4],
-        kind="OneHotOptions",
-        axis=-1,
+        "ONE_HOT", [[1, 2], 4, T(net.const(3.0)), T(net.const(-1.0))], "one_hot", [2, 4], axis=-1
     )
     net.op("TOPK_V2", [flat, 3], ["top", "top_places"], [[2, 3]] * 2, ["float32", "int32"])
-    net.op("ARG_MAX", [x, 1], "arg_max", [2, 4], "int32", kind="ArgMaxOptions", outputType=2)
-    net.op("ARG_MIN", [x, -1], "arg_min", [2, 3], "int64", kind="ArgMinOptions", outputType=4)
-    net.op(
-        "CUMSUM", [x, 1], "cumsum", [2, 3, 4], kind="CumsumOptions", exclusive=True, reverse=True
-    )
+    net.op("ARG_MAX", [x, 1], "arg_max", [2, 4], "int32", outputType=2)
+    net.op("ARG_MIN", [x, -1], "arg_min", [2, 3], "int64", outputType=4)
+    net.op("CUMSUM", [x, 1], "cumsum", [2, 3, 4], exclusive=True, reverse=True)
     for code, axes in (
         ("MEAN", [0, 2]),
         ("SUM", [-1]),
@@ -332,10 +224,10 @@ def arranged(rng):
             for i, s in enumerate([2, 3, 4])
             if keeps or i not in [a % 3 for a in axes]
         ]
-        net.op(code, [x, axes], code.lower(), shape, kind="ReducerOptions", keepDims=keeps)
+        net.op(code, [x, axes], code.lower(), shape, keepDims=keeps)
     above = T(net.op("GREATER", [x, T(net.const(0.5))], "above", [2, 3, 4], "bool"))
-    net.op("REDUCE_ANY", [above, [1]], "any", [2, 4], "bool", kind="ReducerOptions", keepDims=False)
-    net.op("REDUCE_ALL", [above, [1]], "all", [2, 4], "bool", kind="ReducerOptions", keepDims=False)
+    net.op("REDUCE_ANY", [above, [1]], "any", [2, 4], "bool", keepDims=False)
+    net.op("REDUCE_ALL", [above, [1]], "all", [2, 4], "bool", keepDims=False)
     net.op(
         "SELECT",
         [T(net.const([True, False], "bool")), x, T(net.op("NEG", [x], "neg", [2, 3, 4]))],
