@@ -82,19 +82,25 @@ impl Places {
         Ok(())
     }
 
-    /// Makes sure that everything was written, and that it is on the disk.
-    pub(crate) fn finish(self) -> Result<(), OptimizeError> {
-        for place in self.places {
-            let written = place.written.into_inner();
+    /// Makes sure that everything was written.
+    pub(crate) fn complete(&self) -> Result<(), OptimizeError> {
+        for place in &self.places {
+            let written = place.written.load(Ordering::Relaxed);
             if written != place.size {
                 return Err(OptimizeError::Unwritten {
-                    tensor: place.tensor,
-                    file: self.path,
+                    tensor: place.tensor.clone(),
+                    file: self.path.clone(),
                     written,
                     size: place.size,
                 });
             }
         }
+        Ok(())
+    }
+
+    /// Makes sure that everything was written, and that it is on the disk.
+    pub(crate) fn finish(self) -> Result<(), OptimizeError> {
+        self.complete()?;
         self.file
             .sync_all()
             .map_err(OptimizeError::written(&self.path))

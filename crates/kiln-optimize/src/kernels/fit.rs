@@ -19,6 +19,15 @@ pub(crate) struct Ladder {
     pub(crate) high: [f32; LANES],
 }
 
+impl Ladder {
+    /// Where a weight is between a candidate's levels, before it is rounded to one.
+    #[inline(always)]
+    fn place(&self, value: f32, lane: usize) -> f32 {
+        let place = value * self.inverse[lane];
+        precision::limit(place, self.low[lane], self.high[lane])
+    }
+}
+
 /// What decides among candidates, one lane for each: the levels' sum of squares, and of
 /// their products with the weights, both by importance.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -35,28 +44,14 @@ pub(crate) fn integers(
     importance: Option<&[f32]>,
     fit: &mut Fit,
 ) {
-    let level = |value: f32, lane: usize| {
-        let value = precision::limit(
-            value * ladder.inverse[lane],
-            ladder.low[lane],
-            ladder.high[lane],
-        );
-        precision::integer(value)
-    };
+    let level = |value, lane| precision::integer(ladder.place(value, lane));
     by_importance(weights, importance, fit, level);
 }
 
 /// Adds what numbers of eight bits make of the weights.
 #[inline(always)]
 pub(crate) fn fp8(ladder: &Ladder, weights: &[f32], importance: Option<&[f32]>, fit: &mut Fit) {
-    let level = |value: f32, lane: usize| {
-        let value = precision::limit(
-            value * ladder.inverse[lane],
-            ladder.low[lane],
-            ladder.high[lane],
-        );
-        precision::fp8_value(value)
-    };
+    let level = |value, lane| precision::fp8_value(ladder.place(value, lane));
     by_importance(weights, importance, fit, level);
 }
 

@@ -116,7 +116,9 @@ impl Form {
         }
     }
 
-    fn is_transposed(&self) -> bool {
+    /// Whether the weight's rows become columns.
+    #[must_use]
+    pub fn is_transposed(&self) -> bool {
         matches!(self.layout, Layout::Awq | Layout::Gptq)
     }
 

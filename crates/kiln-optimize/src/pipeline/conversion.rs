@@ -4,7 +4,7 @@ use super::course::Course;
 use super::{finish, space};
 use crate::gguf::{self, Conversion, Converted, GgufType};
 use crate::model::Model;
-use crate::report::{TensorReport, Total, bits, share, size};
+use crate::report::{TensorReport, Total, bits, share};
 use crate::{OptimizeError, Task};
 
 /// What is said of a file without a tokenizer.
@@ -82,11 +82,5 @@ fn report(course: &mut Course<'_>, model: &Model, converted: &Conversion) {
     let sum = |of: fn(&Converted) -> f64| converted.tensors.iter().map(of).sum();
     let (noise, signal) = (sum(|tensor| tensor.noise), sum(|tensor| tensor.signal));
     let total = Total::of(&course.report.tensors, noise, signal);
-    course.report.total = total;
-    course.say(&format!(
-        "{} became {}, {:.2} bits for each number",
-        size(total.bytes_before),
-        size(total.bytes_after),
-        total.bits
-    ));
+    course.measured(total);
 }

@@ -1,12 +1,15 @@
 //! The course of a task: what it says while it goes on, and the report that it ends with.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Instant;
 
 use super::finish;
-use crate::report::{Progress, REPORT, REPORT_PAGE, Report, Usage, digest, instructions, size};
+use crate::report::{
+    Progress, REPORT, REPORT_PAGE, Report, Total, Usage, digest, instructions, size,
+};
 use crate::{OptimizeError, Task};
 
 /// A task under way.
@@ -65,10 +68,24 @@ impl<'a> Course<'a> {
         }
     }
 
+    /// Says what all tensors came to, and keeps it for the report.
+    pub fn measured(&mut self, total: Total) {
+        let lost = total.relative_error.map_or_else(String::new, |error| {
+            format!("; the weights' relative error is {error:.3e}")
+        });
+        self.say(&format!(
+            "{} became {}, {:.2} bits for each number{lost}",
+            size(total.bytes_before),
+            size(total.bytes_after),
+            total.bits
+        ));
+        self.report.total = total;
+    }
+
     /// Ends with the digests of what was written, and the report beside it.
     pub fn end(mut self, directory: &Path) -> Result<(), OptimizeError> {
         (self.log)(&self.progress.end());
-        self.digest(directory)?;
+        self.settle(directory)?;
         let usage = Usage::now();
         self.report.seconds = self.begun.elapsed().as_secs_f64();
         self.report.cpu_seconds = usage.cpu.as_secs_f64();
@@ -84,8 +101,9 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    /// Digests all files, as many at a time as there are processors.
-    fn digest(&mut self, directory: &Path) -> Result<(), OptimizeError> {
+    /// Waits until the disk has all files, and digests them meanwhile, as many at a time as
+    /// there are processors.
+    fn settle(&mut self, directory: &Path) -> Result<(), OptimizeError> {
         let files = files(directory)?;
         let next = Mutex::new(files.iter());
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -99,16 +117,28 @@ impl<'a> Course<'a> {
             Ok::<_, OptimizeError>(digests)
         };
         thread::scope(|scope| {
+            let on_disk = scope.spawn(|| files.iter().try_for_each(|name| sync(directory, name)));
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
             for worker in workers {
-                let digests = worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                self.report.files.extend(digests?);
+                self.report.files.extend(joined(worker)?);
             }
-            Ok(())
+            joined(on_disk)
         })
     }
+}
+
+/// What a thread came to.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Waits until the disk has a file.
+fn sync(directory: &Path, name: &Path) -> Result<(), OptimizeError> {
+    let path = directory.join(name);
+    let synced = File::open(&path).and_then(|file| file.sync_all());
+    synced.map_err(OptimizeError::written(path))
 }
 
 /// All files below a directory, by their names there.

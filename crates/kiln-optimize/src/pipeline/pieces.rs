@@ -1,8 +1,8 @@
 //! The model's numbers cut into pieces that one thread works on at a time.
 //!
-//! A piece is some whole rows of a tensor, or, where the result is transposed, so many
-//! rows that what they become does not have to be written in crumbs, and then only some
-//! of the columns.
+//! A piece is some whole rows of a tensor. Where many rows belong together it has only some
+//! of their columns: in blocks, or where the result is transposed and fewer rows would have
+//! to be written in crumbs. So its size has a bound whatever the tensor's width.
 
 use std::ops::Range;
 
@@ -13,9 +13,13 @@ use crate::options::Quantization;
 use crate::quantize::Granularity;
 use crate::safetensors::Tensor;
 
-/// About how many bytes are read at once: as few as go quickly, since each thread holds
-/// them several times over.
-const BYTES: usize = 1 << 20;
+/// About how many bytes are taken at once where rows stay rows: so few that they, and what
+/// they become, stay in the processor's nearer cache.
+const NEAR: usize = 256 << 10;
+
+/// About how many bytes are taken at once where many rows belong together: in blocks, or
+/// because they become columns, which go in shorter runs the fewer rows there are.
+const TALL: usize = 1 << 20;
 
 /// A part of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +92,7 @@ impl Pieces {
             let table = table(&tensors[number]);
             let size = tensors[number].dtype.size();
             let step = match &draft.places[number].form {
-                None => [rows_of(table[1] * size, 1), table[1].min(BYTES / size)],
+                None => [rows_of(NEAR, table[1] * size, 1), table[1].min(NEAR / size)],
                 Some(form) => step(form, quantization, table, size),
             };
             Cut {
@@ -135,16 +139,20 @@ fn step(
     [rows, columns]: [usize; 2],
     size: usize,
 ) -> [usize; 2] {
-    let whole = rows_of(columns * size, form.rows_together());
-    let tall = rows_of_a_run(quantization.layout).min(rows);
-    let Granularity::Group(group) = quantization.scheme.granularity else {
-        return [whole, columns];
+    let whole = |bytes| rows_of(bytes, columns * size, form.rows_together());
+    let (tall, group) = match quantization.scheme.granularity {
+        Granularity::Block(side) => (side, side),
+        Granularity::Group(group) if form.is_transposed() => {
+            (rows_of_a_run(quantization.layout), group)
+        }
+        _ => return [whole(NEAR), columns],
     };
-    if whole >= tall {
-        return [whole, columns];
+    let tall = tall.min(rows);
+    if columns * size * tall <= TALL {
+        return [whole(TALL), columns];
     }
-    let narrow = BYTES / (tall * size) / group * group;
-    [tall, narrow.clamp(group, columns)]
+    let narrow = TALL / (tall * size) / group * group;
+    [tall, narrow.max(group).min(columns)]
 }
 
 /// How many rows become 512 bytes that follow each other, where the result is transposed.
@@ -156,9 +164,9 @@ fn rows_of_a_run(layout: Layout) -> usize {
     }
 }
 
-/// How many rows of so many bytes are taken at once, where some belong together.
-fn rows_of(bytes: usize, together: usize) -> usize {
-    (BYTES / bytes.max(1) / together * together).max(together)
+/// How many rows of so many bytes come to about `all` bytes, where some belong together.
+fn rows_of(all: usize, bytes: usize, together: usize) -> usize {
+    (all / bytes.max(1) / together * together).max(together)
 }
 
 #[cfg(test)]
@@ -181,19 +189,51 @@ mod tests {
     #[test]
     fn pieces_are_small_but_do_not_end_in_crumbs() {
         for (method, rows, columns, expected) in [
-            ("w4a16", 4096, 4096, [128, 4096]),
-            ("w4a16", 8192, 28672, [18, 28672]),
+            ("w4a16", 4096, 4096, [32, 4096]),
+            ("w4a16", 8192, 28672, [4, 28672]),
             ("awq", 4096, 4096, [1024, 512]),
             ("awq", 8192, 28672, [1024, 512]),
             ("awq", 64, 512, [1024, 512]),
+            ("fp8", 4096, 4096, [128, 4096]),
+            ("fp8", 8192, 28672, [128, 4096]),
             ("gptq", 4096, 4096, [128, 4096]),
             ("gptq", 8192, 28672, [128, 4096]),
         ] {
-            let quantization = quantization_of(&[("QUANTIZE", method)]);
+            let block = [("QUANTIZE", method), ("FP8_SCHEME", "FP8_BLOCK")];
+            let options = if method == "fp8" {
+                &block[..]
+            } else {
+                &block[..1]
+            };
+            let quantization = quantization_of(options);
             let tensor = weight(rows, columns);
             let form = form(&quantization, &tensor).unwrap();
             let found = step(&form, &quantization, [rows, columns], 2);
             assert_eq!(found, expected, "{method} {rows} x {columns}");
+        }
+    }
+
+    #[test]
+    fn threads_hold_little_together_whatever_the_width() {
+        let methods = [
+            ("w4a16", ("SYMMETRIC", "true")),
+            ("w4a16", ("SYMMETRIC", "false")),
+            ("w8a16", ("SYMMETRIC", "true")),
+            ("int8", ("ROUNDING", "nearest")),
+            ("fp8", ("FP8_SCHEME", "FP8_DYNAMIC")),
+            ("fp8", ("FP8_SCHEME", "FP8_BLOCK")),
+            ("awq", ("ROUNDING", "nearest")),
+            ("gptq", ("ROUNDING", "nearest")),
+        ];
+        for (method, option) in methods {
+            let quantization = quantization_of(&[("QUANTIZE", method), option]);
+            for columns in [128, 4096, 8192, 28672, 53248, 131_072] {
+                let form = form(&quantization, &weight(8192, columns)).unwrap();
+                let [rows, columns] = step(&form, &quantization, [8192, columns], 4);
+                // Numbers of 32 bits, their codes, and what is written of them.
+                let held = rows * columns * (4 + 1 + 1) * super::super::stream::THREADS;
+                assert!(held < 56 << 20, "{method} {option:?} {rows} x {columns}");
+            }
         }
     }
 

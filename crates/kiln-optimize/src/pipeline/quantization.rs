@@ -10,6 +10,7 @@ use crate::calibrate::{Prepared, prepare};
 use crate::model::Model;
 use crate::options::Quantization;
 use crate::report::{TensorReport, Total, bits, share, size};
+use crate::safetensors::Writer;
 use crate::{OptimizeError, Task};
 
 /// Room for the small files that are written besides the weights.
@@ -95,9 +96,7 @@ fn write(
     for (loss, streamed) in written.losses.iter_mut().zip(losses) {
         loss.add(streamed);
     }
-    for writer in writers {
-        writer.finish()?;
-    }
+    writers.iter().try_for_each(Writer::complete)?;
     Ok(written)
 }
 
@@ -125,12 +124,5 @@ fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, written: &Calib
     let noise = losses.iter().map(|loss| loss.noise).sum();
     let signal = losses.iter().map(|loss| loss.signal).sum();
     let total = Total::of(&course.report.tensors, noise, signal);
-    course.report.total = total;
-    course.say(&format!(
-        "{} became {}, {:.2} bits for each number; the weights' relative error is {:.3e}",
-        size(total.bytes_before),
-        size(total.bytes_after),
-        total.bits,
-        total.relative_error.unwrap_or_default()
-    ));
+    course.measured(total);
 }

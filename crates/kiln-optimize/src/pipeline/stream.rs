@@ -9,14 +9,18 @@ use std::thread;
 use super::draft::{Draft, Place, narrow_form};
 use super::pieces::{Piece, Pieces};
 use crate::OptimizeError;
-use crate::layout::{Form, Packed};
+use crate::layout::{Form, Packed, Part, Run};
 use crate::model::Model;
 use crate::options::Quantization;
-use crate::quantize::{Quantized, Slab, peak, quantize};
+use crate::quantize::{Quantized, Slab, check, quantize};
 use crate::safetensors::{Tensor, Writer};
 
 /// More threads than this would hold too much memory together.
-const THREADS: usize = 8;
+pub(super) const THREADS: usize = 8;
+
+/// So many pieces a thread takes at a time: to wake who listens for each would take longer
+/// than some pieces do.
+const SHARE: usize = 16;
 
 /// What the weights of a tensor lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -90,7 +94,7 @@ impl Stream<'_> {
             }
             drop(sender);
             let mut parts = Vec::new();
-            for Done { piece, loss } in receiver {
+            for Done { piece, loss } in receiver.into_iter().flatten() {
                 let tensor = &tensors[piece.tensor];
                 tell(piece.bytes(tensor) as u64, &tensor.name);
                 parts.extend(loss.map(|loss| (piece, loss)));
@@ -104,22 +108,29 @@ impl Stream<'_> {
         })
     }
 
-    /// Takes one piece after the other, until there is none or a thread has failed.
+    /// Takes some pieces after others, until there is none or a thread has failed.
     fn work(
         &self,
         pieces: &Mutex<Pieces>,
         failed: &AtomicBool,
-        done: &Sender<Done>,
+        told: &Sender<Vec<Done>>,
     ) -> Result<(), OptimizeError> {
         let mut buffers = Buffers::default();
         while !failed.load(Ordering::Relaxed) {
-            let next = pieces.lock().map_or(None, |mut pieces| pieces.next());
-            let Some(piece) = next else {
+            let share = pieces.lock().map(|mut pieces| {
+                let share = pieces.by_ref().take(SHARE);
+                share.collect::<Vec<Piece>>()
+            });
+            let share = share.unwrap_or_default();
+            if share.is_empty() {
                 break;
-            };
-            let loss = self.piece(&piece, &mut buffers)?;
+            }
+            let done = share.into_iter().map(|piece| {
+                let loss = self.piece(&piece, &mut buffers)?;
+                Ok(Done { piece, loss })
+            });
             // Whoever listens is gone only when all has failed.
-            let _ = done.send(Done { piece, loss });
+            let _ = told.send(done.collect::<Result<_, OptimizeError>>()?);
         }
         Ok(())
     }
@@ -132,7 +143,7 @@ impl Stream<'_> {
             return self.quantize(tensor, place, form, piece, buffers).map(Some);
         }
         if tensor.dtype.is_float() {
-            let checked = peak(slab(tensor, piece, &buffers.bytes));
+            let checked = check(slab(tensor, piece, &buffers.bytes));
             checked.map_err(OptimizeError::weights(&tensor.name, piece.rows.start, 0))?;
         }
         let writer = &self.writers[place.file];
@@ -179,46 +190,50 @@ impl Stream<'_> {
         let at = (piece.rows.start, piece.columns.start);
         quantize(&self.quantization.scheme, slab, None, quantized)
             .map_err(OptimizeError::weights(&tensor.name, at.0, at.1))?;
+        let writer = &self.writers[place.file];
+        let write = |part, at, bytes: &[u8]| writer.write_at(place.first + part, at, bytes);
         if at == (0, 0) {
             form.constants(packed);
-            self.write(place, packed, |_| 0)?;
+            let mut runs = packed.runs();
+            runs.try_for_each(|run| write(run.part, run.offset, run.bytes))?;
         }
-        if piece.columns.len() == tensor.shape[1] {
-            form.pack(at.0, quantized, packed);
-            self.write(place, packed, |_| 0)?;
-        } else {
-            let narrow = [tensor.shape[0], piece.columns.len()];
-            let narrow = narrow_form(self.quantization, tensor, narrow)?;
-            narrow.pack(at.0, quantized, packed);
-            let before = |part: usize| self.bytes_before(place, part, tensor, at.1);
-            self.write(place, packed, before)?;
+        let narrow = [tensor.shape[0], piece.columns.len()];
+        let narrow = narrow_form(self.quantization, tensor, narrow)?;
+        narrow.pack(at.0, quantized, packed);
+        for run in packed.runs() {
+            let parts = [&narrow.parts()[run.part], &form.parts()[run.part]];
+            let mut places = widened(run, parts, at.1, tensor.shape[1]);
+            places.try_for_each(|(at, bytes)| write(run.part, at, bytes))?;
         }
         Ok(Loss {
             signal: quantized.signal,
             noise: quantized.noise,
         })
     }
+}
 
-    /// Bytes of a transposed tensor that stand for the columns before one.
-    fn bytes_before(&self, place: &Place, part: usize, tensor: &Tensor, column: usize) -> u64 {
-        let spec = &self.draft.files[place.file].specs[place.first + part];
-        let inner: usize = spec.shape.iter().skip(1).product();
-        (spec.shape[0] * column / tensor.shape[1] * inner * spec.dtype.size()) as u64
-    }
-
-    fn write(
-        &self,
-        place: &Place,
-        packed: &Packed,
-        before: impl Fn(usize) -> u64,
-    ) -> Result<(), OptimizeError> {
-        let writer = &self.writers[place.file];
-        let mut runs = packed.runs();
-        runs.try_for_each(|run| {
-            let at = before(run.part) + run.offset;
-            writer.write_at(place.first + run.part, at, run.bytes)
-        })
-    }
+/// Where in a whole part a run of a narrow one goes, which stands for the columns of a weight
+/// from `column` of `columns` on: in one, if those are rows of the part, and else row by row.
+fn widened<'a>(
+    run: Run<'a>,
+    [narrow, whole]: [&Part; 2],
+    column: usize,
+    columns: usize,
+) -> impl Iterator<Item = (u64, &'a [u8])> + use<'a> {
+    let width = |part: &Part| part.shape[1..].iter().product::<usize>() * part.dtype.size();
+    let [narrow_width, whole_width] = [width(narrow), width(whole)];
+    let offset = run.offset as usize;
+    let (first, length, stride) = if narrow.shape == whole.shape {
+        (offset, run.bytes.len(), 0)
+    } else if narrow.shape[0] == whole.shape[0] {
+        let first = offset / narrow_width * whole_width + whole_width * column / columns;
+        (first, narrow_width, whole_width)
+    } else {
+        let rows = whole.shape[0] * column / columns;
+        (offset + rows * whole_width, run.bytes.len(), 0)
+    };
+    let stretches = run.bytes.chunks(length.max(1)).enumerate();
+    stretches.map(move |(number, bytes)| ((first + number * stride) as u64, bytes))
 }
 
 fn slab<'a>(tensor: &Tensor, piece: &Piece, bytes: &'a [u8]) -> Slab<'a> {
@@ -241,7 +256,67 @@ fn added(mut parts: Vec<(Piece, Loss)>, tensors: usize) -> Vec<Loss> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draft::form;
     use super::*;
+    use crate::Dtype;
+    use crate::options::quantization_of;
+
+    const ROWS: usize = 256;
+    const COLUMNS: usize = 640;
+
+    #[test]
+    fn narrow_pieces_become_what_whole_rows_do() {
+        let numbers = (0..ROWS * COLUMNS).map(|at| ((at * 40503) >> 4) % 4096);
+        let bytes =
+            numbers.flat_map(|number| half::f16::from_f32(number as f32 - 2048.0).to_le_bytes());
+        let bytes: Vec<u8> = bytes.collect();
+        for options in [
+            &[("QUANTIZE", "fp8"), ("FP8_SCHEME", "FP8_BLOCK")][..],
+            &[("QUANTIZE", "awq")],
+            &[("QUANTIZE", "gptq")],
+        ] {
+            let asked = quantization_of(options);
+            let whole = written(&asked, &bytes, COLUMNS);
+            assert!(written(&asked, &bytes, 256) == whole, "{options:?}");
+        }
+    }
+
+    /// All parts that a weight becomes in pieces of 128 rows and so many columns.
+    fn written(asked: &Quantization, bytes: &[u8], step: usize) -> Vec<Vec<u8>> {
+        let tensor = Tensor {
+            name: "w".to_owned(),
+            dtype: Dtype::F16,
+            shape: vec![ROWS, COLUMNS],
+            file: 0,
+            range: 0..bytes.len() as u64,
+        };
+        let whole = form(asked, &tensor).unwrap();
+        let room = |part: &Part| vec![0; part.shape.iter().product::<usize>() * part.dtype.size()];
+        let mut parts: Vec<Vec<u8>> = whole.parts().iter().map(room).collect();
+        let firsts = |row| (0..COLUMNS).step_by(step).map(move |column| (row, column));
+        for (row, column) in [0, 128].into_iter().flat_map(firsts) {
+            let piece = Piece {
+                tensor: 0,
+                rows: row..row + 128,
+                columns: column..COLUMNS.min(column + step),
+            };
+            let stretches = piece.stretches(&tensor);
+            let stretches = stretches.map(|at| &bytes[at.start as usize..at.end as usize]);
+            let stretches = stretches.collect::<Vec<_>>().concat();
+            let (mut quantized, mut packed) = (Quantized::default(), Packed::default());
+            let slab = slab(&tensor, &piece, &stretches);
+            quantize(&asked.scheme, slab, None, &mut quantized).unwrap();
+            let narrow = narrow_form(asked, &tensor, [ROWS, piece.columns.len()]).unwrap();
+            narrow.pack(row, &quantized, &mut packed);
+            for run in packed.runs() {
+                let forms = [&narrow.parts()[run.part], &whole.parts()[run.part]];
+                for (at, bytes) in widened(run, forms, column, COLUMNS) {
+                    parts[run.part][at as usize..][..bytes.len()].copy_from_slice(bytes);
+                }
+            }
+        }
+        parts
+    }
 
     #[test]
     fn losses_do_not_depend_on_who_was_first() {

@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::nearest::{self, Scale};
 use super::search::{self, Candidates, Trial};
 use super::{Grid, QuantizeError, Quantized, Rounding, Scheme, Slab, stored_precision};
-use crate::kernels::decode::decode;
+use crate::kernels::decode::{decode, is_finite};
 use crate::kernels::encode::{self, Sums};
 use crate::kernels::precision::Precision;
 use crate::kernels::spread::{Spread, spread};
@@ -169,13 +169,11 @@ impl<'a, 'b> Rows<'a, 'b> {
         }
         let slab = &self.bands.slab;
         let width = slab.columns * slab.dtype.size();
-        if !decode(
-            self.weights,
-            &slab.bytes[row * width..][..width],
-            &mut self.row,
-        ) {
-            return Err(not_finite(row, self.weights, &self.row));
+        let bytes = &slab.bytes[row * width..][..width];
+        if !is_finite(self.weights, bytes) {
+            return Err(not_finite(row, self.weights, bytes));
         }
+        decode(self.weights, bytes, &mut self.row);
         if self.bands.arithmetic != self.weights {
             // As if the model had been of the type of scales.
             self.bands.arithmetic.round_all(&mut self.row);
@@ -282,40 +280,34 @@ impl<'a, 'b> Rows<'a, 'b> {
     }
 }
 
-/// The greatest magnitude of a slab, as a loop.
-pub(super) struct Peak<'a> {
+/// The search for what is not finite in a slab, as a loop.
+pub(super) struct Check<'a> {
     pub(super) slab: Slab<'a>,
 }
 
-impl Loop for Peak<'_> {
-    type Output = Result<f32, QuantizeError>;
+impl Loop for Check<'_> {
+    type Output = Result<(), QuantizeError>;
 
     #[inline(always)]
     fn call(self) -> Self::Output {
         let dtype = self.slab.dtype;
         let precision = Precision::of(dtype).ok_or(QuantizeError::Dtype { dtype })?;
-        let mut values = vec![0.0; self.slab.columns];
-        let mut all = Spread::default();
         let width = self.slab.columns * dtype.size();
         for row in 0..rows_of(self.slab)? {
-            if !decode(
-                precision,
-                &self.slab.bytes[row * width..][..width],
-                &mut values,
-            ) {
-                return Err(not_finite(row, precision, &values));
+            let bytes = &self.slab.bytes[row * width..][..width];
+            if !is_finite(precision, bytes) {
+                return Err(not_finite(row, precision, bytes));
             }
-            all = all.and(spread(&values));
         }
-        Ok(all.peak())
+        Ok(())
     }
 }
 
 /// Which weight of a row it is that is not finite.
 #[cold]
-fn not_finite(row: usize, precision: Precision, values: &[f32]) -> QuantizeError {
-    let finite = |value: &f32| value.abs() <= precision.largest();
-    let column = values.iter().position(|value| !finite(value));
+fn not_finite(row: usize, precision: Precision, bytes: &[u8]) -> QuantizeError {
+    let mut weights = bytes.chunks(precision.dtype().size());
+    let column = weights.position(|weight| !is_finite(precision, weight));
     QuantizeError::NotFinite {
         row,
         column: column.unwrap_or_default(),

@@ -36,12 +36,12 @@ pub fn quantize(
     quantize_by(Instructions::best(), scheme, slab, importance, into)
 }
 
-/// The greatest magnitude among a slab's weights.
+/// Looks at a slab that is not quantized.
 ///
 /// # Errors
 /// Where a weight is not a finite number.
-pub fn peak(slab: Slab<'_>) -> Result<f32, QuantizeError> {
-    Instructions::best().run(bands::Peak { slab })
+pub fn check(slab: Slab<'_>) -> Result<(), QuantizeError> {
+    Instructions::best().run(bands::Check { slab })
 }
 
 fn quantize_by(

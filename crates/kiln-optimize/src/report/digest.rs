@@ -1,17 +1,19 @@
-//! Digests of files.
+//! Digests of files, by BLAKE2sp: eight BLAKE2s side by side, which takes a third of the
+//! processor time of the one BLAKE2b that `b2sum` computes. 7-Zip knows it, and so does any
+//! program with BLAKE2s and its parameters, as Python.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use blake2b_simd::State;
+use blake2s_simd::blake2sp::State;
 
 use super::document::FileReport;
 
 /// How much of a file is looked at in one go.
 const PART: usize = 256 * 1024;
 
-/// The size of a file, and its digest as `b2sum` prints it.
+/// The size of a file, and its digest as `7z h -scrcBLAKE2sp` prints it.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -31,7 +33,7 @@ pub fn digest(path: &Path) -> io::Result<FileReport> {
     }
     Ok(FileReport {
         bytes,
-        blake2b: hash.finalize().to_hex().to_string(),
+        blake2sp: hash.finalize().to_hex().to_string(),
     })
 }
 
@@ -39,18 +41,24 @@ pub fn digest(path: &Path) -> io::Result<FileReport> {
 mod tests {
     use super::*;
 
+    // What Python's hashlib makes of them, with the parameters of BLAKE2sp.
+    const EMPTY: &str = "dd0e891776933f43c7d032b08a917e25741f8aa9a12c12e1cac8801500f2ca4f";
+    const SHORT: &str = "70f75b58f1fecab821db43c88ad84edde5a52600616cd22517b7bb14d440a7d5";
+    const LONG: &str = "6b905e99d29215fe8cb46b67b575c8f6629462a9faaac9a996a7bf08084c64d3";
+
     #[test]
-    fn a_digest_is_the_one_that_b2sum_prints() {
+    fn a_digest_is_the_one_that_others_print() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        std::fs::write(&path, "abc").unwrap();
-        let found = digest(&path).unwrap();
-        assert_eq!(found.bytes, 3);
-        assert!(
-            found
-                .blake2b
-                .starts_with("ba80a53f981c4d0d6a2797b69f12f6e9")
-        );
-        assert_eq!(found.blake2b.len(), 128);
+        for (content, expected) in [
+            ("abc".repeat(0), EMPTY),
+            ("abc".to_owned(), SHORT),
+            ("abc".repeat(100_000), LONG),
+        ] {
+            std::fs::write(&path, &content).unwrap();
+            let found = digest(&path).unwrap();
+            assert_eq!(found.bytes, content.len() as u64);
+            assert_eq!(found.blake2sp, expected);
+        }
     }
 }

@@ -98,8 +98,8 @@ pub struct Total {
 pub struct FileReport {
     /// Its size.
     pub bytes: u64,
-    /// Its BLAKE2b digest of 512 bits, as `b2sum` prints it.
-    pub blake2b: String,
+    /// Its BLAKE2sp digest of 256 bits, as `7z h -scrcBLAKE2sp` prints it.
+    pub blake2sp: String,
 }
 
 impl Total {

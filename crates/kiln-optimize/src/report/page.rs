@@ -108,9 +108,10 @@ impl Report {
     }
 
     fn write_files(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "## Files\n\n| file | size | BLAKE2b |\n|---|---|---|")?;
+        writeln!(f, "## Files\n\n| file | size | BLAKE2sp |\n|---|---|---|")?;
         for (name, file) in &self.files {
-            writeln!(f, "| {name} | {} | `{}` |", size(file.bytes), file.blake2b)?;
+            let (size, digest) = (size(file.bytes), &file.blake2sp);
+            writeln!(f, "| {name} | {size} | `{digest}` |")?;
         }
         Ok(())
     }

@@ -51,6 +51,11 @@ impl Writer {
         self.0.write_at(tensor, at, bytes)
     }
 
+    /// Makes sure that everything was written, though perhaps not to the disk yet.
+    pub fn complete(&self) -> Result<(), OptimizeError> {
+        self.0.complete()
+    }
+
     /// Makes sure that everything was written, and that it is on the disk.
     pub fn finish(self) -> Result<(), OptimizeError> {
         self.0.finish()
