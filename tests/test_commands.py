@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from harness import server as harness
+from harness.compilations import Compilations
 from harness.jobs import LINGER, completed, fresh_name
 from harness.place import WITHIN, Place
 from harness.terminal import COLOUR
@@ -214,28 +215,53 @@ def pair(jobs) -> tuple[str, str]:
 def test_jobs_are_fields_in_a_pipe(place, pair):
     printed = place.kiln("jobs", "--limit", "1000").stdout
     rows = [line.split("\t") for line in printed.splitlines()]
-    assert all(len(row) == 5 for row in rows)
+    assert all(len(row) == 6 for row in rows)
     newer, older = [row for row in rows if row[0] in pair]
     assert newer[:2] == [pair[1], "Failed"] and older[:2] == [pair[0], "Completed"]
-    assert older[4] == "2 × ml.m5.large"
+    assert older[4:] == ["2 × ml.m5.large", "training"]
 
 
 def test_jobs_are_a_table_on_a_terminal(place, pair):
     terminal = place.terminal("jobs", "--status", "failed", "--limit", "1000")
     assert terminal.end() == 0
     head, *rows = terminal.plain().splitlines()
-    assert head.split() == ["NAME", "STATUS", "AGE", "DURATION", "INSTANCES"]
-    assert {row.split()[1] for row in rows} == {"Failed"}
+    assert head.split() == ["NAME", "STATUS", "AGE", "DURATION", "INSTANCES", "KIND"]
+    assert {row.split()[1].lower() for row in rows} == {"failed"}
     (row,) = [row for row in rows if row.startswith(f"{pair[1]} ")]
     assert row.index("Failed") == head.index("STATUS")
     assert re.search(r"\x1b\[1;?[^m]*m?(\x1b\[)?31mFailed", terminal.screen)
 
 
+def status_of(job: dict) -> str:
+    """The status of a job of whichever kind, in lower case."""
+    (status,) = [value for member, value in job.items() if member.endswith("JobStatus")]
+    return status.lower()
+
+
 def test_jobs_are_json_when_asked(place, pair):
     asked = place.kiln("jobs", "--json", "--limit", "2", "--status", "Completed")
     found = json.loads(asked.stdout)
-    assert {job["TrainingJobStatus"] for job in found} == {"Completed"} and len(found) <= 2
+    assert {status_of(job) for job in found} == {"completed"} and len(found) <= 2
     assert place.kiln("jobs", "--status", "Lost", status=2).stderr
+
+
+def test_jobs_of_other_kinds_are_jobs_too(place, jobs):
+    failed = Compilations(jobs).run(name=fresh_name("commands"))
+    name = failed["CompilationJobName"]
+    rows = [line.split("\t") for line in place.kiln("jobs", "--limit", "1000").stdout.splitlines()]
+    (row,) = [row for row in rows if row[0] == name]
+    assert row[1] == "FAILED" and row[4:] == ["-", "compilation"]
+    asked = place.kiln("jobs", "--json", "--status", "failed", "--limit", "1000")
+    found = [job.get("CompilationJobName") for job in json.loads(asked.stdout)]
+    assert name in found
+    page = place.kiln("describe", name).stdout
+    assert page.startswith(f"{name}  FAILED\n  Reason      ClientError: InputConfiguration")
+    assert "  Framework   XGBOOST\n  Target      ml_c5\n" in page
+    assert f"\nInputs\n  model        s3://{jobs.bucket}/no/such/model.tar.gz\n" in page
+    described = json.loads(place.kiln("describe", name, "--json").stdout)
+    assert described["CompilationJobName"] == name
+    said = place.kiln("stop", name, status=1).stderr
+    assert "the compilation job is in status FAILED" in said
 
 
 def test_a_job_is_a_page(place, pair):
@@ -245,7 +271,7 @@ def test_a_job_is_a_page(place, pair):
     described = json.loads(place.kiln("describe", pair[1], "--json").stdout)
     assert described["TrainingJobName"] == pair[1]
     said = place.kiln("describe", "nobody-knows-it", status=1).stderr
-    assert "there is no training job nobody-knows-it" in said and "kiln jobs" in said
+    assert "there is no job nobody-knows-it" in said and "kiln jobs" in said
 
 
 def test_logs_name_the_instance_when_there_are_several(place, pair):
@@ -278,7 +304,7 @@ def test_a_job_is_stopped_once(place):
     name = place.begin(LINGER)
     assert place.kiln("stop", name, "--wait").stdout == f"{name} is Stopped\n"
     assert "is in status Stopped" in place.kiln("stop", name, status=1).stderr
-    assert "there is no training job" in place.kiln("stop", "nobody", status=1).stderr
+    assert "there is no job" in place.kiln("stop", "nobody", status=1).stderr
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure(place):

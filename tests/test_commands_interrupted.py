@@ -156,4 +156,4 @@ def test_an_upload_for_training_that_ends_early_leaves_no_job(held, jobs):
     plan = proxy.plan(is_third_part, HELD)
     options = ["--image", "busybox", "--data", f"train={data}", "--name", name]
     interrupted(place, plan, "train", script, *options)
-    assert "there is no training job" in place.kiln("describe", name, status=1).stderr
+    assert "there is no job" in place.kiln("describe", name, status=1).stderr

@@ -17,7 +17,8 @@ use crate::server::Kiln;
 const JOB: &str = "bench-talker";
 /// How fast the program writes where writing costs nothing.
 const LINES_A_SECOND: u32 = 50_000;
-/// What the program prints before its two times, in nanoseconds.
+/// What the program prints before what it took: the times with a file and with its log, the
+/// same of the processor, all in nanoseconds, and how often it waited for the log.
 const WROTE: &str = "kiln-bench wrote ";
 /// What it prints before the number of each line.
 const LINE: &str = "line ";
@@ -33,6 +34,10 @@ pub struct Logs {
     to_file: Samples,
     /// The rounds with standard output.
     to_log: Samples,
+    /// The processor's time for either.
+    processor: [Samples; 2],
+    /// How often the program waited for its log, in all rounds.
+    waits: u64,
     /// From when each line was written to when it could be read.
     behind: Samples,
 }
@@ -100,13 +105,11 @@ fn numbers(events: &[Value]) -> impl Iterator<Item = usize> {
 }
 
 fn summary(lines: usize, events: &[Value]) -> Logs {
-    let times = |which: usize| {
-        messages(events)
-            .filter_map(|message| message.strip_prefix(WROTE))
-            .filter_map(|times| times.split(' ').nth(which)?.trim().parse().ok())
-            .map(Duration::from_nanos)
-            .collect()
+    let figures = |which: usize| {
+        let wrote = messages(events).filter_map(|message| message.strip_prefix(WROTE));
+        wrote.filter_map(move |figures| figures.split(' ').nth(which)?.trim().parse::<u64>().ok())
     };
+    let times = |which: usize| figures(which).map(Duration::from_nanos).collect();
     let behind = |event: &Value| {
         let [taken, written] = ["ingestionTime", "timestamp"].map(|name| event[name].as_u64());
         let millis = taken?.saturating_sub(written?);
@@ -116,6 +119,8 @@ fn summary(lines: usize, events: &[Value]) -> Logs {
         lines,
         to_file: times(0),
         to_log: times(1),
+        processor: [times(2), times(3)],
+        waits: figures(4).sum(),
         behind: events.iter().filter_map(behind).collect(),
     }
 }
@@ -123,8 +128,11 @@ fn summary(lines: usize, events: &[Value]) -> Logs {
 impl fmt::Display for Logs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { lines, .. } = self;
-        let [file, log] = [&self.to_file, &self.to_log].map(|samples| samples.percentile(50));
-        let slower = (log.as_secs_f64() / file.as_secs_f64() - 1.0) * 100.0;
+        let median = |samples: &Samples| samples.percentile(50);
+        let [file, log] = [&self.to_file, &self.to_log].map(median);
+        let [file_processor, log_processor] = self.processor.each_ref().map(median);
+        let more =
+            |one: Duration, than: Duration| (one.as_secs_f64() / than.as_secs_f64() - 1.0) * 100.0;
         let rate = *lines as f64 / log.as_secs_f64();
         let [most, all] = [50, 100].map(|percent| self.behind.percentile(percent).as_millis());
         writeln!(
@@ -135,7 +143,13 @@ impl fmt::Display for Logs {
         writeln!(f, "| | | target |\n|---|---|---|")?;
         writeln!(f, "| with a file | {:.2} s | |", file.as_secs_f64())?;
         writeln!(f, "| with its log | {:.2} s | |", log.as_secs_f64())?;
-        writeln!(f, "| slower by | {slower:.1} % | 5 % |")?;
+        writeln!(f, "| slower by | {:.1} % | 5 % |", more(log, file))?;
+        writeln!(
+            f,
+            "| more of the processor by | {:.1} % | |",
+            more(log_processor, file_processor)
+        )?;
+        writeln!(f, "| waited for its log | {} times | 0 |", self.waits)?;
         writeln!(f, "| lines a second | {rate:.0} | |")?;
         writeln!(f, "| half of the lines can be read within | {most} ms | |")?;
         writeln!(f, "| all of them within | {all} ms | |")
@@ -152,12 +166,17 @@ mod tests {
         let events = [
             event("line 000000000 0", 1010),
             event("line 000000001 0", 1030),
-            event("kiln-bench wrote 2000000000 2100000000", 1020),
+            event(
+                "kiln-bench wrote 2000000000 2100000000 1000000000 1010000000 7",
+                1020,
+            ),
         ];
         assert!(numbers(&events).eq(0..2));
         let page = summary(2, &events).to_string();
         for part in [
             "slower by | 5.0 %",
+            "processor by | 1.0 %",
+            "its log | 7 times",
             "lines a second | 1 |",
             "within | 30 ms",
         ] {

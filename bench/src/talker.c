@@ -1,9 +1,12 @@
 /* Writes lines of 100 bytes, one by one and with some work before each, in turns
-   to a file and to standard output, and says how long either took. */
+   to a file and to standard output. Says how long either took, how much of that
+   it had a processor, and how often it waited while it wrote to standard output:
+   others on the machine change the first only. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,15 +34,33 @@ static unsigned long work_for(long long nanoseconds) {
   return sample * nanoseconds / shortest;
 }
 
-static long long write_lines(int out, long from, long count, unsigned long amount) {
+struct took {
+  long long time, processor;
+  long waits;
+};
+
+static long long nanoseconds(struct timeval at) {
+  return at.tv_sec * 1000000000LL + at.tv_usec * 1000LL;
+}
+
+static struct took used(void) {
+  struct rusage all;
+  getrusage(RUSAGE_SELF, &all);
+  return (struct took){now(), nanoseconds(all.ru_utime) + nanoseconds(all.ru_stime),
+                       all.ru_nvcsw};
+}
+
+static struct took write_lines(int out, long from, long count, unsigned long amount) {
   char line[101];
-  long long begin = now();
+  struct took before = used();
   for (long n = from; n < from + count; n++) {
     work(amount);
     snprintf(line, sizeof line, "line %09ld %084d\n", n, 0);
     if (write(out, line, 100) != 100) exit(1);
   }
-  return now() - begin;
+  struct took after = used();
+  return (struct took){after.time - before.time, after.processor - before.processor,
+                       after.waits - before.waits};
 }
 
 int main(int argc, char **argv) {
@@ -49,10 +70,11 @@ int main(int argc, char **argv) {
   for (long round = 0; round < rounds; round++) {
     int file = open("/tmp/lines", O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (file < 0) return 1;
-    long long to_file = write_lines(file, 0, count, amount);
+    struct took file_took = write_lines(file, 0, count, amount);
     close(file);
-    long long to_log = write_lines(1, round * count, count, amount);
-    printf("kiln-bench wrote %lld %lld\n", to_file, to_log);
+    struct took log_took = write_lines(1, round * count, count, amount);
+    printf("kiln-bench wrote %lld %lld %lld %lld %ld\n", file_took.time, log_took.time,
+           file_took.processor, log_took.processor, log_took.waits);
     fflush(stdout);
   }
   return 0;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::client::{Client, Endpoint};
 use crate::error::BenchError;
-use crate::latency::request;
+use crate::latency::{BUCKET, request};
 use crate::load;
 use crate::occupant::Occupant;
 
@@ -13,9 +13,13 @@ use crate::occupant::Occupant;
 /// beforehand, and a signature is good for some minutes only.
 const BATCH: usize = 5_000;
 
+/// The key that all channels are of.
+const DATA: &str = "past/data";
+
 /// Has so many jobs come and end.
 pub fn make(endpoint: &Endpoint, jobs: usize) -> Result<(), BenchError> {
     let mut client = Client::new(endpoint);
+    client.put(&format!("/{BUCKET}/{DATA}"), b"1")?;
     let occupant = Occupant::take_machine(&mut client, "past")?;
     let names: Vec<String> = (0..jobs).map(|n| format!("past-{n:06}")).collect();
     for batch in names.chunks(BATCH) {
@@ -41,6 +45,19 @@ fn varied(name: &str) -> Value {
         "depth": (digest % 12).to_string(),
         "rate": format!("0.{:06}", digest % 1_000_000),
     });
+    // More of a job's own, to be told apart by many filters and by the objects of a list.
+    for (name, factor) in [("seed", 7_u32), ("width", 11), ("scale", 13), ("decay", 17)] {
+        let value = digest.wrapping_mul(factor) % 1_000_003;
+        request["HyperParameters"][name] = value.to_string().into();
+    }
+    let channel = |channel: &str| {
+        json!({
+            "ChannelName": channel,
+            "ContentType": format!("text/{channel}-{digest}"),
+            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": format!("s3://{BUCKET}/{DATA}")}},
+        })
+    };
+    request["InputDataConfig"] = json!([channel("train"), channel("test")]);
     request["Tags"] = json!([{"Key": "team", "Value": (digest % 7).to_string()}]);
     request
 }

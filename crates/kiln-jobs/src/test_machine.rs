@@ -162,7 +162,24 @@ impl Buckets for Full {
 
 /// What the jobs of a control plane share that begins with this store.
 pub(crate) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine>) -> Arc<Plane> {
+    with_settings(settings(data_dir), store, engine)
+}
+
+/// The same, where somebody outside listens.
+pub(crate) fn announcing_plane(
+    store: &Store,
+    data_dir: &Path,
+    engine: &Arc<Machine>,
+) -> Arc<Plane> {
     let settings = Settings {
+        announced: true,
+        ..settings(data_dir)
+    };
+    with_settings(settings, store, engine)
+}
+
+fn settings(data_dir: &Path) -> Settings {
+    Settings {
         identity: Identity {
             region: "us-east-1".parse().unwrap(),
             account: "123456789012".parse().unwrap(),
@@ -180,7 +197,10 @@ pub(crate) fn control_plane(store: &Store, data_dir: &Path, engine: &Arc<Machine
         file_systems: Vec::new(),
         fast_file: FastFile::default(),
         external_store: None,
-    };
+    }
+}
+
+fn with_settings(settings: Settings, store: &Store, engine: &Arc<Machine>) -> Arc<Plane> {
     let keys = SessionKeys::new(b"secret");
     Plane::new(
         settings,

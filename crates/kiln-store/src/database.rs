@@ -26,6 +26,8 @@ use crate::StoreError;
 
 /// How many changes one commit carries at most; bounds the latency of the first.
 const GROUP_LIMIT: usize = 256;
+/// Bytes of a page, where nothing speaks for others.
+const PAGE: u32 = 4096;
 /// Idle read connections kept open for reuse.
 const IDLE_READERS: usize = 16;
 /// What a read connection keeps of the file, in KiB. There may be many, and the
@@ -72,8 +74,22 @@ impl Database {
     /// When the file cannot be opened, is not a database, or was written by a
     /// newer version than `migrations` describes.
     pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
+        Self::open_with_pages(path, migrations, PAGE)
+    }
+
+    /// Opens a file as [`Database::open`] does, or creates one with pages of so many bytes.
+    ///
+    /// # Errors
+    /// See [`Database::open`].
+    pub fn open_with_pages(
+        path: &Path,
+        migrations: &[&str],
+        page: u32,
+    ) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         configure(&connection)?;
+        // A file that has its tables keeps its pages.
+        connection.pragma_update(None, "page_size", page)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         migrate(&mut connection, migrations)?;

@@ -10,7 +10,8 @@ mod binding;
 
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
+use rusqlite::{Rows, Statement, params};
 use tokio::sync::watch;
 
 use crate::{Database, JobDocument, StoreError, job_list};
@@ -20,6 +21,9 @@ pub(crate) use binding::JOBS_SCHEMA as BINDING;
 /// Jobs whose rows differ in their last bits only are in one block: small enough to be
 /// written anew for a few changes, large enough that there are few of them.
 pub const BLOCK_BITS: u32 = 10;
+
+/// A column of different values is one read, and not ten.
+const PAGE: u32 = 32 * 1024;
 
 /// In the file of the jobs. Only training jobs can be searched for. A mark is replaced by
 /// hand, since a trigger resolves conflicts as the statement does that fires it.
@@ -89,14 +93,26 @@ pub struct SearchIndex {
     columns: Database,
 }
 
-/// The columns of one block, in the order of the properties that were asked for. A column
-/// that no job of the block has is missing.
+/// One block of the index, while it is visited.
 #[derive(Debug)]
-pub struct SearchBlock {
+pub struct SearchBlock<'a> {
     /// The number of the block.
     pub block: i64,
-    /// The columns.
-    pub columns: Vec<Option<Vec<u8>>>,
+    cursors: &'a [Cursor<'a>],
+}
+
+impl SearchBlock<'_> {
+    /// The column of the property that was asked for at this place, which is read now; `None`
+    /// if no job of the block has the property.
+    ///
+    /// # Errors
+    /// The database's failure.
+    pub fn column(&self, place: usize) -> Result<Option<&[u8]>, StoreError> {
+        match self.cursors.get(place) {
+            Some(cursor) => cursor.column(self.block),
+            None => Ok(None),
+        }
+    }
 }
 
 impl SearchIndex {
@@ -104,7 +120,7 @@ impl SearchIndex {
     pub(crate) fn open(path: &Path, jobs: Database) -> Result<Self, StoreError> {
         Ok(Self {
             jobs,
-            columns: Database::open(path, &[COLUMNS, binding::INDEX_SCHEMA])?,
+            columns: Database::open_with_pages(path, &[COLUMNS, binding::INDEX_SCHEMA], PAGE)?,
         })
     }
 
@@ -198,55 +214,76 @@ impl SearchIndex {
         &self,
         properties: &[&str],
         descending: bool,
-        mut each: impl FnMut(&SearchBlock) -> Result<(), E>,
+        mut each: impl FnMut(&SearchBlock<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let order = if descending { "DESC" } else { "ASC" };
+        let sql = format!(
+            "SELECT block, content FROM search_columns WHERE property = ?1 ORDER BY block {order}"
+        );
         self.columns.read(|connection| {
             let snapshot = connection.unchecked_transaction()?;
-            let mut visited = SearchBlock {
-                block: 0,
-                columns: vec![None; properties.len()],
-            };
-            for block in blocks(&snapshot, properties.first().copied(), descending)? {
-                visited.block = block;
-                for (property, column) in properties.iter().zip(&mut visited.columns) {
-                    read_column(&snapshot, (property, block), column)?;
+            let statements = properties.iter().map(|_| snapshot.prepare_cached(&sql));
+            let mut statements = statements.collect::<Result<Vec<_>, _>>()?;
+            let opened = statements.iter_mut().zip(properties);
+            let opened = opened.map(|(statement, property)| Cursor::open(statement, property));
+            let mut cursors = opened.collect::<Result<Vec<_>, _>>()?;
+            while let Some(block) = cursors.first().and_then(|cursor| cursor.block) {
+                each(&SearchBlock {
+                    block,
+                    cursors: &cursors,
+                })?;
+                for cursor in &mut cursors {
+                    cursor.leave(block)?;
                 }
-                each(&visited)?;
             }
             Ok(())
         })
     }
 }
 
-fn blocks(
-    connection: &Connection,
-    property: Option<&str>,
-    descending: bool,
-) -> Result<Vec<i64>, rusqlite::Error> {
-    let order = if descending { "DESC" } else { "ASC" };
-    let mut query = connection.prepare_cached(&format!(
-        "SELECT block FROM search_columns WHERE property = ?1 ORDER BY block {order}"
-    ))?;
-    let rows = query.query_map([property], |row| row.get(0))?;
-    rows.collect()
+/// Where a visit is in the blocks of one property.
+struct Cursor<'a> {
+    rows: Rows<'a>,
+    block: Option<i64>,
 }
 
-/// Reads a column into the place of the one before, whose memory it takes over.
-fn read_column(
-    connection: &Connection,
-    (property, block): (&str, i64),
-    column: &mut Option<Vec<u8>>,
-) -> Result<(), rusqlite::Error> {
-    let mut query = connection
-        .prepare_cached("SELECT content FROM search_columns WHERE property = ?1 AND block = ?2")?;
-    let mut rows = query.query(params![property, block])?;
-    let mut memory = column.take().unwrap_or_default();
-    if let Some(row) = rows.next()? {
-        memory.clear();
-        memory.extend_from_slice(row.get_ref(0)?.as_blob()?);
-        *column = Some(memory);
+impl<'a> Cursor<'a> {
+    fn open(statement: &'a mut Statement<'_>, property: &str) -> Result<Self, rusqlite::Error> {
+        let mut cursor = Self {
+            rows: statement.query([property])?,
+            block: None,
+        };
+        cursor.advance()?;
+        Ok(cursor)
     }
-    Ok(())
+
+    fn advance(&mut self) -> Result<(), rusqlite::Error> {
+        self.rows.advance()?;
+        self.block = self.rows.get().map(|row| row.get(0)).transpose()?;
+        Ok(())
+    }
+
+    fn leave(&mut self, block: i64) -> Result<(), rusqlite::Error> {
+        match self.block == Some(block) {
+            true => self.advance(),
+            false => Ok(()),
+        }
+    }
+
+    fn column(&self, block: i64) -> Result<Option<&[u8]>, StoreError> {
+        let row = self.rows.get().filter(|_| self.block == Some(block));
+        let content = row.map(|row| row.get_ref(1)).transpose()?;
+        let blob = content.map(|content| content.as_blob()).transpose();
+        Ok(blob.map_err(rusqlite::Error::from)?)
+    }
+}
+
+impl std::fmt::Debug for Cursor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cursor")
+            .field("block", &self.block)
+            .finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ async fn an_index_of_other_properties_is_emptied() {
     store.search.unmark(marks).await.unwrap();
     let blocks = || {
         let mut blocks = 0;
-        let visit = |_: &SearchBlock| -> Result<(), StoreError> {
+        let visit = |_: &SearchBlock<'_>| -> Result<(), StoreError> {
             blocks += 1;
             Ok(())
         };
@@ -167,7 +167,9 @@ async fn blocks_are_visited_as_they_were_last_written() {
             store
                 .search
                 .visit(&["name", "size", "place"], descending, |block| {
-                    seen.push((block.block, block.columns.clone()));
+                    let column = |place| Ok(block.column(place)?.map(<[u8]>::to_vec));
+                    let columns: Result<Vec<_>, StoreError> = (0..3).map(column).collect();
+                    seen.push((block.block, columns?));
                     Ok(())
                 });
         visited.unwrap();

@@ -15,6 +15,7 @@ mod places;
 mod queue;
 mod recovery;
 mod sessions;
+pub(crate) mod state_change;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

@@ -36,8 +36,11 @@ impl<W: Work> Job<W> {
 
     /// Takes a step; answers what follows from it.
     pub(super) fn step(&mut self, event: Event<W::Outcome>, at: Timestamp) -> Consequence {
-        let terms = self.terms();
+        let (terms, before) = (self.terms(), self.state.status);
         let action = self.state.step(event, at, &terms);
+        if self.state.status != before {
+            self.untold.push(self.state.clone());
+        }
         let instance = self.state.instance.clone();
         Consequence {
             action,
@@ -61,7 +64,7 @@ impl<W: Work> SoloJobs<W> {
                 modified: state.modified.millis(),
                 ended: state.ended.map(Timestamp::millis),
             },
-            announcements: Vec::new(),
+            announcements: self.announcements(job)?,
             warm_pool: None,
         })
     }

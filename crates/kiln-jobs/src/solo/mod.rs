@@ -9,6 +9,7 @@ mod instances;
 mod kind;
 mod reports;
 mod state;
+mod state_change;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,8 @@ pub(crate) struct Job<W: Work> {
     pub(crate) arn: Arn,
     pub(crate) request: W::Request,
     pub(crate) state: SoloState<W::Outcome>,
+    /// Each state in which it had another status than before, since it was read.
+    untold: Vec<SoloState<W::Outcome>>,
 }
 
 impl<W: Work> SoloJobs<W> {
@@ -89,6 +92,7 @@ impl<W: Work> SoloJobs<W> {
         state.role = role.map(|role| role.principal.id);
         let job = Job::<W> {
             arn: self.arn(W::name(&request))?,
+            untold: vec![state.clone()],
             state,
             request,
         };
@@ -189,6 +193,7 @@ impl<W: Work> SoloJobs<W> {
             arn: self.arn(&stored.name)?,
             request: serde_json::from_str(&stored.request)?,
             state: serde_json::from_str(&stored.state)?,
+            untold: Vec::new(),
         })
     }
 
@@ -203,10 +208,9 @@ fn missing() -> JobError {
 }
 
 fn name_taken<W: Work>(arn: &Arn) -> JobError {
-    let mut word = W::WORD.to_owned();
-    word[..1].make_ascii_uppercase();
+    let title = W::title();
     JobError::InUse(format!(
-        "{word} job names must be unique within an AWS account and region, and {} job with this \
+        "{title} job names must be unique within an AWS account and region, and {} job with this \
          name already exists ({arn})",
         W::A_WORD
     ))

@@ -11,13 +11,13 @@ use super::*;
 use crate::compilation::{Compilation, CompilationJobs};
 use crate::models::Models;
 use crate::optimization::{Optimization, OptimizationJobs};
-use crate::test_machine::{Machine, control_plane, start, until};
+use crate::test_machine::{Machine, announcing_plane, control_plane, start, until};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/r";
 
 /// A control plane, and the machine that it runs its jobs on.
 struct Rig {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     engine: Arc<Machine>,
     plane: Arc<Plane>,
 }
@@ -30,7 +30,7 @@ impl Rig {
         Self {
             plane: control_plane(&store, directory.path(), &engine),
             engine,
-            _directory: directory,
+            directory,
         }
     }
 
@@ -111,18 +111,57 @@ async fn a_compilation_does_not_survive_its_agent() {
     let work = Compilation::new(&rig.plane.settings);
     let jobs = CompilationJobs::new(rig.plane.clone(), work);
     start(&rig.plane, &jobs).await;
-    let request: CreateCompilationJobRequest = serde_json::from_value(json!({
-        "CompilationJobName": "c",
-        "RoleArn": ROLE,
-        "InputConfig": {"S3Uri": "s3://data/m.tar.gz", "Framework": "XGBOOST"},
-        "OutputConfig": {"S3OutputLocation": "s3://out/x", "TargetDevice": "ml_c5"},
-        "StoppingCondition": {},
-    }))
-    .unwrap();
-    jobs.create(request).await.unwrap();
+    jobs.create(compilation("c")).await.unwrap();
     rig.started(1).await;
     rig.engine.lose_an_agent();
     rig.cleared().await;
     assert_eq!(rig.started(1).await.len(), 1);
     assert_eq!(described(&jobs, "c")["CompilationJobStatus"], "FAILED");
+}
+
+fn compilation(name: &str) -> CreateCompilationJobRequest {
+    serde_json::from_value(json!({
+        "CompilationJobName": name,
+        "RoleArn": ROLE,
+        "InputConfig": {"S3Uri": "s3://data/m.tar.gz", "Framework": "XGBOOST"},
+        "OutputConfig": {"S3OutputLocation": "s3://out/x", "TargetDevice": "ml_c5"},
+        "StoppingCondition": {},
+        "Tags": [{"Key": "team", "Value": "blue"}],
+    }))
+    .unwrap()
+}
+
+#[tokio::test]
+async fn a_listener_hears_of_each_status_once() {
+    let mut rig = Rig::new();
+    let store = rig.plane.store.clone();
+    rig.plane = announcing_plane(&store, rig.directory.path(), &rig.engine);
+    let work = Compilation::new(&rig.plane.settings);
+    let jobs = CompilationJobs::new(rig.plane.clone(), work);
+    start(&rig.plane, &jobs).await;
+    jobs.create(compilation("c")).await.unwrap();
+    rig.started(1).await;
+    jobs.stop("c").await.unwrap();
+    rig.engine.lose_an_agent();
+    rig.cleared().await;
+    let subject = described(&jobs, "c")["CompilationJobArn"].clone();
+    let subject = subject.as_str().unwrap();
+    let mut heard = Vec::new();
+    while let Some(told) = store.announcements.first(subject).unwrap() {
+        heard.push(serde_json::from_str::<Value>(&told.body).unwrap());
+        store.announcements.remove(told.number).await.unwrap();
+    }
+    let status = |event: &Value| event["detail"]["CompilationJobStatus"].clone();
+    let statuses: Vec<Value> = heard.iter().map(status).collect();
+    assert_eq!(statuses, ["STARTING", "STOPPING", "STOPPED"]);
+    let last = &heard[2];
+    assert_eq!(
+        last["detail-type"],
+        "SageMaker Compilation Job State Change"
+    );
+    assert_eq!(last["resources"], json!([subject]));
+    assert_eq!(last["detail"]["Tags"], json!({"team": "blue"}));
+    let created = described(&jobs, "c")["CreationTime"].as_f64().unwrap();
+    let millis = (created * 1000.0).round() as i64;
+    assert_eq!(last["detail"]["CreationTime"], json!(millis));
 }

@@ -53,6 +53,13 @@ pub trait Work: Sized + Send + Sync + 'static {
         Self::KIND.resource_type()
     }
 
+    /// What stands before "job" where a sentence begins with it.
+    fn title() -> String {
+        let mut title = Self::WORD.to_owned();
+        title[..1].make_ascii_uppercase();
+        title
+    }
+
     /// The job's name.
     fn name(request: &Self::Request) -> &str;
 

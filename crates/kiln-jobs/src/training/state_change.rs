@@ -5,16 +5,16 @@
 //! reports after a silence, is told as so many events, each with the job as it
 //! was then. Within a status, the last message counts.
 
+use kiln_model::Arn;
 use kiln_model::api::{
-    CreateTrainingJobRequest, DescribeTrainingJobResponse, SecondaryStatus, Tag, TrainingJobStatus,
+    CreateTrainingJobRequest, DescribeTrainingJobResponse, SecondaryStatus, TrainingJobStatus,
 };
-use kiln_model::{Arn, Timestamp};
 use kiln_store::NewAnnouncement;
-use serde_json::{Map, Value, json};
-use uuid::Uuid;
+use serde_json::Value;
 
 use super::describe::describe;
 use super::state::TrainingState;
+use crate::plane::state_change;
 
 /// The members of a description that are times.
 const TIMES: [&str; 4] = [
@@ -146,68 +146,23 @@ fn announcement(
         .unwrap_or(description.creation_time);
     let mut detail = serde_json::to_value(description)?;
     in_milliseconds(&mut detail);
-    detail["Tags"] = tags(request.tags.as_deref().unwrap_or_default());
-    let id = Uuid::new_v4().to_string();
-    let event = json!({
-        "version": "0",
-        "id": id,
-        "detail-type": "SageMaker Training Job State Change",
-        "source": "aws.sagemaker",
-        "account": arn.account().to_string(),
-        "time": to_the_second(at),
-        "region": arn.region().to_string(),
-        "resources": [arn.to_string()],
-        "detail": detail,
-    });
-    Ok(NewAnnouncement {
-        id,
-        subject: arn.to_string(),
-        created: at.millis(),
-        body: event.to_string(),
-    })
+    let tags = request.tags.as_deref();
+    Ok(state_change::event("Training", arn, at, (detail, tags)))
 }
 
-/// Events have times in whole milliseconds, where the API has seconds with a
-/// fraction.
 fn in_milliseconds(description: &mut Value) {
     let Value::Object(members) = description else {
         return;
     };
-    convert(members, &TIMES);
+    state_change::convert(members, &TIMES);
     for (list, times) in TIMES_IN_LISTS {
         let items = members.get_mut(list).and_then(Value::as_array_mut);
         for item in items.into_iter().flatten() {
             if let Value::Object(item) = item {
-                convert(item, times);
+                state_change::convert(item, times);
             }
         }
     }
-}
-
-fn convert(members: &mut Map<String, Value>, times: &[&str]) {
-    for time in times {
-        let Some(value) = members.get_mut(*time) else {
-            continue;
-        };
-        if let Some(seconds) = value.as_f64() {
-            *value = json!((seconds * 1000.0).round() as i64);
-        }
-    }
-}
-
-fn tags(tags: &[Tag]) -> Value {
-    let pairs = tags
-        .iter()
-        .map(|tag| (tag.key.clone(), json!(tag.value)))
-        .collect();
-    Value::Object(pairs)
-}
-
-/// `2018-10-06T12:26:13Z`
-fn to_the_second(at: Timestamp) -> String {
-    let text = at.to_string();
-    let seconds = text.split('.').next().unwrap_or(&text);
-    format!("{seconds}Z")
 }
 
 #[cfg(test)]

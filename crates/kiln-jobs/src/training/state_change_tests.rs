@@ -1,7 +1,9 @@
 //! What is told of which changes, and in which words.
 
+use kiln_model::Timestamp;
 use kiln_model::api::SecondaryStatusTransition;
 use proptest::prelude::*;
+use serde_json::json;
 
 use super::*;
 

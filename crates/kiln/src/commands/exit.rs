@@ -20,8 +20,10 @@ const BROKEN_PIPE: u8 = 141;
 #[derive(Debug, thiserror::Error)]
 pub enum JobEnd {
     /// It failed.
-    #[error("the training job {name} failed: {reason}")]
+    #[error("the {kind} job {name} failed: {reason}")]
     Failed {
+        /// The job's kind, as a word.
+        kind: &'static str,
         /// The job.
         name: String,
         /// Why, as the job has it.
@@ -39,6 +41,7 @@ impl JobEnd {
     /// The end of a job that failed.
     pub fn failed(job: &Job) -> Self {
         Self::Failed {
+            kind: job.kind().word(),
             name: job.name().to_owned(),
             reason: plain(job.text("FailureReason").trim_end()),
         }
@@ -89,6 +92,7 @@ mod tests {
     fn a_script_can_tell_the_ends_apart() {
         let name = || "job".to_owned();
         let failed = JobEnd::Failed {
+            kind: "training",
             name: name(),
             reason: "it did".to_owned(),
         };

@@ -12,6 +12,7 @@ mod exit;
 mod images;
 mod interrupt;
 mod jobs;
+mod kind;
 mod logs;
 mod optimize;
 mod predict;
@@ -41,13 +42,13 @@ pub struct Kiln {
 enum Command {
     /// Train: upload the script and its data, begin a job, and follow it to its end.
     Train(train::Train),
-    /// List the newest training jobs.
+    /// List the newest jobs.
     Jobs(jobs::Jobs),
-    /// Show all about a training job.
+    /// Show all about a job.
     Describe(describe::Describe),
-    /// Print the log of a training job.
+    /// Print the log of a job.
     Logs(logs::Logs),
-    /// Stop a training job.
+    /// Stop a job.
     Stop(stop::Stop),
     /// Copy files to an S3, or objects to this machine.
     Cp(cp::Cp),

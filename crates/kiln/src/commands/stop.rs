@@ -1,4 +1,4 @@
-//! `kiln stop`
+//! `kiln stop`: ends a job early.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// The options of `kiln stop`.
 #[derive(Debug, Args)]
 pub struct Stop {
-    /// The training job's name.
+    /// The job's name: of a training job, or else of an optimization or a compilation job.
     #[arg(add = ArgValueCompleter::new(job_names))]
     job: JobName,
     /// Come back when the job has ended.
@@ -36,12 +36,13 @@ impl Stop {
     pub fn run(self) -> Result<(), Failure> {
         self.server.run(async |session: &Session| {
             let (client, name) = (&session.client, self.job.as_ref());
-            job::stop(client, name).await?;
-            let mut job = Job::fetch(client, name).await?;
+            let kind = Job::find(client, name).await?.kind();
+            job::stop(client, kind, name).await?;
+            let mut job = Job::fetch(client, kind, name).await?;
             let client = &client.patient();
             while self.wait && !job.has_ended() {
                 tokio::time::sleep(POLL).await;
-                job = Job::fetch(client, name).await?;
+                job = Job::fetch(client, kind, name).await?;
             }
             if self.json {
                 say(format!("{:#}", job.described()))?;
@@ -52,9 +53,9 @@ impl Stop {
                     painted(status_style(status), status)
                 ))?;
             }
-            match job.status() {
-                "Failed" => Err(JobEnd::failed(&job).into()),
-                _ => Ok(()),
+            match job.has_failed() {
+                true => Err(JobEnd::failed(&job).into()),
+                false => Ok(()),
             }
         })
     }

@@ -63,9 +63,9 @@ pub fn painted(style: Style, text: impl Display) -> String {
 /// How a job's or a stage's status looks.
 pub fn status_style(status: &str) -> Style {
     match status {
-        "Completed" => GOOD,
-        "Failed" | "MaxRuntimeExceeded" | "MaxWaitTimeExceeded" => BAD,
-        "Stopped" | "Stopping" | "Interrupted" | "Restarting" => WARNING,
+        "Completed" | "COMPLETED" => GOOD,
+        "Failed" | "FAILED" | "MaxRuntimeExceeded" | "MaxWaitTimeExceeded" => BAD,
+        "Stopped" | "Stopping" | "STOPPED" | "STOPPING" | "Interrupted" | "Restarting" => WARNING,
         _ => BUSY,
     }
 }

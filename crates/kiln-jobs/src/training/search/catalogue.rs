@@ -178,6 +178,28 @@ pub const CATALOGUE: &[(&str, Kind)] = &[
     ("Tags", Group),
 ];
 
+/// The lists of objects. None of them is within another.
+pub const LISTS: &[&str] = &[
+    "AlgorithmSpecification.MetricDefinitions",
+    "InputDataConfig",
+    "ResourceConfig.InstanceGroups",
+    "ResourceConfig.InstancePlacementConfig.PlacementSpecifications",
+    "SecondaryStatusTransitions",
+    "FinalMetricDataList",
+    "DebugHookConfig.CollectionConfigurations",
+    "DebugRuleConfigurations",
+    "DebugRuleEvaluationStatuses",
+    "Tags",
+];
+
+/// Whether a property is a list of objects, or within one.
+pub fn is_listed(path: &str) -> bool {
+    LISTS.iter().any(|list| {
+        let below = path.strip_prefix(list);
+        below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+    })
+}
+
 /// The kind of a property; `None` if a training job has none of that name.
 pub fn kind(path: &str) -> Option<Kind> {
     static KINDS: LazyLock<HashMap<&str, Kind>> =
@@ -194,7 +216,12 @@ mod tests {
     /// The service model that the API is generated from.
     const MODEL: &str = include_str!("../../../../../models/sagemaker.json");
 
-    fn collect(model: &Value, shape: &str, path: &str, found: &mut Vec<(String, Kind)>) {
+    /// Finds the properties, and those that are lists of objects.
+    fn collect(
+        (model, shape, path): (&Value, &str, &str),
+        found: &mut Vec<(String, Kind)>,
+        lists: &mut Vec<String>,
+    ) {
         let members = model["shapes"][shape]["members"].as_object();
         for (name, member) in members.into_iter().flatten() {
             let path = match path {
@@ -202,6 +229,7 @@ mod tests {
                 _ => format!("{path}.{name}"),
             };
             let mut shape = member["shape"].as_str().unwrap_or_default();
+            let listed = model["shapes"][shape]["type"] == "list";
             while model["shapes"][shape]["type"] == "list" {
                 shape = model["shapes"][shape]["member"]["shape"]
                     .as_str()
@@ -218,9 +246,12 @@ mod tests {
                 other => panic!("{path} is a {other}"),
             };
             found.push((path.clone(), kind));
+            if listed && kind == Group {
+                lists.push(path.clone());
+            }
             // A tag is named by its key, and not by the members of a tag.
             if path != "Tags" {
-                collect(model, shape, &path, found);
+                collect((model, shape, &path), found, lists);
             }
         }
     }
@@ -228,8 +259,8 @@ mod tests {
     #[test]
     fn the_catalogue_is_what_the_service_model_says() {
         let model: Value = serde_json::from_str(MODEL).unwrap();
-        let mut found = Vec::new();
-        collect(&model, "TrainingJob", "", &mut found);
+        let (mut found, mut lists) = (Vec::new(), Vec::new());
+        collect((&model, "TrainingJob", ""), &mut found, &mut lists);
         let mut known: Vec<(String, Kind)> = CATALOGUE
             .iter()
             .map(|(path, kind)| ((*path).to_owned(), *kind))
@@ -237,5 +268,19 @@ mod tests {
         found.sort_by(|one, other| one.0.cmp(&other.0));
         known.sort_by(|one, other| one.0.cmp(&other.0));
         assert_eq!(known, found);
+        lists.sort_unstable();
+        let mut known = LISTS.to_vec();
+        known.sort_unstable();
+        assert_eq!(known, lists);
+    }
+
+    #[test]
+    fn no_list_of_objects_is_within_another() {
+        for list in LISTS {
+            let above = list.rsplit_once('.').map(|(above, _)| above);
+            assert!(!above.is_some_and(is_listed), "{list}");
+            assert!(is_listed(&format!("{list}.Member")), "{list}");
+        }
+        assert!(!is_listed("InputDataConfigs"));
     }
 }

@@ -145,13 +145,19 @@ impl Test {
     }
 
     /// Whether the values of a property are as asked.
-    pub fn holds(&self, values: &[Scalar<'_>]) -> bool {
-        let any = |comparison: &Comparison| values.iter().any(|value| comparison.holds(*value));
+    pub fn holds<'a>(&self, values: impl IntoIterator<Item = Scalar<'a>>) -> bool {
+        let (comparison, wanted) = self.parts();
+        let mut values = values.into_iter();
+        values.any(|value| comparison.is_none_or(|one| one.holds(value))) == wanted
+    }
+
+    /// How a value must compare, if not any will do, and whether there is to be one that does.
+    pub fn parts(&self) -> (Option<&Comparison>, bool) {
         match self {
-            Self::Exists => !values.is_empty(),
-            Self::Absent => values.is_empty(),
-            Self::Is(comparison) => any(comparison),
-            Self::IsNot(comparison) => !any(comparison),
+            Self::Exists => (None, true),
+            Self::Absent => (None, false),
+            Self::Is(comparison) => (Some(comparison), true),
+            Self::IsNot(comparison) => (Some(comparison), false),
         }
     }
 }
@@ -215,7 +221,19 @@ impl Comparison {
         })
     }
 
-    fn holds(&self, value: Scalar<'_>) -> bool {
+    /// Whether a number compares so.
+    #[inline]
+    pub fn holds_of_number(&self, number: f64) -> bool {
+        match self {
+            Self::Number(relation, asked) => relation.holds(number.partial_cmp(asked)),
+            Self::Float(relation, asked) => relation.holds((number as f32).partial_cmp(asked)),
+            Self::Time(relation, asked) => relation.holds(Some(asked.compare(number))),
+            _ => false,
+        }
+    }
+
+    /// Whether a value compares so.
+    pub fn holds(&self, value: Scalar<'_>) -> bool {
         match self {
             Self::Text(text) => value.text() == Some(text),
             Self::OneOf(texts) => value
@@ -223,18 +241,14 @@ impl Comparison {
                 .is_some_and(|value| texts.iter().any(|text| text == value)),
             Self::Contains(text) => value.text().is_some_and(|value| value.contains(text)),
             Self::Boolean(asked) => value.boolean() == Some(*asked),
-            Self::Number(relation, asked) => {
-                relation.holds(value.number().and_then(|number| number.partial_cmp(asked)))
-            }
-            Self::Float(relation, asked) => relation.holds(
-                value
-                    .number()
-                    .and_then(|number| (number as f32).partial_cmp(asked)),
-            ),
-            Self::Time(relation, asked) => {
-                relation.holds(value.number().map(|seconds| asked.compare(seconds)))
-            }
-            Self::Numeral(relation, asked) => asked.compares(*relation, value),
+            Self::Number(..) | Self::Float(..) | Self::Time(..) => value
+                .number()
+                .is_some_and(|number| self.holds_of_number(number)),
+            Self::Numeral(relation, asked) => match value.numeral() {
+                Some(number) => asked.compares(*relation, number),
+                // A text that is no number may still be the very one that was given.
+                None => *relation == Relation::Equal && value.text() == Some(&asked.text),
+            },
         }
     }
 }
@@ -254,8 +268,13 @@ impl Instant {
     /// How a time in seconds stands to it; a time within is the same.
     fn compare(self, seconds: f64) -> Ordering {
         let millis = (seconds * 1000.0).round() as i64;
-        let begun = millis.div_euclid(self.length);
-        begun.cmp(&self.millis.div_euclid(self.length))
+        if millis < self.millis {
+            Ordering::Less
+        } else if millis < self.millis.saturating_add(self.length) {
+            Ordering::Equal
+        } else {
+            Ordering::Greater
+        }
     }
 }
 
@@ -270,10 +289,8 @@ impl Numeral {
 
     /// How a hyperparameter's value stands to it. As the cloud has it, decimals count as
     /// whole numbers where they are compared with one.
-    fn compares(&self, relation: Relation, value: Scalar<'_>) -> bool {
-        let Some(number) = value.numeral() else {
-            return relation == Relation::Equal && value.text() == Some(&self.text);
-        };
+    #[inline]
+    pub fn compares(&self, relation: Relation, number: f64) -> bool {
         let number = if self.whole { number.trunc() } else { number };
         relation.holds(number.partial_cmp(&self.value))
     }

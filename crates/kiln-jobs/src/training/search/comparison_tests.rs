@@ -9,7 +9,7 @@ use super::scalar::Scalar;
 
 /// Whether values meet a test.
 fn met(test: &Test, values: &[&Value]) -> bool {
-    test.holds(&Scalar::all(values))
+    test.holds(Scalar::all(values))
 }
 
 fn test(name: &str, operator: Option<Operator>, value: Option<&str>) -> Result<Test, String> {

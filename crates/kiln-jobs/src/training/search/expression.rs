@@ -112,7 +112,7 @@ impl Filter {
     }
 
     fn holds(&self, record: &Value) -> bool {
-        self.test.holds(&Scalar::all(&self.property.values(record)))
+        self.test.holds(Scalar::all(&self.property.values(record)))
     }
 
     /// The text that the property must be equal to.

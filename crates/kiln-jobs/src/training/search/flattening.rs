@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::catalogue::{self, Kind};
-use super::column::ColumnWriter;
+use super::column::{ColumnWriter, Item};
 use super::property::{METRICS, TAGS};
 use super::scalar::Scalar;
 
@@ -22,14 +22,8 @@ impl BlockWriter {
         for (member, value) in record.as_object().into_iter().flatten() {
             name.clear();
             name.push_str(member);
-            match catalogue::kind(member) {
-                // What nested filters ask must be met by one object, so these are kept whole.
-                Some(Kind::Group) if any_object(value) => {
-                    self.push(place, member, Scalar::Text(&value.to_string()));
-                    self.add_within(place, &mut name, value);
-                }
-                Some(Kind::Group) | None => {}
-                Some(kind) => self.add_value(place, &mut name, kind, value),
+            if let Some(kind) = catalogue::kind(member) {
+                self.add_value((place, 0), &mut name, kind, value);
             }
         }
         self.add_entries(place, record, ("Metrics", METRICS, "MetricName"));
@@ -44,41 +38,32 @@ impl BlockWriter {
             .collect()
     }
 
-    fn add_value(&mut self, place: u16, name: &mut String, kind: Kind, value: &Value) {
+    /// Adds a value of a job, which is in an object of that number.
+    fn add_value(&mut self, of: (u16, u16), name: &mut String, kind: Kind, value: &Value) {
         if let Value::Array(items) = value {
-            for item in items {
-                self.add_value(place, name, kind, item);
+            for (object, item) in (0..).zip(items) {
+                let of = if kind == Kind::Group {
+                    (of.0, object)
+                } else {
+                    of
+                };
+                self.add_value(of, name, kind, item);
             }
             return;
         }
         let Some(scalar) = Scalar::of(value) else {
             return;
         };
-        self.push(place, name, scalar);
-        match kind {
-            Kind::Group => self.add_within(place, name, value),
-            Kind::Map => {
-                for (key, value) in value.as_object().into_iter().flatten() {
-                    within(name, key, |name| {
-                        self.add_value(place, name, Kind::Text, value);
-                    });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The members of an object, or of all objects of a list.
-    fn add_within(&mut self, place: u16, name: &mut String, value: &Value) {
-        if let Value::Array(items) = value {
-            for item in items {
-                self.add_within(place, name, item);
-            }
-        }
-        for (member, value) in value.as_object().into_iter().flatten() {
+        self.push(of, name, scalar);
+        let members = value.as_object().into_iter().flatten();
+        for (member, value) in members {
             within(name, member, |name| {
-                if let Some(kind) = catalogue::kind(name) {
-                    self.add_value(place, name, kind, value);
+                let kind = match kind {
+                    Kind::Map => Some(Kind::Text),
+                    _ => catalogue::kind(name),
+                };
+                if let Some(kind) = kind {
+                    self.add_value(of, name, kind, value);
                 }
             });
         }
@@ -91,27 +76,21 @@ impl BlockWriter {
         for entry in entries.into_iter().flatten() {
             let scalar = entry.get("Value").and_then(Scalar::of);
             if let (Some(name), Some(scalar)) = (entry[called].as_str(), scalar) {
-                self.push(place, &format!("{group}.{name}"), scalar);
+                self.push((place, 0), &format!("{group}.{name}"), scalar);
             }
         }
     }
 
-    fn push(&mut self, place: u16, name: &str, scalar: Scalar<'_>) {
+    fn push(&mut self, (place, object): (u16, u16), name: &str, scalar: Scalar<'_>) {
+        let item = Item { object, scalar };
         match self.columns.get_mut(name) {
-            Some(column) => column.push(place, scalar),
+            Some(column) => column.push(place, item),
             None => {
                 let mut column = ColumnWriter::default();
-                column.push(place, scalar);
+                column.push(place, item);
                 self.columns.insert(name.to_owned(), column);
             }
         }
-    }
-}
-
-fn any_object(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(any_object),
-        value => value.is_object(),
     }
 }
 

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use kiln_model::api::{SearchExpression, SearchRequest};
-use kiln_store::{JobChange, JobIndex, NewJob, SearchBlock, Store, StoreError};
+use kiln_store::{JobChange, JobIndex, NewJob, Store, StoreError};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::column::Column;
+use super::any_expression::expression;
+use super::column::{Column, Item};
+use super::columns::{Columns, EVERYBODY};
 use super::expression::Condition;
 use super::flattening::BlockWriter;
 use super::indexing::by_block;
 use super::property::Property;
 use super::scalar::Scalar;
-use super::selection::{Columns, EVERYBODY};
 use super::*;
 use crate::test_machine::{Machine, control_plane};
 
@@ -50,6 +51,12 @@ fn record(number: i64) -> Value {
         record["FinalMetricDataList"] = json!([
             {"MetricName": "loss", "Value": number as f64 / 8.0, "Timestamp": 1.5},
             {"MetricName": "v:x.y", "Value": 1},
+        ]);
+    }
+    if number % 2 == 1 {
+        record["ResourceConfig"]["InstanceGroups"] = json!([
+            {"InstanceType": "ml.a", "InstanceCount": number % 3 + 1},
+            {"InstanceType": "ml.b", "InstanceCount": number % 5 + 1},
         ]);
     }
     if number % 4 == 3 {
@@ -114,86 +121,18 @@ fn columns_have_the_values_of_every_property() {
             continue;
         };
         let column = Column::read(bytes).unwrap();
-        let values = column.map(|values| format!("{:?}", read_as(values)));
-        let values = values.unwrap();
-        let found = column.jobs().map(|(place, n)| (place, values[n].clone()));
-        let found: Vec<(u16, String)> = found.collect();
-        // Of the objects of a member there is the whole, to be there or not.
-        let whole = catalogue::kind(&name) == Some(catalogue::Kind::Group) && !name.contains('.');
-        if whole {
-            let places = |all: &[(u16, String)]| all.iter().map(|one| one.0).collect::<Vec<_>>();
-            assert_eq!(places(&found), places(&expected), "{name}");
-        } else {
-            assert_eq!(found, expected, "{name}");
-        }
+        let mut found: Vec<(u16, String)> = Vec::new();
+        let values = |items: &[Item<'_>]| {
+            let scalars: Vec<Scalar<'_>> = items.iter().map(|item| item.scalar).collect();
+            format!("{:?}", read_as(&scalars))
+        };
+        let everybody = column.jobs();
+        let each = column.each(everybody, values, |place, values| {
+            found.push((place, values.clone()));
+        });
+        each.unwrap();
+        assert_eq!(found, expected, "{name}");
     }
-}
-
-fn filter() -> impl Strategy<Value = Value> {
-    let asked = prop::sample::select(vec![
-        ("TrainingJobName", "Equals", Some("job-4")),
-        ("TrainingJobName", "Contains", Some("b-1")),
-        ("TrainingJobStatus", "NotEquals", Some("Failed")),
-        ("TrainingJobStatus", "In", Some("Failed,InProgress")),
-        ("FailureReason", "Exists", None),
-        ("FailureReason", "NotEquals", Some("x")),
-        (
-            "CreationTime",
-            "GreaterThan",
-            Some("2023-11-14T22:13:21.600"),
-        ),
-        ("EnableManagedSpotTraining", "Equals", Some("true")),
-        ("ResourceConfig.InstanceCount", "LessThan", Some("3")),
-        ("ResourceConfig", "Exists", None),
-        ("VpcConfig", "NotExists", None),
-        ("InputDataConfig", "Exists", None),
-        ("InputDataConfig.DataSource", "NotExists", None),
-        ("InputDataConfig.ChannelName", "Equals", Some("c1")),
-        ("HyperParameters", "NotExists", None),
-        ("HyperParameters.depth", "GreaterThan", Some("3")),
-        ("Environment", "Exists", None),
-        ("Metrics.loss", "LessThanOrEqualTo", Some("1.625")),
-        ("Tags.team", "Equals", Some("blue")),
-        ("Tags.team", "NotExists", None),
-    ]);
-    asked.prop_map(|(name, operator, value)| match value {
-        Some(value) => json!({"Name": name, "Operator": operator, "Value": value}),
-        None => json!({"Name": name, "Operator": operator}),
-    })
-}
-
-fn expression() -> impl Strategy<Value = Value> {
-    let nested = prop::sample::select(vec![("train", "cats"), ("c1", "cats"), ("train", "dogs")]);
-    let nested = nested.prop_map(|(channel, uri)| {
-        json!({"NestedPropertyName": "InputDataConfig", "Filters": [
-            {"Name": "InputDataConfig.ChannelName", "Operator": "Equals", "Value": channel},
-            {
-                "Name": "InputDataConfig.DataSource.S3DataSource.S3Uri",
-                "Operator": "NotEquals",
-                "Value": format!("s3://b/{uri}"),
-            },
-        ]})
-    });
-    let operator = || prop::sample::select(vec!["And", "Or"]);
-    let filters = || prop::collection::vec(filter(), 1..4);
-    let inner = (filters(), operator())
-        .prop_map(|(filters, operator)| json!({"Filters": filters, "Operator": operator}));
-    let parts = (
-        filters(),
-        prop::collection::vec(nested, 0..2),
-        prop::collection::vec(inner, 0..2),
-        operator(),
-    );
-    parts.prop_map(|(filters, nested, inner, operator)| {
-        let mut expression = json!({"Filters": filters, "Operator": operator});
-        if !nested.is_empty() {
-            expression["NestedFilters"] = nested.into();
-        }
-        if !inner.is_empty() {
-            expression["SubExpressions"] = inner.into();
-        }
-        expression
-    })
 }
 
 proptest! {
@@ -210,19 +149,19 @@ proptest! {
         let records: Vec<(u16, Value)> =
             numbers.into_iter().map(|(place, n)| (place, record(n))).collect();
         let written = block_of(&records);
-        let mut properties = BTreeSet::from([EVERYBODY]);
+        let mut properties = BTreeSet::new();
         condition.properties(&mut properties);
-        let properties = Vec::from_iter(properties);
-        let column = |name: &&str| {
-            let found = written.iter().find(|(known, _)| known == name);
-            found.map(|(_, bytes)| bytes.clone())
+        properties.remove(EVERYBODY);
+        let properties: Vec<&str> = std::iter::once(EVERYBODY).chain(properties).collect();
+        let read = |place: usize| {
+            let found = written.iter().find(|(known, _)| *known == properties[place]);
+            Ok(found.map(|(_, bytes)| bytes.as_slice()))
         };
-        let block = SearchBlock { block: 0, columns: properties.iter().map(column).collect() };
-        let columns = Columns::read(&properties, &block).unwrap();
-        let found = columns.meeting(&condition).unwrap();
+        let columns = Columns::new(&properties, &read);
+        let found = columns.meeting(&condition, &columns.everybody().unwrap()).unwrap();
         let meeting = records.iter().filter(|(_, record)| condition.holds(record));
         let meeting: Vec<u16> = meeting.map(|(place, _)| *place).collect();
-        prop_assert_eq!(found.count() as usize, meeting.len());
+        prop_assert_eq!(found.count(), meeting.len());
         prop_assert_eq!(found.places().collect::<Vec<_>>(), meeting);
     }
 }

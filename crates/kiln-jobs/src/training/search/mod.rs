@@ -1,7 +1,10 @@
 //! `Search`: training jobs that meet an expression, in any order, page by page.
 
+#[cfg(test)]
+mod any_expression;
 mod catalogue;
 mod column;
+mod columns;
 mod comparison;
 #[cfg(test)]
 mod comparison_tests;
@@ -12,6 +15,7 @@ mod flattening;
 mod index_tests;
 mod indexing;
 mod narrowing;
+mod objects;
 mod order;
 mod pages;
 mod property;

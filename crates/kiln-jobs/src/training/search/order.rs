@@ -48,9 +48,9 @@ pub enum Key<T> {
 }
 
 impl<'a> Key<&'a str> {
-    /// The key of a record's values of a property: that of the first, if it has one.
-    pub fn of(property: &Property, values: &[Scalar<'a>]) -> Option<Self> {
-        let value = *values.first()?;
+    /// The key of a record by the first of its values of a property, if it has one.
+    pub fn of(property: &Property, value: Option<Scalar<'a>>) -> Option<Self> {
+        let value = value?;
         let number = match (value, property.kind) {
             (Scalar::Boolean(value), _) => Some(f64::from(u8::from(value))),
             (value, PropertyKind::HyperParameter) => value.numeral(),

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::super::{KIND, TrainingJobs};
-use super::column::Damaged;
+use super::columns::{Columns, EVERYBODY};
 use super::indexing::{block, place, row};
 use super::order::{Key, Leading, Standing};
 use super::scalar::Scalar;
-use super::selection::{Columns, EVERYBODY, Selection};
+use super::selection::Selection;
 use super::{Search, record};
 use crate::JobError;
 
@@ -121,14 +121,14 @@ impl TrainingJobs {
         let mut behind: HashMap<i64, Selection> = HashMap::new();
         for mark in marks {
             let changed = behind.entry(block(mark.row)).or_insert(Selection::NONE);
-            changed.set(place(mark.row), true);
+            changed.insert(place(mark.row));
         }
         let properties = pass.search.properties();
         let descending = pass.search.query.descending;
         let index = &self.shared.plane.store.search;
         index.visit(&properties, descending, |visited| {
             let changed = behind.get(&visited.block);
-            Ok(pass.block(&properties, visited, changed)?)
+            pass.block(&properties, visited, changed)
         })
     }
 
@@ -170,34 +170,35 @@ impl<'a> Pass<'a> {
     fn block(
         &mut self,
         properties: &[&str],
-        visited: &SearchBlock,
+        visited: &SearchBlock<'_>,
         changed: Option<&Selection>,
-    ) -> Result<(), Damaged> {
-        let columns = Columns::read(properties, visited)?;
-        let mut matching = columns.meeting(&self.search.condition)?;
+    ) -> Result<(), JobError> {
+        let read = |place| visited.column(place);
+        let columns = Columns::new(properties, &read);
+        let mut among = columns.everybody()?;
         if let Some(changed) = changed {
-            matching.remove(changed);
+            among = among.without(changed);
         }
+        let matching = columns.meeting(&self.search.condition, &among)?;
         if matching.is_empty() {
             return Ok(());
         }
-        self.count += u64::from(matching.count());
-        let property = &self.search.order.property;
-        if let Some(column) = columns.column(&property.name) {
-            let keys = column.map(|values| Key::of(property, values))?;
-            for (place, value) in column.jobs() {
-                if matching.has(place) {
-                    let key = *keys.get(value).ok_or(Damaged)?;
-                    let row = row(visited.block, place);
-                    self.leading.offer(Standing { key, row });
-                    matching.set(place, false);
-                }
-            }
-        }
-        for place in matching.places() {
+        self.count += matching.count() as u64;
+        let (property, leading) = (&self.search.order.property, &mut self.leading);
+        let mut offer = |place: u16, key: Option<Key<&str>>| {
             let row = row(visited.block, place);
-            self.leading.offer(Standing { key: None, row });
+            leading.offer(Standing { key, row });
+        };
+        let mut rest = matching;
+        if let Some(column) = columns.column(&property.name)? {
+            column.each(
+                &rest,
+                |items| Key::of(property, items.first().map(|one| one.scalar)),
+                |place, key| offer(place, *key),
+            )?;
+            rest = rest.without(column.jobs());
         }
+        rest.places().for_each(|place| offer(place, None));
         Ok(())
     }
 
@@ -209,7 +210,7 @@ impl<'a> Pass<'a> {
             let property = &self.search.order.property;
             let values = Scalar::all(&property.values(&record));
             self.leading.offer(Standing {
-                key: Key::of(property, &values),
+                key: Key::of(property, values.first().copied()),
                 row: document.place.row,
             });
         }

@@ -1,60 +1,46 @@
-//! Which jobs of a block meet a condition, by its columns alone.
+//! Some of the jobs of a block, one bit for each.
 
-use std::collections::{BTreeSet, HashMap};
+use kiln_store::BLOCK_BITS;
 
-use kiln_store::{BLOCK_BITS, SearchBlock};
-use serde_json::{Map, Value};
-
-use super::column::{Column, Damaged};
-use super::comparison::Test;
-use super::expression::Condition;
-
-/// The property that every job has, whose column thus says which jobs there are.
-pub const EVERYBODY: &str = "TrainingJobName";
 /// Jobs in a block.
 const JOBS: usize = 1 << BLOCK_BITS;
+/// Words that have a bit for each job.
+const WORDS: usize = JOBS / 64;
+/// The bytes of a selection.
+pub const BYTES: usize = JOBS / 8;
 
 /// Some jobs of a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Selection([u64; JOBS / 64]);
+pub struct Selection([u64; WORDS]);
 
 impl Selection {
     /// No job.
-    pub const NONE: Self = Self([0; JOBS / 64]);
+    pub const NONE: Self = Self([0; WORDS]);
 
-    /// Takes the job at a place in or out.
-    pub fn set(&mut self, place: u16, within: bool) {
-        let place = usize::from(place) % JOBS;
-        let bit = 1 << (place % 64);
-        match within {
-            true => self.0[place / 64] |= bit,
-            false => self.0[place / 64] &= !bit,
+    /// The selection that was written as these bytes.
+    pub fn read(bytes: &[u8; BYTES]) -> Self {
+        let mut words = [0; WORDS];
+        let (parts, _) = bytes.as_chunks::<8>();
+        for (word, part) in words.iter_mut().zip(parts) {
+            *word = u64::from_le_bytes(*part);
         }
+        Self(words)
     }
 
-    /// Whether the job at a place is in.
-    pub fn has(&self, place: u16) -> bool {
+    /// Its bytes.
+    pub fn write(&self) -> impl Iterator<Item = u8> + '_ {
+        self.0.iter().flat_map(|word| word.to_le_bytes())
+    }
+
+    /// Takes the job at a place in.
+    pub fn insert(&mut self, place: u16) {
         let place = usize::from(place) % JOBS;
-        self.0[place / 64] & (1 << (place % 64)) != 0
+        self.0[place / 64] |= 1 << (place % 64);
     }
 
     /// How many jobs are in.
-    pub fn count(&self) -> u32 {
-        self.0.iter().map(|word| word.count_ones()).sum()
-    }
-
-    /// Leaves those that are in both.
-    pub fn keep(&mut self, other: &Self) {
-        for (word, other) in self.0.iter_mut().zip(other.0) {
-            *word &= other;
-        }
-    }
-
-    /// Takes out those that are in the other.
-    pub fn remove(&mut self, other: &Self) {
-        for (word, other) in self.0.iter_mut().zip(other.0) {
-            *word &= !other;
-        }
+    pub fn count(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
 
     /// Whether no job is in.
@@ -62,121 +48,100 @@ impl Selection {
         self.0.iter().all(|word| *word == 0)
     }
 
+    /// Those that are in both.
+    pub fn and(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one & other)
+    }
+
+    /// Those that are not in the other.
+    pub fn without(&self, other: &Self) -> Self {
+        self.with(other, |one, other| one & !other)
+    }
+
+    fn with(&self, other: &Self, both: impl Fn(u64, u64) -> u64) -> Self {
+        let mut words = self.0;
+        for (word, other) in words.iter_mut().zip(other.0) {
+            *word = both(*word, other);
+        }
+        Self(words)
+    }
+
     /// The places of those that are in, in order.
     pub fn places(&self) -> impl Iterator<Item = u16> + '_ {
-        (0..JOBS as u16).filter(|place| self.has(*place))
+        (0..JOBS as u16).filter(|place| {
+            let place = usize::from(*place);
+            self.0[place / 64] & (1 << (place % 64)) != 0
+        })
     }
 
-    fn add(&mut self, other: &Self) {
-        for (word, other) in self.0.iter_mut().zip(other.0) {
-            *word |= other;
-        }
-    }
-}
-
-/// The columns of a block that a search looks at.
-#[derive(Debug)]
-pub struct Columns<'a> {
-    by_name: HashMap<&'a str, Column<'a>>,
-    everybody: Selection,
-}
-
-impl<'a> Columns<'a> {
-    /// Reads the outlines of the columns of these properties.
-    pub fn read(properties: &[&'a str], block: &'a SearchBlock) -> Result<Self, Damaged> {
-        let mut by_name = HashMap::new();
-        for (name, column) in properties.iter().zip(&block.columns) {
-            if let Some(bytes) = column {
-                by_name.insert(*name, Column::read(bytes)?);
-            }
-        }
-        let mut everybody = Selection::NONE;
-        if let Some(names) = by_name.get(EVERYBODY) {
-            names
-                .jobs()
-                .for_each(|(place, _)| everybody.set(place, true));
-        }
-        Ok(Self { by_name, everybody })
-    }
-
-    /// The column of a property, if any job has it.
-    pub fn column(&self, property: &str) -> Option<Column<'a>> {
-        self.by_name.get(property).copied()
-    }
-
-    /// The jobs that meet a condition.
-    pub fn meeting(&self, condition: &Condition) -> Result<Selection, Damaged> {
-        match condition {
-            Condition::All(conditions) => {
-                let mut all = self.everybody.clone();
-                for condition in conditions {
-                    all.keep(&self.meeting(condition)?);
+    /// Those of `among` that are in and meet a condition, which is told the job's place
+    /// and how many others that are in come before it.
+    pub fn choose<E>(
+        &self,
+        among: &Self,
+        mut meets: impl FnMut(u16, usize) -> Result<bool, E>,
+    ) -> Result<Self, E> {
+        let mut chosen = Self::NONE;
+        let mut before = 0;
+        for (word, (within, wanted)) in self.0.into_iter().zip(among.0).enumerate() {
+            let mut left = within & wanted;
+            while left != 0 {
+                let bit = left.trailing_zeros() as usize;
+                left &= left - 1;
+                let rank = match within {
+                    u64::MAX => bit,
+                    _ => (within & ((1 << bit) - 1)).count_ones() as usize,
+                };
+                if meets((word * 64 + bit) as u16, before + rank)? {
+                    chosen.0[word] |= 1 << bit;
                 }
-                Ok(all)
             }
-            Condition::Any(conditions) => {
-                let mut any = Selection::NONE;
-                for condition in conditions {
-                    any.add(&self.meeting(condition)?);
-                }
-                Ok(any)
-            }
-            Condition::Filter(filter) => self.passing(&filter.property.name, &filter.test),
-            Condition::Nested(outer, _) => self.holding(outer.member(), condition),
+            before += within.count_ones() as usize;
         }
-    }
-
-    /// The jobs whose values of a property pass a test.
-    fn passing(&self, property: &str, test: &Test) -> Result<Selection, Damaged> {
-        let mut passing = match test.holds(&[]) {
-            true => self.everybody.clone(),
-            false => Selection::NONE,
-        };
-        if let Some(column) = self.column(property) {
-            let verdicts = column.map(|values| test.holds(values))?;
-            decide(&mut passing, column, &verdicts)?;
-        }
-        Ok(passing)
-    }
-
-    /// The jobs whose objects in a member, which the column has whole, meet a condition.
-    fn holding(&self, member: &str, condition: &Condition) -> Result<Selection, Damaged> {
-        let mut holding = Selection::NONE;
-        if let Some(column) = self.column(member) {
-            let verdicts = column.map(|values| {
-                let whole = values.first().and_then(|value| value.text());
-                let whole = serde_json::from_str::<Value>(whole.ok_or(Damaged)?);
-                let whole = whole.map_err(|_| Damaged)?;
-                let record = Map::from_iter([(member.to_owned(), whole)]);
-                Ok(condition.holds(&Value::Object(record)))
-            })?;
-            let verdicts = verdicts.into_iter().collect::<Result<Vec<_>, _>>()?;
-            decide(&mut holding, column, &verdicts)?;
-        }
-        Ok(holding)
+        Ok(chosen)
     }
 }
 
-fn decide(selection: &mut Selection, column: Column<'_>, verdicts: &[bool]) -> Result<(), Damaged> {
-    for (place, value) in column.jobs() {
-        selection.set(place, *verdicts.get(value).ok_or(Damaged)?);
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
 
-impl Condition {
-    /// The properties whose columns it looks at.
-    pub fn properties<'a>(&'a self, found: &mut BTreeSet<&'a str>) {
-        match self {
-            Self::All(conditions) | Self::Any(conditions) => {
-                conditions.iter().for_each(|one| one.properties(found));
-            }
-            Self::Filter(filter) => {
-                found.insert(&filter.property.name);
-            }
-            Self::Nested(outer, _) => {
-                found.insert(outer.member());
-            }
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn selection(places: &BTreeSet<u16>) -> Selection {
+        let mut selection = Selection::NONE;
+        places.iter().for_each(|place| selection.insert(*place));
+        selection
+    }
+
+    fn places() -> impl Strategy<Value = BTreeSet<u16>> {
+        prop::collection::btree_set(0..JOBS as u16, 0..200)
+    }
+
+    proptest! {
+        #[test]
+        fn a_selection_is_a_set(one in places(), other in places()) {
+            let (first, second) = (selection(&one), selection(&other));
+            let set = |selection: Selection| selection.places().collect::<BTreeSet<u16>>();
+            prop_assert_eq!(first.count(), one.len());
+            prop_assert_eq!(first.is_empty(), one.is_empty());
+            prop_assert_eq!(set(first.and(&second)), &one & &other);
+            prop_assert_eq!(set(first.without(&second)), &one - &other);
+            let bytes: Vec<u8> = first.write().collect();
+            prop_assert_eq!(Selection::read(bytes[..].try_into().unwrap()), first);
+        }
+
+        #[test]
+        fn the_chosen_are_known_by_their_places_and_ranks(all in places(), among in places()) {
+            let ranks: Vec<u16> = all.iter().copied().collect();
+            let chosen = selection(&all).choose(&selection(&among), |place, before| {
+                assert_eq!(ranks[before], place);
+                Ok::<_, ()>(place % 2 == 0)
+            });
+            let expected = (&all & &among).into_iter().filter(|place| place % 2 == 0);
+            prop_assert_eq!(chosen, Ok(selection(&expected.collect())));
         }
     }
 }

@@ -1,64 +1,97 @@
-//! A training job as the API describes it, read for people.
+//! A job as the API describes it, read for people.
 
 use serde_json::{Value, json};
 
 use crate::client::{Client, ClientError, Service};
 use crate::commands::Failure;
+use crate::commands::kind::Kind;
 
-/// A training job's description.
+/// A job's description, or what a list or a search says of it.
 #[derive(Debug, Clone)]
-pub struct Job(Value);
+pub struct Job {
+    kind: Kind,
+    described: Value,
+}
 
 impl Job {
-    /// Reads a description, or one of a search's results.
-    pub fn new(described: Value) -> Self {
-        Self(described)
+    /// Reads what was said of a job of a kind.
+    pub fn new(kind: Kind, described: Value) -> Self {
+        Self { kind, described }
     }
 
-    /// Asks for the job of this name.
-    pub async fn fetch(client: &Client, name: &str) -> Result<Self, Failure> {
-        let input = json!({"TrainingJobName": name});
-        let described = client.call(Service::SageMaker, "DescribeTrainingJob", &input);
+    /// Asks for the job of this name: a training job, or else one of another kind.
+    pub async fn find(client: &Client, name: &str) -> Result<Self, Failure> {
+        let missing = match Self::fetch(client, Kind::Training, name).await {
+            Ok(job) => return Ok(job),
+            Err(missing) => missing,
+        };
+        for kind in Kind::ALL {
+            // Who may not ask for such jobs has asked for a training job.
+            if let Ok(job) = Self::fetch(client, kind, name).await {
+                return Ok(job);
+            }
+        }
+        Err(missing)
+    }
+
+    /// Asks for the job of this name and kind.
+    pub async fn fetch(client: &Client, kind: Kind, name: &str) -> Result<Self, Failure> {
+        let operation = format!("Describe{}Job", kind.title());
+        let input = named(kind, name);
+        let described = client.call(Service::SageMaker, &operation, &input);
         match described.await {
-            Ok(described) => Ok(Self(described)),
+            Ok(described) => Ok(Self { kind, described }),
             Err(error) if error.is_not_found() => Err(no_such_job(name).into()),
             Err(error) => Err(error.into()),
         }
     }
 
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// All that was answered.
     pub fn described(&self) -> &Value {
-        &self.0
+        &self.described
     }
 
     /// A member that is text; empty when it is not there.
     pub fn text(&self, member: &str) -> &str {
-        self.0[member].as_str().unwrap_or_default()
+        self.described[member].as_str().unwrap_or_default()
     }
 
     /// A member that is a number or a time, in seconds since 1970.
     pub fn number(&self, member: &str) -> Option<f64> {
-        self.0[member].as_f64()
+        self.described[member].as_f64()
     }
 
     /// A member that is a list.
     pub fn list(&self, member: &str) -> &[Value] {
-        elements(&self.0[member])
+        elements(&self.described[member])
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
-        self.text("TrainingJobName")
+        self.text(&self.kind.name_member())
     }
 
-    /// Its status.
+    /// Its status, as its kind spells it.
     pub fn status(&self) -> &str {
-        self.text("TrainingJobStatus")
+        self.text(&format!("{}JobStatus", self.kind.title()))
     }
 
     /// Whether nothing will happen to it any more.
     pub fn has_ended(&self) -> bool {
-        !matches!(self.status(), "InProgress" | "Stopping")
+        !matches!(
+            self.status(),
+            "InProgress" | "Stopping" | "STARTING" | "INPROGRESS" | "STOPPING"
+        )
+    }
+
+    /// Whether it came to a bad end.
+    pub fn has_failed(&self) -> bool {
+        matches!(self.status(), "Failed" | "FAILED")
     }
 
     /// Where it is on its way, or how it ended.
@@ -76,17 +109,22 @@ impl Job {
 
     /// Seconds from its start to its end, or until now.
     pub fn duration(&self, now: f64) -> Option<f64> {
-        let until = match self.number("TrainingEndTime") {
+        let time = |which: &str| self.number(&format!("{}{which}Time", self.kind.title()));
+        let until = match time("End") {
             Some(end) => end,
             None if self.has_ended() => return None,
             None => now,
         };
-        Some(until - self.number("TrainingStartTime")?)
+        Some(until - time("Start")?)
     }
 
-    /// The types and numbers of its instances: `ml.m5.large`, `2 × ml.p3.2xlarge`.
+    /// The types and numbers of its instances: `ml.m5.large`, `2 × ml.p3.2xlarge`. An optimization
+    /// has the type that it is for; a compilation has none.
     pub fn instances(&self) -> String {
-        let resources = &self.0["ResourceConfig"];
+        if let Some(kind) = self.described["DeploymentInstanceType"].as_str() {
+            return kind.to_owned();
+        }
+        let resources = &self.described["ResourceConfig"];
         let groups = elements(&resources["InstanceGroups"]);
         if groups.is_empty() {
             return instances_of(resources);
@@ -97,7 +135,7 @@ impl Job {
 
     /// How many instances it has.
     pub fn instance_count(&self) -> u64 {
-        let resources = &self.0["ResourceConfig"];
+        let resources = &self.described["ResourceConfig"];
         let count = |group: &Value| group["InstanceCount"].as_u64().unwrap_or(1);
         match elements(&resources["InstanceGroups"]) {
             [] => count(resources),
@@ -120,13 +158,21 @@ fn instances_of(group: &Value) -> String {
 }
 
 fn no_such_job(name: &str) -> String {
-    format!("there is no training job {name}; see which there are with: kiln jobs")
+    format!("there is no job {name}; see which there are with: kiln jobs")
+}
+
+/// The request that names a job and says no more.
+fn named(kind: Kind, name: &str) -> Value {
+    let mut input = json!({});
+    input[kind.name_member()] = json!(name);
+    input
 }
 
 /// Asks that a job be stopped.
-pub async fn stop(client: &Client, name: &str) -> Result<(), Failure> {
-    let input = json!({"TrainingJobName": name});
-    let asked = client.call(Service::SageMaker, "StopTrainingJob", &input);
+pub async fn stop(client: &Client, kind: Kind, name: &str) -> Result<(), Failure> {
+    let operation = format!("Stop{}Job", kind.title());
+    let input = named(kind, name);
+    let asked = client.call(Service::SageMaker, &operation, &input);
     match asked.await {
         Err(error) if error.is_not_found() => Err(no_such_job(name).into()),
         // It has ended already, which the server's sentence says best.
@@ -164,7 +210,7 @@ mod tests {
             ),
         ];
         for (resources, text, count) in cases {
-            let job = Job::new(json!({ "ResourceConfig": resources }));
+            let job = Job::new(Kind::Training, json!({ "ResourceConfig": resources }));
             assert_eq!(
                 (job.instances().as_str(), job.instance_count()),
                 (text, count)
@@ -175,10 +221,11 @@ mod tests {
     #[test]
     fn a_job_lasts_until_its_end_or_until_now() {
         let job = |status: &str, start: Value, end: Value| {
-            Job::new(json!({
+            let described = json!({
                 "TrainingJobStatus": status, "SecondaryStatus": "Training",
                 "TrainingStartTime": start, "TrainingEndTime": end,
-            }))
+            });
+            Job::new(Kind::Training, described)
         };
         let running = job("InProgress", json!(10.0), Value::Null);
         assert_eq!(
@@ -192,5 +239,27 @@ mod tests {
         );
         let never_begun = job("Stopped", Value::Null, json!(12.0));
         assert_eq!(never_begun.duration(15.0), None);
+    }
+
+    #[test]
+    fn each_kind_has_its_own_words() {
+        let job = |status: &str| {
+            let described = json!({
+                "OptimizationJobName": "o", "OptimizationJobStatus": status,
+                "OptimizationStartTime": 1.0, "OptimizationEndTime": 3.5,
+                "DeploymentInstanceType": "ml.g5.xlarge",
+            });
+            Job::new(Kind::Optimization, described)
+        };
+        let failed = job("FAILED");
+        assert_eq!((failed.name(), failed.stage()), ("o", "FAILED"));
+        assert_eq!(failed.instances(), "ml.g5.xlarge");
+        assert_eq!(failed.duration(9.0), Some(2.5));
+        assert!(failed.has_ended() && failed.has_failed());
+        assert!(!job("STARTING").has_ended() && !job("STOPPED").has_failed());
+        assert_eq!(
+            named(Kind::Compilation, "c"),
+            json!({"CompilationJobName": "c"})
+        );
     }
 }

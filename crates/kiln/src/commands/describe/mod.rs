@@ -16,7 +16,7 @@ use crate::terminal::{print, say};
 /// The options of `kiln describe`.
 #[derive(Debug, Args)]
 pub struct Describe {
-    /// The training job's name.
+    /// The job's name: of a training job, or else of an optimization or a compilation job.
     #[arg(add = ArgValueCompleter::new(job_names))]
     job: JobName,
     /// Print what the API answers.
@@ -30,7 +30,7 @@ impl Describe {
     /// Asks for the job and shows it.
     pub fn run(self) -> Result<(), Failure> {
         self.server.run(async |session: &Session| {
-            let job = Job::fetch(&session.client, self.job.as_ref()).await?;
+            let job = Job::find(&session.client, self.job.as_ref()).await?;
             if self.json {
                 say(format!("{:#}", job.described()))?;
             } else {

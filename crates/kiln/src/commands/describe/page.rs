@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::job::{Job, elements};
+use crate::commands::kind::Kind;
 use crate::terminal::{FAINT, STRONG, clock, painted, plain, span, status_style};
 
 /// Wide enough for most names, so that sections line up.
@@ -33,25 +34,43 @@ fn heading(job: &Job, now: f64) -> String {
             lines += &format!("  {name:<11} {value}\n");
         }
     };
-    if !job.has_ended() {
+    if job.stage() != job.status() {
         fact("Stage", job.stage().to_owned());
     }
     fact("Reason", plain(job.text("FailureReason").trim_end()));
-    let algorithm = &job.described()["AlgorithmSpecification"];
-    let image = algorithm["TrainingImage"].as_str();
+    let described = job.described();
+    let image = described["AlgorithmSpecification"]["TrainingImage"].as_str();
     fact("Image", image.unwrap_or_default().to_owned());
-    fact("Instances", job.instances());
+    if job.kind() == Kind::Compilation {
+        fact("Framework", text(&described["InputConfig"], "Framework"));
+        fact("Target", target(&described["OutputConfig"]));
+    } else {
+        fact("Instances", job.instances());
+    }
     if let (Some(created), Some(age)) = (job.number("CreationTime"), job.age(now)) {
         let age = painted(FAINT, format!("({} ago)", span(age)));
         fact("Created", format!("{} {age}", clock(created)));
     }
     fact("Duration", job.duration(now).map_or_else(String::new, span));
-    if job.described()["EnableManagedSpotTraining"] == true {
+    if described["EnableManagedSpotTraining"] == true {
         fact("Capacity", "spot".to_owned());
     }
-    let checkpoints = job.described()["CheckpointConfig"]["S3Uri"].as_str();
+    let checkpoints = described["CheckpointConfig"]["S3Uri"].as_str();
     fact("Checkpoints", checkpoints.unwrap_or_default().to_owned());
     lines
+}
+
+/// What a compilation is for: a device, or an operating system and what it runs on.
+fn target(output: &Value) -> String {
+    let platform = &output["TargetPlatform"];
+    let parts = [
+        text(output, "TargetDevice"),
+        text(platform, "Os"),
+        text(platform, "Arch"),
+        text(platform, "Accelerator"),
+    ];
+    let named: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    named.join(" ")
 }
 
 fn timeline(job: &Job, now: f64) -> String {
@@ -86,7 +105,16 @@ fn inputs(job: &Job) -> String {
             objects.or(files).unwrap_or("-").to_owned(),
         )
     });
-    pairs("Inputs", channels)
+    let described = job.described();
+    // The only input of jobs of other kinds.
+    let models = [
+        &described["InputConfig"]["S3Uri"],
+        &described["ModelSource"]["S3"]["S3Uri"],
+        &described["ModelSource"]["SageMakerModel"]["ModelName"],
+    ];
+    let models = models.into_iter().filter_map(Value::as_str);
+    let models = models.map(|place| ("model".to_owned(), place.to_owned()));
+    pairs("Inputs", channels.chain(models))
 }
 
 /// The hyperparameters, without those that only the SDK and the toolkit use.
@@ -112,7 +140,10 @@ fn metrics(job: &Job) -> String {
 fn artifacts(job: &Job) -> String {
     let described = job.described();
     let model = described["ModelArtifacts"]["S3ModelArtifacts"].as_str();
-    let output = described["OutputDataConfig"]["S3OutputPath"].as_str();
+    // A compilation that failed has an empty one.
+    let model = model.filter(|place| !place.is_empty());
+    let trained = described["OutputDataConfig"]["S3OutputPath"].as_str();
+    let output = trained.or(described["OutputConfig"]["S3OutputLocation"].as_str());
     let places = [
         ("Model", model),
         // Before there is a model, one looks where it will be.
@@ -167,29 +198,32 @@ mod tests {
 
     use super::*;
 
-    fn plain(job: Value) -> String {
-        let page = page(&Job::new(job), 100.0);
+    fn plain(kind: Kind, job: Value) -> String {
+        let page = page(&Job::new(kind, job), 100.0);
         anstream::adapter::strip_str(&page).to_string()
     }
 
     #[test]
     fn a_page_tells_all_about_a_job() {
-        let page = plain(json!({
-            "TrainingJobName": "job-1", "TrainingJobStatus": "Failed", "SecondaryStatus": "Failed",
-            "FailureReason": "AlgorithmError: no", "CreationTime": 40.0,
-            "TrainingStartTime": 50.0, "TrainingEndTime": 92.0,
-            "AlgorithmSpecification": {"TrainingImage": "busybox"},
-            "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
-            "SecondaryStatusTransitions": [
-                {"Status": "Training", "StartTime": 50.0, "EndTime": 92.0, "StatusMessage": "It runs"},
-                {"Status": "Failed", "StartTime": 92.0, "EndTime": 92.0, "StatusMessage": "It failed"},
-            ],
-            "InputDataConfig": [{"ChannelName": "train",
-                "DataSource": {"S3DataSource": {"S3Uri": "s3://b/d/"}}}],
-            "HyperParameters": {"rounds": "5", "sagemaker_program": "x"},
-            "FinalMetricDataList": [{"MetricName": "loss", "Value": 0.25}],
-            "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m.tar.gz"},
-        }));
+        let page = plain(
+            Kind::Training,
+            json!({
+                "TrainingJobName": "job-1", "TrainingJobStatus": "Failed", "SecondaryStatus": "Failed",
+                "FailureReason": "AlgorithmError: no", "CreationTime": 40.0,
+                "TrainingStartTime": 50.0, "TrainingEndTime": 92.0,
+                "AlgorithmSpecification": {"TrainingImage": "busybox"},
+                "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
+                "SecondaryStatusTransitions": [
+                    {"Status": "Training", "StartTime": 50.0, "EndTime": 92.0, "StatusMessage": "It runs"},
+                    {"Status": "Failed", "StartTime": 92.0, "EndTime": 92.0, "StatusMessage": "It failed"},
+                ],
+                "InputDataConfig": [{"ChannelName": "train",
+                    "DataSource": {"S3DataSource": {"S3Uri": "s3://b/d/"}}}],
+                "HyperParameters": {"rounds": "5", "sagemaker_program": "x"},
+                "FinalMetricDataList": [{"MetricName": "loss", "Value": 0.25}],
+                "ModelArtifacts": {"S3ModelArtifacts": "s3://b/m.tar.gz"},
+            }),
+        );
         assert_eq!(
             page,
             "job-1  Failed\n\
@@ -215,12 +249,57 @@ mod tests {
     #[test]
     fn what_a_job_has_not_is_not_shown() {
         let page = plain(
+            Kind::Training,
             json!({"TrainingJobName": "j", "TrainingJobStatus": "InProgress",
             "SecondaryStatus": "Pending"}),
         );
         assert_eq!(
             page,
             "j  InProgress\n  Stage       Pending\n  Instances   -\n"
+        );
+    }
+
+    #[test]
+    fn a_page_tells_what_a_model_was_made_for() {
+        let page = plain(
+            Kind::Compilation,
+            json!({
+                "CompilationJobName": "c", "CompilationJobStatus": "COMPLETED",
+                "CompilationStartTime": 50.0, "CompilationEndTime": 52.0,
+                "InputConfig": {"S3Uri": "s3://b/m.tar.gz", "Framework": "XGBOOST"},
+                "OutputConfig": {"S3OutputLocation": "s3://b/out",
+                    "TargetPlatform": {"Os": "LINUX", "Arch": "ARM64"}},
+                "ModelArtifacts": {"S3ModelArtifacts": "s3://b/out/m.tar.gz"},
+            }),
+        );
+        assert_eq!(
+            page,
+            "c  COMPLETED\n\
+             \x20 Framework   XGBOOST\n\
+             \x20 Target      LINUX ARM64\n\
+             \x20 Duration    2s\n\
+             \nInputs\n\
+             \x20 model        s3://b/m.tar.gz\n\
+             \nArtifacts\n\
+             \x20 Model        s3://b/out/m.tar.gz\n"
+        );
+        let page = plain(
+            Kind::Optimization,
+            json!({
+                "OptimizationJobName": "o", "OptimizationJobStatus": "INPROGRESS",
+                "DeploymentInstanceType": "ml.g5.xlarge",
+                "ModelSource": {"S3": {"S3Uri": "s3://b/m/"}},
+                "OutputConfig": {"S3OutputLocation": "s3://b/out/"},
+            }),
+        );
+        assert_eq!(
+            page,
+            "o  INPROGRESS\n\
+             \x20 Instances   ml.g5.xlarge\n\
+             \nInputs\n\
+             \x20 model        s3://b/m/\n\
+             \nArtifacts\n\
+             \x20 Output       s3://b/out/\n"
         );
     }
 }

@@ -70,14 +70,6 @@ impl Lines {
         }
     }
 
-    /// Lines of the log of a job that has one instance.
-    pub fn of_one_instance() -> Self {
-        Self {
-            indent: "",
-            several_instances: false,
-        }
-    }
-
     /// The same lines, set off from what else is printed.
     pub fn indented(self) -> Self {
         Self {
@@ -113,6 +105,7 @@ fn host(stream: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::kind::Kind;
 
     fn shown(form: &Form) -> String {
         let event = json!({"timestamp": 7, "message": "hello"});
@@ -123,7 +116,10 @@ mod tests {
     #[test]
     fn a_line_names_its_instance_only_when_there_are_several() {
         for (count, line) in [(1, "hello\n"), (2, "algo-2  hello\n")] {
-            let job = Job::new(json!({"ResourceConfig": {"InstanceCount": count}}));
+            let job = Job::new(
+                Kind::Training,
+                json!({"ResourceConfig": {"InstanceCount": count}}),
+            );
             assert_eq!(shown(&Form::Text(Lines::of(&job))), line);
             let indented = shown(&Form::Text(Lines::of(&job).indented()));
             assert_eq!(indented, format!("    {line}"));

@@ -11,12 +11,11 @@ use clap_complete::engine::ArgValueCompleter;
 use kiln_model::JobName;
 
 pub use self::lines::{Form, Lines};
-pub use self::source::Kind;
 pub use self::tail::Tail;
 
-use self::source::Source;
 use super::Failure;
 use super::completions::job_names;
+use super::describe::job::Job;
 use crate::connection::{Server, Session};
 use crate::terminal::print;
 
@@ -26,7 +25,7 @@ const POLL: Duration = Duration::from_millis(250);
 /// The options of `kiln logs`.
 #[derive(Debug, Args)]
 pub struct Logs {
-    /// The job's name: of a training job, or else of an optimization or a compilation job
+    /// The job's name: of a training job, or else of an optimization or a compilation job.
     #[arg(add = ArgValueCompleter::new(job_names))]
     job: JobName,
     /// Go on with what is printed from now on, until the job ends.
@@ -44,8 +43,7 @@ impl Logs {
     pub fn run(self) -> Result<(), Failure> {
         self.server.run(async |session: &Session| {
             let name = self.job.as_ref();
-            let source = Source::find(&session.client, name).await?;
-            let (kind, mut has_ended) = (source.kind, source.has_ended);
+            let mut job = Job::find(&session.client, name).await?;
             let client = if self.follow {
                 session.client.patient()
             } else {
@@ -54,19 +52,19 @@ impl Logs {
             let form = if self.json {
                 Form::Json
             } else {
-                Form::Text(source.lines)
+                Form::Text(Lines::of(&job))
             };
-            let mut tail = Tail::new(kind, name, form);
+            let mut tail = Tail::new(job.kind(), name, form);
             loop {
                 // The log is complete before the end is visible, so it is read after.
                 while let Some(text) = tail.next(&client).await? {
                     print(&text)?;
                 }
-                if !self.follow || has_ended {
+                if !self.follow || job.has_ended() {
                     return Ok(());
                 }
                 tokio::time::sleep(POLL).await;
-                has_ended = Source::of(&client, kind, name).await?.has_ended;
+                job = Job::fetch(&client, job.kind(), name).await?;
             }
         })
     }

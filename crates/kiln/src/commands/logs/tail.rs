@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::lines::{Event, Form};
-use super::source::Kind;
 use crate::client::{Client, ClientError, Service};
 use crate::commands::Failure;
 use crate::commands::describe::job::elements;
+use crate::commands::kind::Kind;
 
 /// A place in each stream of a job's log.
 pub struct Tail {

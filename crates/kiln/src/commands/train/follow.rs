@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::super::Failure;
 use super::super::describe::job::{self, Job};
 use super::super::exit::JobEnd;
-use super::super::logs::{Form, Kind, Lines, Tail};
+use super::super::kind::Kind;
+use super::super::logs::{Form, Lines, Tail};
 use crate::client::Client;
 use crate::terminal::{
     FAINT, HeldInterrupts, Interrupts, can_ask, painted, plain, print, say, status_style,
@@ -63,7 +64,7 @@ impl Following<'_> {
     /// Prints what is new, and answers the job if that was the last of it. It can be
     /// given up at any time, and begins again where the print ends.
     async fn look(&mut self) -> Result<Option<Job>, Failure> {
-        let job = Job::fetch(self.client, self.name).await?;
+        let job = Job::fetch(self.client, Kind::Training, self.name).await?;
         let ended = job.has_ended();
         if !self.quiet {
             if !ended {
@@ -104,7 +105,7 @@ async fn stop_if_wanted(
     }
     say(format!("• Stopping   {name}"))?;
     tokio::select! {
-        asked = job::stop(client, name) => asked,
+        asked = job::stop(client, Kind::Training, name) => asked,
         () = interrupts.next() => left_running(),
     }
 }
@@ -168,7 +169,8 @@ mod tests {
         let job = |stages: &[(&str, &str)]| {
             let stages = stages.iter();
             let stages = stages.map(|(s, m)| json!({"Status": s, "StatusMessage": m}));
-            Job::new(json!({"SecondaryStatusTransitions": stages.collect::<Vec<_>>()}))
+            let stages = json!({"SecondaryStatusTransitions": stages.collect::<Vec<_>>()});
+            Job::new(Kind::Training, stages)
         };
         let mut shown = Stages::default();
         let mut news = |stages: &[(&str, &str)]| {
