@@ -11,6 +11,9 @@ use kiln_data::DataError;
 /// The API's limit on a failure reason, and how much of the failure file counts.
 pub const LONGEST_REASON: usize = 1024;
 
+/// The file in its output directory in which work says why it failed.
+pub const FAILURE_FILE: &str = "failure";
+
 const OUT_OF_MEMORY: &str = "ClientError: Please use an instance type with more memory, or \
     reduce the size of job data processed on an instance.";
 const NO_IMAGE: &str = "ClientError: Cannot pull algorithm container. Either the image does not \
@@ -145,7 +148,7 @@ fn shortened(reason: &str) -> String {
 /// Reads the failure file under the job's output directory.
 #[must_use]
 pub fn read_message(output: &Path) -> Option<String> {
-    read(output, "failure")
+    read(output, FAILURE_FILE)
 }
 
 /// Reads the message that a processing container leaves when it ends, under the

@@ -35,6 +35,7 @@ pub mod rule;
 pub mod runtime;
 mod settlement;
 mod shelf;
+mod solo;
 pub mod spool;
 pub mod ssh;
 mod surroundings;

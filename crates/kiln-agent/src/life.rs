@@ -56,10 +56,8 @@ impl Life {
     pub(crate) fn new(plan: InstancePlan, surroundings: Surroundings) -> Self {
         Self {
             images: Images::open(&plan.assignment.site),
-            around: Surroundings {
-                objects: surroundings.objects.with_largest_file(plan.volume_bytes),
-                ..surroundings
-            },
+            around: surroundings
+                .with_objects(|objects| objects.with_largest_file(plan.volume_bytes)),
             plan,
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::select_all;
 use kiln_data::mirror::{Mirror, Rules};
-use kiln_data::{DataError, Encryption, Objects, archive, upload};
+use kiln_data::{DataError, Objects, archive, upload};
 
 use crate::failure;
 use crate::opt_ml::OptMl;
@@ -120,12 +120,7 @@ pub(crate) async fn store(
     objects: &Objects,
     hosts: &[OptMl],
 ) -> Result<(), DataError> {
-    let objects = match &plan.kms_key {
-        Some(key) => objects
-            .clone()
-            .with_encryption(Encryption::KmsKey(key.clone())),
-        None => objects.clone(),
-    };
+    let objects = objects.clone().with_kms_key(plan.kms_key.as_deref());
     // What is no directory any more, since the work has put something else in its
     // place, or has gone with its host, counts as empty.
     let model = hosts.iter().map(OptMl::model).collect();

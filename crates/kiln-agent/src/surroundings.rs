@@ -32,6 +32,14 @@ pub(crate) struct Surroundings {
 }
 
 impl Surroundings {
+    /// The same with another way to the data.
+    pub(crate) fn with_objects(self, change: impl FnOnce(Objects) -> Objects) -> Self {
+        Self {
+            objects: change(self.objects),
+            ..self
+        }
+    }
+
     /// Reports that the life has come to a stage.
     pub(crate) fn enter(&self, stage: Stage) -> Result<(), Outcome> {
         self.spool.append([Report::Stage(stage)]).map_err(internal)

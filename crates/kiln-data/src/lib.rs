@@ -24,6 +24,6 @@ mod wanted;
 pub use error::DataError;
 pub use local_path::local_path;
 pub use objects::{
-    Checksum, Credentials, Encryption, Listed, LocalBodies, LocalBody, Location, ObjectBody,
-    ObjectHead, Objects, Patience, Transport,
+    Checksum, Credentials, Listed, LocalBodies, LocalBody, Location, ObjectBody, ObjectHead,
+    Objects, Patience, Transport,
 };

@@ -144,8 +144,8 @@ pub struct FileSystem {
 pub trait Buckets: Send + Sync {
     /// Whether there is such a bucket.
     async fn exists(&self, bucket: &str) -> Result<bool, BucketsError>;
-    /// Whether any key starts with the prefix.
-    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, BucketsError>;
+    /// The first of the keys that start with the prefix.
+    async fn first_key(&self, bucket: &str, prefix: &str) -> Result<Option<String>, BucketsError>;
 }
 
 /// Why a bucket cannot be looked into.

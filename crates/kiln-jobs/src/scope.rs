@@ -96,4 +96,13 @@ impl Scope {
             .chain(&self.written);
         self.reads_all || places.any(|place| place.bucket() == bucket)
     }
+
+    /// Checks what may be touched and what not.
+    #[cfg(test)]
+    pub(crate) fn expect(&self, cases: &[(Access, &str, &str, bool)]) {
+        for (access, bucket, key, expected) in cases {
+            let allowed = self.allows(*access, bucket, key);
+            assert_eq!(allowed, *expected, "{access:?} {bucket}/{key}");
+        }
+    }
 }

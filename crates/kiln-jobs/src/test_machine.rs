@@ -155,8 +155,8 @@ impl Buckets for Full {
         Ok(true)
     }
 
-    async fn any_object(&self, _: &str, _: &str) -> Result<bool, BucketsError> {
-        Ok(true)
+    async fn first_key(&self, _: &str, prefix: &str) -> Result<Option<String>, BucketsError> {
+        Ok(Some(prefix.to_owned()))
     }
 }
 

@@ -81,12 +81,12 @@ impl ObjectStore {
         Ok(self.index.bucket_exists(name)?)
     }
 
-    /// Whether the bucket holds an object whose key starts with `prefix`.
+    /// The first of the bucket's keys that start with `prefix`.
     ///
     /// # Errors
     /// When there is no such bucket, or the index fails.
-    pub fn any_object_under(&self, bucket: &str, prefix: &str) -> Result<bool, S3Error> {
-        Ok(self.index.any_under(bucket, prefix)?)
+    pub fn first_key(&self, bucket: &str, prefix: &str) -> Result<Option<String>, S3Error> {
+        Ok(self.index.first_under(bucket, prefix)?)
     }
 
     /// The keys that start with `prefix` with their sizes, in order: at most

@@ -62,11 +62,11 @@ impl Buckets for StoredBuckets {
         self.0.bucket_exists(bucket).map_err(failed)
     }
 
-    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, BucketsError> {
+    async fn first_key(&self, bucket: &str, prefix: &str) -> Result<Option<String>, BucketsError> {
         if !self.exists(bucket).await? {
-            return Ok(false);
+            return Ok(None);
         }
-        self.0.any_object_under(bucket, prefix).map_err(failed)
+        self.0.first_key(bucket, prefix).map_err(failed)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::failure::{LONGEST_REASON, is_internal};
 use crate::plan::ObjectPlan;
 use crate::report::Outcome;
 use crate::runtime::Exit;
+use crate::solo::{End, Told, of_own};
 use crate::volume::Size;
 
 const INTERNAL: &str =
@@ -16,36 +17,25 @@ const INTERNAL: &str =
 /// The reason for a container's end; `None` when it ended well. `message` is what it
 /// left in `/opt/ml/output/failure`, and `memory` what it could have.
 pub(super) fn of_exit(exit: Exit, message: Option<String>, memory: u64) -> Option<String> {
-    let ending = match exit {
-        Exit::Code(0) => return None,
-        Exit::OutOfMemory => return Some(of_memory(memory)),
-        Exit::Code(code) => format!("exit code {code}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
-    };
-    let message = message.filter(|message| !message.trim().is_empty());
-    Some(message.unwrap_or_else(|| internal(&format!("the compiler ended with {ending}"))))
+    let silent = |ending: &str| internal(&format!("the compiler ended with {ending}"));
+    of_own(exit, message, || of_memory(memory), silent)
 }
 
 /// The reason for the end of the container of an image that compiled in place of Kiln for
-/// this target; `None` when it ended well. `error` is what it left, `words` what it said
-/// last, and `memory` what it could have.
-pub(super) fn of_image(
-    exit: Exit,
-    target: &str,
-    (error, words): (Option<String>, Option<String>),
-    memory: u64,
-) -> Option<String> {
-    let ending = match exit {
-        Exit::Code(0) => return None,
-        Exit::OutOfMemory => return Some(of_memory(memory)),
-        Exit::Code(code) => format!("exit code {code}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
+/// this target; `None` when it ended well. `memory` is what it could have.
+pub(super) fn of_image(exit: Exit, target: &str, told: Told, memory: u64) -> Option<String> {
+    let ending = match End::of(exit) {
+        End::Well => return None,
+        End::OutOfMemory => return Some(of_memory(memory)),
+        End::Badly(ending) => ending,
     };
-    let words = words.unwrap_or_else(|| "the image does not say why".to_owned());
+    let words = told
+        .words
+        .unwrap_or_else(|| "the image does not say why".to_owned());
     let reason = format!(
         "ClientError: CompilationError: Unable to compile model for {target}: ({ending}) {words}"
     );
-    Some(error.unwrap_or_else(|| shortened(&reason)))
+    Some(told.error.unwrap_or_else(|| shortened(&reason)))
 }
 
 /// The reason when an image has left more than an artifact can hold.
@@ -156,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_says_what_the_container_says_or_how_it_ended() {
+    fn an_end_reads_as_in_the_cloud() {
         let said = "ClientError: InputConfiguration: No h5 file provided in /model";
         let oom = "ClientError: CompilationError: The model could not be compiled within 8.0 GiB \
                    of memory. Please use a smaller model, or a machine with more memory.";
@@ -169,14 +159,6 @@ mod tests {
                 Some(
                     "ServerError: There was an internal server error during the compilation job. \
                      (the compiler ended with exit code 1)",
-                ),
-            ),
-            (
-                Exit::Signal(11),
-                None,
-                Some(
-                    "ServerError: There was an internal server error during the compilation job. \
-                     (the compiler ended with signal 11)",
                 ),
             ),
             (Exit::OutOfMemory, Some(said), Some(oom)),
@@ -209,11 +191,14 @@ mod tests {
             (Exit::Signal(9), None, None, Some(silent.as_str())),
         ];
         for (exit, error, words, expected) in cases {
-            let told = (error.map(str::to_owned), words.map(str::to_owned));
+            let told = Told {
+                error: error.map(str::to_owned),
+                words: words.map(str::to_owned),
+            };
             let reason = of_image(exit, "ml_inf1", told, 8 << 30);
             assert_eq!(reason.as_deref(), expected, "{exit:?}");
         }
-        let oom = of_image(Exit::OutOfMemory, "ml_inf1", (None, None), 8 << 30).unwrap();
+        let oom = of_image(Exit::OutOfMemory, "ml_inf1", Told::default(), 8 << 30).unwrap();
         assert!(oom.contains("within 8.0 GiB"), "{oom}");
     }
 

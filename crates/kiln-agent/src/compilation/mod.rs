@@ -15,8 +15,8 @@
 //! work's beginning on; what comes before has a limit of its own. Then nothing is left: no
 //! container, no object, no upload.
 
-mod container;
 mod failure;
+mod outfit;
 mod parts;
 mod pickle;
 mod result;
@@ -30,25 +30,22 @@ mod workplace;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use kiln_data::{Encryption, upload};
-use tokio::sync::watch;
+use kiln_data::upload;
 use tokio::time::Instant;
 
-pub use task::{ARTIFACT, COMPILED, FAILURE, Findings, Task};
+pub use task::{ARTIFACT, COMPILED, Findings, Task};
 
 use crate::aloud::aloud;
-use crate::cluster::Cluster;
-use crate::contract::{self, words};
+use crate::contract;
 use crate::image::Images;
-use crate::inputs::FileSystems;
-use crate::judgement::{judge, watch_volume};
 use crate::one_object;
 use crate::plan::{CompilationPlan, VendorPlan};
 use crate::report::{Compiled, Ending, Outcome, Report, Stage};
 use crate::runtime::{NetworkPolicy, ResolvedImage};
+use crate::solo::{Program, Room, Told};
 use crate::surroundings::Surroundings;
 use crate::volume::Volume;
-use crate::work::{Work, Worked, cut, internal};
+use crate::work::{Worked, cut, internal};
 use tools::Tools;
 use workplace::Workplace;
 
@@ -73,17 +70,11 @@ pub(crate) struct Compilation {
 impl Compilation {
     /// The life that a plan asks for.
     pub(crate) fn new(plan: CompilationPlan, surroundings: Surroundings) -> Self {
-        let objects = surroundings.objects.with_largest_file(VOLUME_BYTES);
-        let objects = match &plan.kms_key {
-            Some(key) => objects.with_encryption(Encryption::KmsKey(key.clone())),
-            None => objects,
-        };
+        let key = plan.kms_key.as_deref();
         Self {
             images: Images::open(&plan.assignment.site),
-            around: Surroundings {
-                objects,
-                ..surroundings
-            },
+            around: surroundings
+                .with_objects(|objects| objects.with_largest_file(VOLUME_BYTES).with_kms_key(key)),
             plan,
         }
     }
@@ -103,12 +94,14 @@ impl Compilation {
         let volume = Volume::claim(&around.directory, None, VOLUME_BYTES).map_err(internal)?;
         let workplace = Workplace::create(&around.directory).map_err(internal)?;
         let image = self.prepare(&workplace, &volume).await?;
+        around.enter(Stage::Working)?;
         let (said, began) = (*around.spool.watch().borrow(), Instant::now());
-        let (worked, deadline) = self.work(&workplace, &volume, image).await?;
+        let deadline = began + Duration::from_secs(self.plan.max_runtime_seconds);
+        let worked = self.work(&workplace, &volume, image, deadline).await?;
         if let Some(cut) = worked.cut {
             return Err(cut);
         }
-        if let Some(reason) = self.reason(&workplace, worked, said) {
+        if let Some(reason) = self.reason(&workplace, &worked, said) {
             return Err(Outcome::Failed(reason));
         }
         if let Some(vendor) = &self.plan.vendor {
@@ -147,7 +140,7 @@ impl Compilation {
         let tools = self.tools(workplace).await?;
         let furnished = workplace.furnish(&self.plan.order, &tools);
         furnished.map_err(internal)?;
-        Ok(container::image(&tools))
+        Ok(Program::image(tools.visible()))
     }
 
     /// Makes ready an image that compiles in place of Kiln, and unpacks the model for it.
@@ -194,59 +187,39 @@ impl Compilation {
         prepared.await.map_err(internal)?.map_err(internal)
     }
 
-    /// Compiles, and watches the volume beside it. Answers when it has to be over,
-    /// too.
+    /// Compiles.
     async fn work(
         &self,
         workplace: &Workplace,
         volume: &Volume,
         image: ResolvedImage,
-    ) -> Result<(Worked, Instant), Outcome> {
-        let (plan, around) = (&self.plan, &self.around);
-        let alone = Cluster::alone(HOST, &plan.assignment.instance);
-        let limit = Duration::from_secs(plan.max_runtime_seconds);
-        around.enter(Stage::Working)?;
-        let deadline = Instant::now() + limit;
-        let network = (NetworkPolicy::Isolated, &alone);
-        let footing = around.footing(&self.images, &image, &plan.assignment, network, deadline);
-        let (runtime, network) = footing.await?.map_err(crate::work::failed)?;
-        let container = container::container(plan, workplace, image, &network, &around.directory);
-        let container = container.map_err(internal)?;
-        let (tell, trouble) = watch::channel(None);
-        let work = Work {
-            directory: &around.directory,
-            spool: &around.spool,
-            orders: &around.orders,
+        deadline: Instant,
+    ) -> Result<Worked, Outcome> {
+        let room = Room {
+            around: &self.around,
+            images: &self.images,
+            assignment: &self.plan.assignment,
+            volume,
+            limits: self.plan.limits,
+            host: HOST,
             deadline,
-            trouble: trouble.clone(),
-            grace: GRACE,
-            file_systems: FileSystems::default(),
-            profiler: None,
-            gauge: None,
-            unsettled: &around.unsettled,
         };
-        let working = work.run(runtime.as_ref(), &container, &network, Vec::new());
-        let worked = tokio::select! {
-            worked = working => worked,
-            never = watch_volume(volume, &tell) => match never {},
-        };
-        Ok((judge(worked, &trouble, volume).await?, deadline))
+        let outfit = outfit::outfit(&self.plan, workplace, &image.config);
+        let terms = (NetworkPolicy::Isolated, GRACE);
+        room.run(image, terms, |_| outfit).await
     }
 
     /// Why the container has failed, if it has. `said` is the number of the last report
     /// before its own.
-    fn reason(&self, workplace: &Workplace, worked: Worked, said: u64) -> Option<String> {
+    fn reason(&self, workplace: &Workplace, worked: &Worked, said: u64) -> Option<String> {
         let memory = self.plan.limits.memory_bytes;
         let Some(VendorPlan { image, target }) = &self.plan.vendor else {
             let message = crate::failure::read_message(&workplace.output());
             return failure::of_exit(worked.exit, message, memory);
         };
         let places = workplace.places();
-        let error = contract::read_error(&places.errors);
-        let words = worked
-            .complaint
-            .or_else(|| words::last(&self.around.directory, said));
-        let reason = failure::of_image(worked.exit, target, (error, words), memory);
+        let told = Told::read(worked, &places.errors, (&self.around.directory, said));
+        let reason = failure::of_image(worked.exit, target, told, memory);
         reason.or_else(|| contract::of_nothing(image, &places.made))
     }
 

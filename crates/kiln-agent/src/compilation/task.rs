@@ -10,8 +10,6 @@ use serde::{Deserialize, Serialize};
 pub const ARTIFACT: &str = "artifact.tar.gz";
 /// The name of the [`Findings`] there.
 pub const COMPILED: &str = "compiled.json";
-/// The name of the reason for a failure there.
-pub const FAILURE: &str = "failure";
 
 /// What a container is to compile, and with what. All paths are absolute, and as the
 /// container sees them.
@@ -23,7 +21,7 @@ pub struct Task {
     pub archive: PathBuf,
     /// An empty directory for what is needed on the way.
     pub scratch: PathBuf,
-    /// An empty directory for [`ARTIFACT`] and [`COMPILED`], or [`FAILURE`].
+    /// An empty directory for [`ARTIFACT`] and [`COMPILED`], or the reason for a failure.
     pub output: PathBuf,
     /// The directories of the environments that are ready, by their names.
     pub environments: BTreeMap<String, PathBuf>,

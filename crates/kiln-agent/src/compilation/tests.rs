@@ -4,6 +4,7 @@
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::*;
@@ -201,25 +202,19 @@ async fn a_stop_before_the_artifact_appears_stores_nothing() {
     assert!(rig.reports().is_empty());
 }
 
-/// The container of a plan, and whether it sees these directories read-only.
-fn container_of(plan: &CompilationPlan, shown: &[(&str, bool)]) -> crate::runtime::Container {
+/// What a plan's container is started with, and whether it sees these directories
+/// read-only.
+fn outfit_of(plan: &CompilationPlan, shown: &[(&str, bool)]) -> crate::solo::Outfit {
     let place = tempfile::tempdir().unwrap();
     let workplace = Workplace::create(place.path()).unwrap();
-    let network = crate::runtime::Network {
-        endpoint: None,
-        interface: "lo".to_owned(),
-        address: [127, 0, 0, 1].into(),
-        hosts: Vec::new(),
-        held: Box::new(()),
-    };
-    let image = container::image(&Tools::default());
-    let made = container::container(plan, &workplace, image, &network, place.path()).unwrap();
+    let image = Program::image(Tools::default().visible());
+    let made = outfit::outfit(plan, &workplace, &image.config);
     let mounts = made.mounts.iter().map(|mount| {
         let target = mount.target.to_str().unwrap();
         (target, mount.read_only)
     });
     assert_eq!(mounts.collect::<Vec<_>>(), shown);
-    let text = serde_json::to_string(&made).unwrap();
+    let text = format!("{made:?}");
     for secret in ["AKIA", "secret", "token"] {
         assert!(!text.contains(secret), "{secret}");
     }
@@ -230,7 +225,7 @@ fn container_of(plan: &CompilationPlan, shown: &[(&str, bool)]) -> crate::runtim
 fn the_container_sees_its_input_read_only_and_has_no_keys() {
     let mut plan = sample::compilation();
     plan.assignment.token = "token".to_owned();
-    let made = container_of(&plan, &[("/opt/ml/input", true), ("/opt/ml/output", false)]);
+    let made = outfit_of(&plan, &[("/opt/ml/input", true), ("/opt/ml/output", false)]);
     assert!(made.env.is_empty());
 }
 
@@ -242,7 +237,7 @@ fn an_image_in_place_of_kiln_sees_the_contract_and_has_no_keys_either() {
         image: "neuron:1".to_owned(),
         target: "ml_inf1".to_owned(),
     });
-    let made = container_of(
+    let made = outfit_of(
         &plan,
         &[
             ("/opt/ml/model/input", true),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use kiln_compile::Order;
-use kiln_compile::archive::{Limits, unpack};
+use kiln_compile::archive::Limits;
 use kiln_compile::pipeline::Brought;
 use kiln_data::upload::look_at;
 
@@ -17,16 +17,15 @@ use crate::contract::COMPILER_OPTIONS;
 use crate::failure::internal;
 use crate::left;
 use crate::plan::{CompilationPlan, VendorPlan};
+use crate::solo::unpack;
 
 /// Unpacks the archive where the container finds its model. This blocks.
 ///
 /// # Errors
 /// The reason for the job's failure.
 pub(super) fn open(workplace: &Workplace) -> Result<(), String> {
-    let archive = workplace.archive();
     let into = workplace.vendors().map_err(|error| internal(&error))?.given;
-    unpack(&archive, &into, &Limits::default()).map_err(|error| error.to_string())?;
-    fs::remove_file(&archive).map_err(|error| internal(&error))
+    unpack(&workplace.archive(), &into, &Limits::default())
 }
 
 /// The container's variables beside the contract's: what the request says of the model.

@@ -8,10 +8,10 @@ use kiln_compile::Order;
 
 use super::task::Task;
 use super::tools::Tools;
-use crate::agent;
 use crate::contract::Places;
 use crate::opt_ml;
 use crate::runtime::Mount;
+use crate::solo::{Outfit, Program};
 
 /// Where the container sees what it is given.
 const INPUT: &str = "/opt/ml/input";
@@ -20,10 +20,13 @@ const OUTPUT: &str = "/opt/ml/output";
 /// Where it may write besides. It lies in the container's own layer.
 const SCRATCH: &str = "/tmp";
 
-/// The files that it is given.
+/// The archive, in what it is given.
 const ARCHIVE: &str = "model.tar.gz";
-const TASK: &str = "task.json";
-const PROGRAM: &str = "kiln";
+/// What Kiln itself compiles with.
+const COMPILER: Program = Program {
+    command: "compile",
+    inside: INPUT,
+};
 
 /// The host's side of a compilation's directories.
 #[derive(Debug, Clone)]
@@ -76,8 +79,7 @@ impl Workplace {
     }
 
     /// Adds what the container needs beside the archive: its task, and this very
-    /// program, of which it gets a copy, since the file that the server was started
-    /// from may be another by now.
+    /// program.
     pub(super) fn furnish(&self, order: &Order, tools: &Tools) -> io::Result<()> {
         let task = Task {
             order: order.clone(),
@@ -87,26 +89,19 @@ impl Workplace {
             environments: tools.environments.clone(),
             parts: tools.parts.clone(),
         };
-        fs::write(self.input().join(TASK), serde_json::to_vec(&task)?)?;
-        fs::copy(agent::PROGRAM, self.input().join(PROGRAM)).map(drop)
+        Program::furnish(&self.input(), &task)
     }
 
-    /// The command that compiles.
-    pub(super) fn command() -> Vec<String> {
-        let inside = |name: &str| format!("{INPUT}/{name}");
-        vec![inside(PROGRAM), "compile".to_owned(), inside(TASK)]
-    }
-
-    /// The binds that show the directories to the container.
-    pub(super) fn mounts(&self) -> Vec<Mount> {
+    /// What the container of Kiln's own compiler is started with.
+    pub(super) fn own(&self) -> Outfit {
         let mount = |source, target: &str, read_only| Mount {
             source,
             target: target.into(),
             read_only,
         };
-        vec![
+        COMPILER.outfit(vec![
             mount(self.input(), INPUT, true),
             mount(self.output(), OUTPUT, false),
-        ]
+        ])
     }
 }

@@ -7,40 +7,23 @@ use std::path::Path;
 use kiln_optimize::{Order, Task};
 
 use super::workplace::Workplace;
-use crate::agent;
 use crate::plan::OptimizationPlan;
-use crate::runtime::{ImageConfig, Mount, ResolvedImage, Root};
+use crate::runtime::Mount;
+use crate::solo::{Outfit, Program};
 
 /// Where the container finds this program and what it is told.
 const TASK: &str = "/opt/ml/task";
-const TASK_FILE: &str = "task.json";
-const PROGRAM: &str = "kiln";
 const MODEL: &str = "/opt/ml/input/model";
 const CALIBRATION: &str = "/opt/ml/input/calibration";
 const SCRATCH: &str = "/opt/ml/scratch";
 /// Where it leaves `model`, or `failure` beside it.
 const RESULT: &str = "/opt/ml/output";
+const OPTIMIZER: Program = Program {
+    command: "optimize",
+    inside: TASK,
+};
 
-/// The host's own programs, read-only.
-pub(super) fn image() -> ResolvedImage {
-    let fixed = [
-        ("PATH", "/usr/local/bin:/usr/bin:/bin"),
-        ("LANG", "C.UTF-8"),
-    ];
-    let env = fixed.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    ResolvedImage {
-        root: Root::System {
-            visible: Vec::new(),
-        },
-        config: ImageConfig {
-            env: env.to_vec(),
-            ..ImageConfig::default()
-        },
-    }
-}
-
-/// Writes down what a step is told, and copies this very program, since the file that
-/// the server was started from may be another by now.
+/// Writes down what a step is told, and by whom it is done.
 pub(super) fn furnish(
     workplace: &Workplace,
     step: usize,
@@ -58,19 +41,11 @@ pub(super) fn furnish(
         scratch: SCRATCH.into(),
         output: Path::new(RESULT).join("model"),
     };
-    let place = workplace.task(step);
-    std::fs::write(place.join(TASK_FILE), serde_json::to_vec(&task)?)?;
-    std::fs::copy(agent::PROGRAM, place.join(PROGRAM)).map(drop)
+    Program::furnish(&workplace.task(step), &task)
 }
 
-/// The command that does it.
-pub(super) fn command() -> Vec<String> {
-    let inside = |name: &str| format!("{TASK}/{name}");
-    vec![inside(PROGRAM), "optimize".to_owned(), inside(TASK_FILE)]
-}
-
-/// The directories that the container sees.
-pub(super) fn mounts(workplace: &Workplace, step: usize, plan: &OptimizationPlan) -> Vec<Mount> {
+/// What the container is started with.
+pub(super) fn outfit(workplace: &Workplace, step: usize, plan: &OptimizationPlan) -> Outfit {
     let mount = |source, target: &str, read_only| Mount {
         source,
         target: target.into(),
@@ -85,7 +60,7 @@ pub(super) fn mounts(workplace: &Workplace, step: usize, plan: &OptimizationPlan
     if plan.steps[step].calibration.is_some() {
         all.push(mount(workplace.calibration(step), CALIBRATION, true));
     }
-    all
+    OPTIMIZER.outfit(all)
 }
 
 #[cfg(test)]
@@ -100,10 +75,10 @@ mod tests {
         let plan = sample::optimization();
         workplace.begin(0).unwrap();
         furnish(&workplace, 0, &plan).unwrap();
-        let text = std::fs::read_to_string(workplace.task(0).join(TASK_FILE)).unwrap();
+        let text = std::fs::read_to_string(workplace.task(0).join("task.json")).unwrap();
         let task: Task = serde_json::from_str(&text).unwrap();
         assert_eq!(task.order.environment, plan.steps[0].environment);
-        let mounts = mounts(&workplace, 0, &plan);
+        let mounts = outfit(&workplace, 0, &plan).mounts;
         for (path, read_only) in [
             (&task.model, true),
             (&task.output, false),

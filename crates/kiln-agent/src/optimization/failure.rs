@@ -1,45 +1,36 @@
 //! Why an optimization failed.
 
 use crate::failure::{client, internal, of_exit};
-use crate::plan::PrefixPlan;
 use crate::runtime::Exit;
+use crate::solo::{Told, of_own};
 use crate::volume::Size;
 
 /// The reason for the end of a step of Kiln's own; `None` when it ended well. `message`
 /// is what it left, and `memory` what it could have.
 pub(super) fn of_own_step(exit: Exit, message: Option<String>, memory: u64) -> Option<String> {
-    let ending = match exit {
-        Exit::Code(0) => return None,
-        Exit::OutOfMemory => {
-            return Some(client(format_args!(
-                "The model could not be optimized within {} of memory. Please use a smaller \
-                 model, or a machine with more memory",
-                Size(memory)
-            )));
-        }
-        Exit::Code(code) => format!("exit code {code}"),
-        Exit::Signal(signal) => format!("signal {signal}"),
+    let out_of_memory = || {
+        client(format_args!(
+            "The model could not be optimized within {} of memory. Please use a smaller model, \
+             or a machine with more memory",
+            Size(memory)
+        ))
     };
-    let message = message.filter(|message| !message.trim().is_empty());
-    Some(message.unwrap_or_else(|| internal(&format!("the optimizer ended with {ending}"))))
+    let silent = |ending: &str| internal(&format!("the optimizer ended with {ending}"));
+    of_own(exit, message, out_of_memory, silent)
 }
 
-/// The reason for the end of an image's container; `None` when it ended well. `error`
-/// is what it left, and `words` what it said last.
-pub(super) fn of_image(exit: Exit, error: Option<String>, words: Option<&str>) -> Option<String> {
-    match (exit, error) {
+/// The reason for the end of an image's container; `None` when it ended well.
+pub(super) fn of_image(exit: Exit, told: Told) -> Option<String> {
+    match (exit, told.error) {
         (Exit::Code(0), _) => None,
         (Exit::Code(_) | Exit::Signal(_), Some(error)) => Some(error),
-        (exit, _) => of_exit(exit, words),
+        (exit, _) => of_exit(exit, told.words.as_deref()),
     }
 }
 
 /// The reason when there is nothing where inputs should be.
-pub(super) fn of_empty(what: &str, prefix: &PrefixPlan) -> String {
-    client(format_args!(
-        "No object of the {what} was found at s3://{}/{}",
-        prefix.bucket, prefix.prefix
-    ))
+pub(super) fn of_empty(what: &str, uri: &str) -> String {
+    client(format_args!("No object of the {what} was found at {uri}"))
 }
 
 /// The reason when the disk has too little left for the inputs.
@@ -117,10 +108,18 @@ mod tests {
             ),
         ];
         for (exit, error, words, expected) in cases {
-            let reason = of_image(exit, error.map(str::to_owned), words);
+            let told = Told {
+                error: error.map(str::to_owned),
+                words: words.map(str::to_owned),
+            };
+            let reason = of_image(exit, told);
             assert_eq!(reason.as_deref(), expected, "{exit:?}");
         }
-        let oom = of_image(Exit::OutOfMemory, Some("e".to_owned()), None).unwrap();
+        let told = Told {
+            error: Some("e".to_owned()),
+            words: None,
+        };
+        let oom = of_image(Exit::OutOfMemory, told).unwrap();
         assert!(oom.contains("more memory"), "{oom}");
     }
 }

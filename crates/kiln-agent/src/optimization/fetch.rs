@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kiln_compile::archive::{Limits, unpack};
+use kiln_compile::archive::Limits;
 use kiln_data::Objects;
 use kiln_data::catalogue::{Catalogue, Entry};
 use kiln_data::channel::{Channel, Mode, Shard, Source};
@@ -17,6 +17,7 @@ use crate::failure::{internal, of_download};
 use crate::one_object;
 use crate::plan::{ModelPlan, ObjectPlan, OptimizationPlan, PrefixPlan};
 use crate::report::Report;
+use crate::solo;
 use crate::spool::Spool;
 use crate::volume::Size;
 
@@ -54,15 +55,22 @@ impl Fetch<'_> {
         let mut packed = 0;
         match &self.plan.model {
             _ if from > 0 => {}
-            ModelPlan::Files(prefix) => {
-                listed.push(self.list("model", prefix, self.workplace.fetched()).await?);
+            ModelPlan::Files(PrefixPlan { bucket, prefix }) => {
+                let source = Source::Prefix {
+                    bucket: bucket.clone(),
+                    prefix: prefix.clone(),
+                };
+                listed.push(
+                    self.list("model", &source, self.workplace.fetched())
+                        .await?,
+                );
             }
             ModelPlan::Archive(object) => packed = self.size(object).await?,
         }
         for (step, plan) in self.plan.steps.iter().enumerate().skip(from) {
-            if let Some(prefix) = &plan.calibration {
+            if let Some(source) = &plan.calibration {
                 let directory = self.workplace.calibration(step);
-                listed.push(self.list("calibration data", prefix, directory).await?);
+                listed.push(self.list("calibration data", source, directory).await?);
             }
         }
         let bytes: u64 = listed.iter().map(|one| one.bytes).sum();
@@ -106,35 +114,31 @@ impl Fetch<'_> {
         }
     }
 
-    /// Lists what there is under a prefix, and says so.
+    /// Lists what there is of a source, and says so.
     async fn list(
         &self,
         what: &str,
-        prefix: &PrefixPlan,
+        source: &Source,
         directory: PathBuf,
     ) -> Result<Listed, String> {
-        let source = Source::Prefix {
-            bucket: prefix.bucket.clone(),
-            prefix: prefix.prefix.clone(),
-        };
         let lists = self.directory.join(LISTS);
         std::fs::create_dir_all(&lists).map_err(|error| internal(&error))?;
         let name = directory.file_name().unwrap_or_default();
-        let list = Catalogue::list(self.objects, &source, &lists.join(name)).await;
+        let list = Catalogue::list(self.objects, source, &lists.join(name)).await;
         let catalogue = list.map_err(|error| of_download(&error))?;
         if catalogue.is_empty() {
-            return Err(failure::of_empty(what, prefix));
+            return Err(failure::of_empty(what, &uri(source)));
         }
         let bytes = sum(&catalogue).map_err(|error| of_download(&error))?;
-        let PrefixPlan { bucket, prefix } = prefix;
         self.say(format!(
-            "Kiln: fetching the {what} from s3://{bucket}/{prefix}: {} objects, {}",
+            "Kiln: fetching the {what} from {}: {} objects, {}",
+            uri(source),
             catalogue.len(),
             Size(bytes)
         ))?;
         let channel = Channel {
             name: name.to_string_lossy().into_owned(),
-            source,
+            source: source.clone(),
             shard: Shard::WHOLE,
             shuffle: None,
             mode: Mode::File,
@@ -168,8 +172,7 @@ impl Fetch<'_> {
         };
         let unpacked = tokio::task::spawn_blocking(move || {
             std::fs::create_dir(&into).map_err(|error| internal(&error))?;
-            unpack(&archive, &into, &limits).map_err(|error| error.to_string())?;
-            std::fs::remove_file(&archive).map_err(|error| internal(&error))
+            solo::unpack(&archive, &into, &limits)
         });
         unpacked.await.map_err(|error| internal(&error))?
     }
@@ -194,7 +197,18 @@ impl Fetch<'_> {
     }
 }
 
-/// The bytes of all objects of a listing.
+/// Where a source is.
+fn uri(source: &Source) -> String {
+    let (bucket, key) = match source {
+        Source::Prefix { bucket, prefix } => (bucket, prefix),
+        Source::Manifest { bucket, key } | Source::AugmentedManifest { bucket, key, .. } => {
+            (bucket, key)
+        }
+    };
+    format!("s3://{bucket}/{key}")
+}
+
+/// The bytes of all objects of a listing, as far as it says.
 fn sum(catalogue: &Catalogue) -> Result<u64, kiln_data::DataError> {
     let mut bytes = 0_u64;
     for entry in catalogue.turn(Shard::WHOLE, None, 0) {

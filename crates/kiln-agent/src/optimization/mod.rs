@@ -17,6 +17,7 @@
 mod built_in;
 mod failure;
 mod fetch;
+mod journal;
 mod progress;
 mod step;
 mod store;
@@ -26,7 +27,6 @@ mod workplace;
 
 use std::time::Duration;
 
-use kiln_data::Encryption;
 use tokio::time::Instant;
 
 use crate::image::Images;
@@ -36,16 +36,12 @@ use crate::report::{Ending, Optimized, Outcome, Report, Stage};
 use crate::runtime::ResolvedImage;
 use crate::surroundings::Surroundings;
 use crate::volume::Volume;
-use crate::work::{failed, internal};
+use crate::work::{cut, failed, internal};
 use fetch::Fetch;
 use progress::Progress;
 use step::Step;
 use store::Stored;
 use workplace::Workplace;
-
-/// What `kiln optimize` calls the file that says why it failed, beside the directory
-/// that it was to fill.
-pub const FAILURE: &str = "failure";
 
 /// Stands for no limit.
 const YEARS: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -60,19 +56,10 @@ pub(crate) struct Optimization {
 impl Optimization {
     /// The life that a plan asks for.
     pub(crate) fn new(plan: OptimizationPlan, surroundings: Surroundings) -> Self {
-        let objects = match &plan.kms_key {
-            Some(key) => {
-                let key = Encryption::KmsKey(key.clone());
-                surroundings.objects.with_encryption(key)
-            }
-            None => surroundings.objects,
-        };
+        let key = plan.kms_key.as_deref();
         Self {
             images: Images::open(&plan.assignment.site),
-            around: Surroundings {
-                objects,
-                ..surroundings
-            },
+            around: surroundings.with_objects(|objects| objects.with_kms_key(key)),
             plan,
         }
     }
@@ -86,7 +73,7 @@ impl Optimization {
             };
         };
         let (around, bucket) = (&self.around, &self.plan.output.bucket);
-        store::take_back(&around.objects, bucket, &around.directory).await;
+        journal::take_back(&around.objects, bucket, &around.directory).await;
         Ending {
             outcome,
             stored: false,
@@ -203,10 +190,14 @@ impl Optimization {
         let made = workplace.given(steps.len());
         // What is stored in the server's own S3 goes to the same disk once more.
         let same_disk = self.plan.assignment.store.endpoint.is_none();
-        let stored = tokio::select! {
-            stored = store::store(around, made, &self.plan.output, deadline) => stored?,
-            exceeded = volume.disk_exceeded(), if same_disk => return Err(full(exceeded)),
+        let cut = async {
+            tokio::select! {
+                biased;
+                cut = cut(&around.orders, deadline) => cut,
+                exceeded = volume.disk_exceeded(), if same_disk => full(exceeded),
+            }
         };
+        let stored = store::store(around, made, &self.plan.output, cut).await?;
         let Stored {
             files,
             bytes,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kiln_data::channel::Source;
 use kiln_optimize::Technique;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +69,6 @@ pub struct StepPlan {
     pub image: Option<String>,
     /// `OptimizationEnvironment` with the step's `OverrideEnvironment` over it.
     pub environment: BTreeMap<String, String>,
-    /// Texts or tokens to calibrate with.
-    pub calibration: Option<PrefixPlan>,
+    /// Texts or tokens to calibrate with, or to train with.
+    pub calibration: Option<Source>,
 }

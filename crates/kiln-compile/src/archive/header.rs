@@ -1,4 +1,4 @@
-//! What precedes an entry whose name does not fit into its header.
+//! What precedes an entry whose name or size does not fit into its header.
 
 use std::io::Read;
 
@@ -12,7 +12,16 @@ const MOST: u64 = 64 << 10;
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     name: Option<Vec<u8>>,
+    size: Option<u64>,
     sparse: bool,
+}
+
+/// An entry, with what was said of it ahead.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) name: Vec<u8>,
+    pub(super) size: u64,
+    pub(super) sparse: bool,
 }
 
 impl Ahead {
@@ -42,9 +51,13 @@ impl Ahead {
         }
     }
 
-    /// The name of the entry that has come, and whether it is sparse.
-    pub(super) fn applied(self, name: Vec<u8>) -> (Vec<u8>, bool) {
-        (self.name.unwrap_or(name), self.sparse)
+    /// The entry that has come, with what its own header says where nothing was said ahead.
+    pub(super) fn applied(self, name: Vec<u8>, size: u64) -> Described {
+        Described {
+            name: self.name.unwrap_or(name),
+            size: self.size.unwrap_or(size),
+            sparse: self.sparse,
+        }
     }
 
     /// Records are `length key=value`, each with a line break.
@@ -59,13 +72,19 @@ impl Ahead {
             let (key, value) = (&record[..equals], &record[equals + 1..]);
             match key {
                 b"path" => self.name = Some(value.to_vec()),
-                b"size" => return Err(broken("an entry is larger than its header can say")),
+                b"size" => self.size = Some(decimal(value)?),
                 _ if key.starts_with(b"GNU.sparse") => self.sparse = true,
                 _ => {}
             }
         }
         Ok(())
     }
+}
+
+fn decimal(text: &[u8]) -> Result<u64, ArchiveError> {
+    let number = std::str::from_utf8(text).ok();
+    let number = number.and_then(|number| number.parse().ok());
+    number.ok_or_else(|| broken("the size of an entry is no number"))
 }
 
 /// The text of the first record, and what is behind it.

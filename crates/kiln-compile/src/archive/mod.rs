@@ -16,6 +16,7 @@ mod sniff;
 #[cfg(test)]
 mod tests;
 mod unpack;
+mod walk;
 mod zip;
 
 pub use error::ArchiveError;

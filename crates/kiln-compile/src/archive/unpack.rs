@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 
 use super::entry::{Kind, kind};
-use super::header::Ahead;
+use super::header::{Ahead, Described};
 use super::limits::Bounded;
 use super::name::{shown, sound};
+use super::walk::Walk;
 use super::{ArchiveError, Limits};
 
 /// The first bytes of every gzip.
@@ -37,7 +38,7 @@ pub fn unpack(archive: &Path, into: &Path, limits: &Limits) -> Result<Unpacked, 
     expect_gzip(&mut file).map_err(ArchiveError::unreadable)?;
     let decoder = MultiGzDecoder::new(BufReader::new(file));
 
-    let mut archive = tar::Archive::new(Bounded::new(decoder, limits, packed));
+    let mut archive = Walk::new(Bounded::new(decoder, limits, packed));
     let mut unpacking = Unpacking::new(into, limits);
     unpacking.take_all(&mut archive)?;
     // To the end, since that is where a gzip says whether it is whole.
@@ -75,30 +76,39 @@ impl<'a> Unpacking<'a> {
         }
     }
 
-    fn take_all(&mut self, archive: &mut tar::Archive<impl Read>) -> Result<(), ArchiveError> {
-        // As they are: what tar says of long names is read here, within limits.
-        let entries = archive.entries().map_err(ArchiveError::unreadable)?;
-        for entry in entries.raw(true) {
+    fn take_all(&mut self, archive: &mut Walk<impl Read>) -> Result<(), ArchiveError> {
+        while let Some(header) = archive.next().map_err(ArchiveError::unreadable)? {
             self.entries += 1;
             if self.entries > self.limits.entries {
                 return Err(ArchiveError::TooMany(self.limits.entries));
             }
-            self.take(&mut entry.map_err(ArchiveError::unreadable)?)?;
+            self.take(&header, archive)?;
         }
         Ok(())
     }
 
-    fn take(&mut self, entry: &mut tar::Entry<'_, impl Read>) -> Result<(), ArchiveError> {
-        let entry_type = entry.header().entry_type();
-        let size = entry
-            .header()
-            .entry_size()
-            .map_err(ArchiveError::unreadable)?;
-        let short_name = entry.path_bytes().into_owned();
+    fn take(
+        &mut self,
+        header: &tar::Header,
+        archive: &mut Walk<impl Read>,
+    ) -> Result<(), ArchiveError> {
+        let entry_type = header.entry_type();
+        let size = header.entry_size().map_err(ArchiveError::unreadable)?;
+        let short_name = header.path_bytes().into_owned();
         if let Kind::Extension(extension) = kind(entry_type, &short_name) {
-            return self.ahead.take(extension, size, entry);
+            return archive.entry(size, |said| self.ahead.take(extension, size, said));
         }
-        let (name, sparse) = std::mem::take(&mut self.ahead).applied(short_name);
+        let described = std::mem::take(&mut self.ahead).applied(short_name, size);
+        let size = described.size;
+        archive.entry(size, |content| self.place(entry_type, described, content))
+    }
+
+    fn place(
+        &mut self,
+        entry_type: tar::EntryType,
+        Described { name, size, sparse }: Described,
+        content: &mut impl Read,
+    ) -> Result<(), ArchiveError> {
         let refuse = |kind| {
             let path = shown(&name);
             Err(ArchiveError::Kind { path, kind })
@@ -106,7 +116,7 @@ impl<'a> Unpacking<'a> {
         match kind(entry_type, &name) {
             Kind::Refused(kind) => refuse(kind),
             Kind::File if sparse => refuse("a sparse file"),
-            Kind::File => self.file(&name, size, entry),
+            Kind::File => self.file(&name, size, content),
             Kind::Directory | Kind::Extension(_) => self.directory(&name),
         }
     }

@@ -24,11 +24,11 @@ impl Objects {
         }
     }
 
-    /// Whether any key of the bucket starts with `prefix`.
+    /// The first of the bucket's keys that start with `prefix`.
     ///
     /// # Errors
     /// When the store refuses to say, or cannot be reached.
-    pub async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, DataError> {
+    pub async fn first_key(&self, bucket: &str, prefix: &str) -> Result<Option<String>, DataError> {
         let asked = self
             .send_for_text(bucket, |bucket| {
                 let mut list = bucket.list_objects_v2(Some(&self.credentials));
@@ -38,10 +38,10 @@ impl Objects {
             })
             .await;
         match asked {
-            Err(DataError::Refused { status: 404, .. }) => Ok(false),
+            Err(DataError::Refused { status: 404, .. }) => Ok(None),
             asked => {
                 let page = ListObjectsV2::parse_response(&asked?).map_err(answer::protocol)?;
-                Ok(!page.contents.is_empty())
+                Ok(page.contents.into_iter().next().map(|first| first.key))
             }
         }
     }

@@ -58,16 +58,6 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// How a store is asked to keep what is written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Encryption {
-    /// As it keeps everything.
-    #[default]
-    None,
-    /// Encrypted with this key of its key service.
-    KmsKey(String),
-}
-
 /// S3 keeps no larger objects.
 pub(crate) const LARGEST_OBJECT: u64 = 5 << 40;
 
@@ -79,7 +69,8 @@ pub struct Objects {
     credentials: rusty_s3::Credentials,
     region: String,
     patience: Patience,
-    encryption: Encryption,
+    /// The key of its key service that the store encrypts with what is written.
+    kms_key: Option<String>,
     largest_file: u64,
     /// The header, and its value, that every answer of the store has.
     mark: Option<(&'static str, String)>,
@@ -111,7 +102,7 @@ impl Objects {
             credentials,
             region: region.to_owned(),
             patience: Patience::OWN,
-            encryption: Encryption::None,
+            kms_key: None,
             largest_file: LARGEST_OBJECT,
             mark: None,
             local: None,
@@ -139,10 +130,12 @@ impl Objects {
         Self { patience, ..self }
     }
 
-    /// The same client, whose objects are stored in this way.
+    /// The same client, whose objects the store encrypts with this key of its key
+    /// service, or, without one, keeps as it keeps everything.
     #[must_use]
-    pub fn with_encryption(self, encryption: Encryption) -> Self {
-        Self { encryption, ..self }
+    pub fn with_kms_key(self, key: Option<&str>) -> Self {
+        let kms_key = key.map(str::to_owned);
+        Self { kms_key, ..self }
     }
 
     /// The same client, which refuses to store a file that says to be larger. A

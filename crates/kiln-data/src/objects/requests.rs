@@ -5,9 +5,9 @@ use reqwest::Response;
 use rusty_s3::actions::ListObjectsV2;
 use rusty_s3::actions::list_objects_v2::ListObjectsContent;
 
+use super::Objects;
 use super::answer::{self, ObjectHead};
 use super::connection::{Draft, Headers};
-use super::{Encryption, Objects};
 use crate::DataError;
 
 /// An object in a listing.
@@ -137,9 +137,9 @@ impl Objects {
     }
 
     pub(super) fn encryption_headers(&self) -> Headers {
-        match &self.encryption {
-            Encryption::None => Vec::new(),
-            Encryption::KmsKey(key) => vec![
+        match &self.kms_key {
+            None => Vec::new(),
+            Some(key) => vec![
                 ("x-amz-server-side-encryption", "aws:kms".to_owned()),
                 ("x-amz-server-side-encryption-aws-kms-key-id", key.clone()),
             ],

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt;
 
+use super::Journal;
 use super::multipart::{Part, Parts, Room, store_parts, store_parts_unless};
 use crate::tree::too_large;
 use crate::{DataError, Objects};
@@ -21,12 +22,14 @@ const ROOM: u32 = 64;
 
 /// Stores files, any number at a time, in bounded memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Uploader {
+pub struct Uploader {
     objects: Objects,
     room: Room,
 }
 
 impl Uploader {
+    /// Stores with this client.
+    #[must_use]
     pub fn new(objects: &Objects) -> Self {
         Self {
             objects: objects.clone(),
@@ -36,7 +39,7 @@ impl Uploader {
 
     /// Stores the first `size` bytes of a file, unless that is more than a file
     /// may have.
-    pub async fn store(
+    pub(crate) async fn store(
         &self,
         file: File,
         size: u64,
@@ -55,17 +58,23 @@ impl Uploader {
         stored.map_err(|error| storing(error, bucket, key))
     }
 
-    /// Stores a file, in parts whatever its size, unless that is called off before
-    /// all of them are with the store: then nothing of it is left when this returns.
+    /// Stores a file, in parts whatever its size, and writes its turns down, unless that is
+    /// called off before all parts are with the store: then nothing of it is left when this
+    /// returns.
+    ///
+    /// # Errors
+    /// When the file cannot be read, a turn cannot be written down, or the store refuses.
     pub async fn store_unless<C>(
         &self,
         file: File,
-        size: u64,
         (bucket, key): (&str, &str),
+        journal: &dyn Journal,
         called_off: impl Future<Output = C>,
     ) -> Result<ControlFlow<C>, DataError> {
-        let parts = self.parts(&Arc::new(file), size);
-        let stored = store_parts_unless(&self.objects, (bucket, key), parts, called_off).await;
+        let size = file.metadata().map_err(DataError::io("reading the file"))?;
+        let parts = self.parts(&Arc::new(file), size.len());
+        let target = (bucket, key);
+        let stored = store_parts_unless(&self.objects, target, parts, journal, called_off).await;
         let stored = stored.map(|stored| stored.map_continue(drop));
         stored.map_err(|error| storing(error, bucket, key))
     }

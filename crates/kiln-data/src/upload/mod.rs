@@ -4,6 +4,7 @@
 //! either: what it points to may lie outside the tree.
 
 mod file;
+mod journal;
 mod multipart;
 
 use std::fs::File;
@@ -13,9 +14,11 @@ use std::path::{Path, PathBuf};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use tokio::sync::mpsc;
 
-pub(crate) use self::file::Uploader;
+pub use self::file::Uploader;
+pub use self::journal::{Journal, Turn};
 pub(crate) use self::multipart::{Part, Room, store_parts};
 
+use self::journal::Unwritten;
 use crate::tree::{Entry, Kind, Walk, owned};
 use crate::{DataError, Objects};
 
@@ -96,10 +99,9 @@ pub async fn file<C>(
     target: (&str, &str),
     called_off: impl Future<Output = C>,
 ) -> Result<ControlFlow<C>, DataError> {
-    let size = file.metadata().map_err(DataError::io("reading the file"))?;
     let uploader = Uploader::new(objects);
     uploader
-        .store_unless(file, size.len(), target, called_off)
+        .store_unless(file, target, &Unwritten, called_off)
         .await
 }
 

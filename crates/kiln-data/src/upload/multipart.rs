@@ -13,6 +13,7 @@ use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::journal::{Journal, Turn, Unwritten};
 use crate::{DataError, Objects};
 
 /// Parts sent at a time.
@@ -63,31 +64,23 @@ pub(crate) async fn store_parts(
     parts: Parts<'_>,
 ) -> Result<u64, DataError> {
     let never = std::future::pending::<Infallible>();
-    match store_parts_unless(objects, target, parts, never).await? {
+    match store_parts_unless(objects, target, parts, &Unwritten, never).await? {
         ControlFlow::Continue(size) => Ok(size),
         ControlFlow::Break(never) => match never {},
     }
 }
 
-/// The same, unless it is called off before all parts are with the store: then
-/// nothing of it is left when this returns.
+/// The same, with its turns written down, unless it is called off before all parts are with
+/// the store: then nothing of it is left when this returns.
 pub(crate) async fn store_parts_unless<C>(
     objects: &Objects,
     target: (&str, &str),
     parts: Parts<'_>,
+    journal: &dyn Journal,
     called_off: impl Future<Output = C>,
 ) -> Result<ControlFlow<C, u64>, DataError> {
     let upload = Upload::begin(objects, target).await?;
-    let sent = tokio::select! {
-        biased;
-        why = called_off => Ok(ControlFlow::Break(why)),
-        sent = upload.send_all(parts) => sent.map(ControlFlow::Continue),
-    };
-    let settled = match sent {
-        Ok(ControlFlow::Continue(sent)) => upload.complete(sent).await.map(ControlFlow::Continue),
-        Ok(ControlFlow::Break(why)) => Ok(ControlFlow::Break(why)),
-        Err(error) => Err(error),
-    };
+    let settled = upload.see_through(parts, journal, called_off).await;
     match &settled {
         Ok(ControlFlow::Continue(_)) => upload.done(),
         _ => upload.forget().await,
@@ -112,6 +105,28 @@ impl Upload {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
         })
+    }
+
+    async fn see_through<C>(
+        &self,
+        parts: Parts<'_>,
+        journal: &dyn Journal,
+        called_off: impl Future<Output = C>,
+    ) -> Result<ControlFlow<C, u64>, DataError> {
+        let note = |turn| {
+            let noted = journal.note(turn, &self.key, &self.id);
+            noted.map_err(DataError::io("writing down the state of an upload"))
+        };
+        note(Turn::Begun)?;
+        let sent = tokio::select! {
+            biased;
+            why = called_off => return Ok(ControlFlow::Break(why)),
+            sent = self.send_all(parts) => sent?,
+        };
+        note(Turn::Completing)?;
+        let size = self.complete(sent).await?;
+        note(Turn::Completed)?;
+        Ok(ControlFlow::Continue(size))
     }
 
     /// Sends all parts, and answers the tag and the size of each.
@@ -172,7 +187,9 @@ impl Drop for Upload {
 
 async fn forget(objects: &Objects, target: (&str, &str), id: &str) {
     let forgotten = objects.abort_upload(target, id);
-    if let Ok(Err(error)) = tokio::time::timeout(TO_FORGET, forgotten).await {
-        tracing::debug!(%error, "an upload that was not completed stays");
+    match tokio::time::timeout(TO_FORGET, forgotten).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an upload that was not completed stays"),
+        Err(_) => tracing::debug!("an upload that was not completed may stay"),
     }
 }

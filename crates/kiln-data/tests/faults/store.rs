@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use crc_fast::CrcAlgorithm;
-use kiln_data::{Credentials, Encryption, Objects, Patience, Transport};
+use kiln_data::{Credentials, Objects, Patience, Transport};
 use md5::Digest;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -112,7 +112,7 @@ impl Store {
                 troubled: Duration::from_secs(2),
                 stalled: Duration::from_millis(400),
             })
-            .with_encryption(Encryption::KmsKey("key".to_owned()))
+            .with_kms_key(Some("key"))
     }
 
     pub fn put(&self, key: &str, body: impl Into<Vec<u8>>) {

@@ -1,6 +1,11 @@
 //! Storing objects whose answers get lost.
 
+use std::fs::File;
+use std::future::pending;
+use std::io;
+
 use bytes::Bytes;
+use kiln_data::upload::{Journal, Turn, Uploader};
 use kiln_data::{DataError, Objects};
 
 use crate::store::{Fault, Store};
@@ -51,6 +56,36 @@ async fn an_upload_that_another_object_took_the_place_of_is_not_taken_for_done()
         refused.unwrap_err().to_string(),
         "AccessDenied: It said AccessDenied"
     );
+}
+
+/// A journal on a disk that is full when an upload comes to this turn.
+struct FullAt(Turn);
+
+impl Journal for FullAt {
+    fn note(&self, turn: Turn, _: &str, _: &str) -> io::Result<()> {
+        match turn == self.0 {
+            true => Err(io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_written_down_fails_and_is_forgotten() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("file");
+    std::fs::write(&path, "body").unwrap();
+    for turn in [Turn::Begun, Turn::Completing] {
+        let store = Store::start().await;
+        let uploader = Uploader::new(&store.client());
+        let (file, journal) = (File::open(&path).unwrap(), FullAt(turn));
+        let stored = uploader.store_unless(file, ("b", "key"), &journal, pending::<()>());
+        let error = stored.await.unwrap_err();
+        assert!(matches!(error, DataError::Io { .. }), "{error}");
+        assert_eq!(store.body("key"), None);
+        let asked = store.seen(|seen| seen.method.clone());
+        assert_eq!(asked.last().map(String::as_str), Some("DELETE"), "{turn:?}");
+    }
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ impl Work for Compilation {
         }
     }
 
-    fn scope(request: &Self::Request) -> Option<Scope> {
+    fn scope(request: &Self::Request, _: Party) -> Option<Scope> {
         scope::of(request)
     }
 

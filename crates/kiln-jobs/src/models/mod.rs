@@ -68,9 +68,9 @@ impl Models {
         if request.execution_role_arn.is_none() {
             return Ok(());
         }
-        for uri in request::data(request).map_err(JobError::Validation)? {
-            let buckets = &self.plane.buckets;
-            match buckets.any_object(uri.bucket(), uri.key()).await {
+        for data in request::data(request).map_err(JobError::Validation)? {
+            let uri = data.uri();
+            match data.is_in(self.plane.buckets.as_ref()).await {
                 Ok(true) => {}
                 Ok(false) => {
                     let message = format!("Could not find model data at {uri}.");

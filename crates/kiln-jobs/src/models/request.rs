@@ -8,6 +8,7 @@ use kiln_model::api::{
 };
 
 use crate::check_tag_keys;
+use crate::plane::S3Input;
 
 /// Checks a request whose shapes are right.
 ///
@@ -79,7 +80,7 @@ fn the_hostnames(request: &CreateModelInput) -> Result<(), String> {
 ///
 /// # Errors
 /// When a place is none in S3.
-pub(super) fn data(request: &CreateModelInput) -> Result<Vec<S3Uri>, String> {
+pub(super) fn data(request: &CreateModelInput) -> Result<Vec<S3Input>, String> {
     let mut all = Vec::new();
     for container in containers(request) {
         if let Some(url) = container
@@ -87,7 +88,7 @@ pub(super) fn data(request: &CreateModelInput) -> Result<Vec<S3Uri>, String> {
             .as_deref()
             .filter(|url| !url.is_empty())
         {
-            all.push(parse("ModelDataUrl", url)?);
+            all.push(S3Input::Object(parse("ModelDataUrl", url)?));
         }
         let own = container.model_data_source.iter();
         let own = own.filter_map(|source| source.s3_data_source.as_ref());
@@ -99,7 +100,7 @@ pub(super) fn data(request: &CreateModelInput) -> Result<Vec<S3Uri>, String> {
     Ok(all)
 }
 
-fn of_source(source: &S3ModelDataSource) -> Result<S3Uri, String> {
+fn of_source(source: &S3ModelDataSource) -> Result<S3Input, String> {
     if let Some(access) = source.model_access_config.as_ref()
         && !access.accept_eula
     {
@@ -111,8 +112,8 @@ fn of_source(source: &S3ModelDataSource) -> Result<S3Uri, String> {
     }
     let uri = parse("S3Uri of S3DataSource", &source.s3_uri)?;
     Ok(match (source.s3_data_type, source.compression_type) {
-        (S3ModelDataType::S3Prefix, ModelCompressionType::None) => uri.child(""),
-        _ => uri,
+        (S3ModelDataType::S3Prefix, ModelCompressionType::None) => S3Input::Prefix(uri.child("")),
+        _ => S3Input::Object(uri),
     })
 }
 
@@ -203,10 +204,12 @@ mod tests {
             "AdditionalModelDataSources": [{"ChannelName": "draft", "S3DataSource": {
                 "S3Uri": "s3://data/draft/", "S3DataType": "S3Prefix", "CompressionType": "None"}}]});
         let found = data(&request(json!({"Containers": [more, source(true)]}))).unwrap();
-        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
-        assert_eq!(
-            found,
-            ["s3://data/m.tar.gz", "s3://data/draft/", "s3://data/m/"]
-        );
+        let uri = |text: &str| text.parse().unwrap();
+        let expected = [
+            S3Input::Object(uri("s3://data/m.tar.gz")),
+            S3Input::Prefix(uri("s3://data/draft/")),
+            S3Input::Prefix(uri("s3://data/m/")),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -59,9 +59,9 @@ impl OptimizationJobs {
     /// Looks for all that the job reads, and for the bucket of what it makes.
     async fn check_places(&self, job: &Accepted) -> Result<(), JobError> {
         let (plane, role) = (self.plane(), &job.request.role_arn);
-        plane.require_objects(job.model.place.uri(), role).await?;
-        for uri in steps::data(&job.request).map_err(JobError::Validation)? {
-            plane.require_objects(&uri, role).await?;
+        plane.require(&job.model.place.input(), role).await?;
+        for data in steps::data(&job.request).map_err(JobError::Validation)? {
+            plane.require(&data, role).await?;
         }
         let output = place::output(&job.request.output_config).map_err(JobError::Validation)?;
         plane

@@ -8,6 +8,8 @@ use kiln_model::api::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::plane::S3Input;
+
 /// What a model comes as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -23,6 +25,14 @@ impl ModelPlace {
     pub(super) fn uri(&self) -> &S3Uri {
         match self {
             Self::Files(uri) | Self::Archive(uri) => uri,
+        }
+    }
+
+    /// The same, as what is looked for.
+    pub(super) fn input(&self) -> S3Input {
+        match self {
+            Self::Files(prefix) => S3Input::Prefix(prefix.clone()),
+            Self::Archive(object) => S3Input::Object(object.clone()),
         }
     }
 

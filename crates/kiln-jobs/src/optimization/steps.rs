@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kiln_agent::plan::StepPlan;
+use kiln_data::channel::Source;
 use kiln_model::S3Uri;
 use kiln_model::api::{
     CreateOptimizationJobRequest, ModelSpeculativeDecodingConfig,
@@ -10,7 +11,8 @@ use kiln_model::api::{
 };
 use kiln_optimize::Technique;
 
-use super::place::{parse, prefix};
+use super::place::parse;
+use crate::plane::S3Input;
 
 /// The variable that names texts or tokens to calibrate with.
 const CALIBRATION: &str = "OPTION_CALIBRATION_DATA";
@@ -72,8 +74,9 @@ impl<'a> Step<'a> {
         all
     }
 
-    /// What it learns from: a prefix that ends in a slash.
-    fn data(&self, job: Option<&Environment>) -> Result<Option<S3Uri>, String> {
+    /// What it learns from: all below a prefix that ends in a slash, or what a manifest
+    /// lists.
+    fn data(&self, job: Option<&Environment>) -> Result<Option<S3Input>, String> {
         let Some(config) = self.training else {
             if !self.is_brought() && self.technique != Technique::Quantization {
                 // Nobody would look at it.
@@ -86,20 +89,41 @@ impl<'a> Step<'a> {
         let Some(source) = &config.training_data_source else {
             return Ok(None);
         };
+        let uri = parse(&source.s3_uri)?;
         match source.s3_data_type {
             ModelSpeculativeDecodingS3DataType::S3Prefix => {
-                Ok(Some(parse(&source.s3_uri)?.child("")))
+                Ok(Some(S3Input::Prefix(uri.child(""))))
             }
-            ModelSpeculativeDecodingS3DataType::ManifestFile => Err(
-                "The S3DataType ManifestFile is not available for TrainingDataSource in this \
-                 version of Kiln: give the prefix of the data, and the S3DataType S3Prefix."
-                    .to_owned(),
-            ),
+            ModelSpeculativeDecodingS3DataType::ManifestFile => manifest(uri).map(Some),
         }
     }
 }
 
-fn calibration(text: &str) -> Result<S3Uri, String> {
+fn manifest(uri: S3Uri) -> Result<S3Input, String> {
+    match uri.key() {
+        key if key.is_empty() || key.ends_with('/') => Err(format!(
+            "The S3Uri \"{uri}\" in TrainingDataSource does not name a manifest file."
+        )),
+        _ => Ok(S3Input::Object(uri)),
+    }
+}
+
+/// The same for the plan.
+fn source(data: S3Input) -> Source {
+    let named = |uri: &S3Uri| (uri.bucket().to_owned(), uri.key().to_owned());
+    match data {
+        S3Input::Prefix(uri) => {
+            let (bucket, prefix) = named(&uri);
+            Source::Prefix { bucket, prefix }
+        }
+        S3Input::Object(uri) => {
+            let (bucket, key) = named(&uri);
+            Source::Manifest { bucket, key }
+        }
+    }
+}
+
+fn calibration(text: &str) -> Result<S3Input, String> {
     let uri = text.parse::<S3Uri>();
     let uri = uri.map_err(|_| {
         format!(
@@ -107,7 +131,7 @@ fn calibration(text: &str) -> Result<S3Uri, String> {
              or tokens to calibrate with, such as s3://bucket/texts/."
         )
     })?;
-    Ok(uri.child(""))
+    Ok(S3Input::Prefix(uri.child("")))
 }
 
 /// The steps of a job.
@@ -119,7 +143,7 @@ pub(super) fn steps(request: &CreateOptimizationJobRequest) -> impl Iterator<Ite
 ///
 /// # Errors
 /// When something that is to name it does not.
-pub(super) fn data(request: &CreateOptimizationJobRequest) -> Result<Vec<S3Uri>, String> {
+pub(super) fn data(request: &CreateOptimizationJobRequest) -> Result<Vec<S3Input>, String> {
     let environment = request.optimization_environment.as_ref();
     let all = steps(request).filter_map(|step| step.data(environment).transpose());
     all.collect()
@@ -142,7 +166,7 @@ pub(super) fn plan(
                 _ => step.image.map(str::to_owned),
             },
             environment: step.environment(environment),
-            calibration: step.data(environment)?.as_ref().map(prefix),
+            calibration: step.data(environment)?.map(source),
         })
     };
     steps(request).map(plan).collect()
@@ -186,6 +210,11 @@ mod tests {
         .unwrap()
     }
 
+    fn learning_from(uri: &str, kind: &str) -> Value {
+        json!([{"ModelSpeculativeDecodingConfig": {"Technique": "EAGLE", "TrainingDataSource":
+            {"S3Uri": uri, "S3DataType": kind}}}])
+    }
+
     #[test]
     fn a_steps_own_variables_count_more_than_the_jobs() {
         let request = request(
@@ -210,7 +239,7 @@ mod tests {
         let with = |uri: &str| {
             let quantize = json!([{"ModelQuantizationConfig": {}}]);
             let request = request(json!({"OPTION_CALIBRATION_DATA": uri}), quantize);
-            data(&request).map(|found| found[0].to_string())
+            data(&request).map(|found| found[0].uri().to_string())
         };
         assert_eq!(with("s3://data/texts"), Ok("s3://data/texts/".to_owned()));
         let refusal = with("/local/texts").unwrap_err();
@@ -219,17 +248,25 @@ mod tests {
 
     #[test]
     fn eagle_is_trained_by_the_configured_image() {
-        let configs = |kind: &str| {
-            json!([{"ModelSpeculativeDecodingConfig": {"Technique": "EAGLE", "TrainingDataSource":
-                {"S3Uri": "s3://data/chats", "S3DataType": kind}}}])
-        };
+        let configs = |kind: &str| learning_from("s3://data/chats", kind);
         let asked = request(json!({}), configs("S3Prefix"));
         let step = plan(&asked, Some("trainer")).unwrap().remove(0);
         assert_eq!(step.technique, Technique::SpeculativeDecoding);
         assert_eq!(step.image.as_deref(), Some("trainer"));
-        assert_eq!(step.calibration.unwrap().prefix, "chats/");
+        let (bucket, key) = ("data".to_owned(), "chats".to_owned());
+        let prefix = Source::Prefix {
+            bucket: bucket.clone(),
+            prefix: "chats/".to_owned(),
+        };
+        assert_eq!(step.calibration, Some(prefix));
+        let listed = plan(&request(json!({}), configs("ManifestFile")), None).unwrap();
+        assert_eq!(
+            listed[0].calibration,
+            Some(Source::Manifest { bucket, key })
+        );
         assert_eq!(plan(&asked, None).unwrap()[0].image, None);
-        let refusal = data(&request(json!({}), configs("ManifestFile"))).unwrap_err();
-        assert!(refusal.contains("ManifestFile is not available"));
+        let directory = learning_from("s3://data/chats/", "ManifestFile");
+        let refusal = data(&request(json!({}), directory)).unwrap_err();
+        assert!(refusal.contains("does not name a manifest file"));
     }
 }

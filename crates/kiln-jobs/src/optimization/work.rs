@@ -82,8 +82,8 @@ impl Work for Optimization {
         steps::words(&job.request.optimization_configs).join(" ")
     }
 
-    fn scope(job: &Accepted) -> Option<Scope> {
-        scope::of(job)
+    fn scope(job: &Accepted, party: Party) -> Option<Scope> {
+        scope::of(job, party)
     }
 
     fn plan(&self, job: &Accepted, seat: Seat) -> Result<Plan, JobError> {

@@ -32,6 +32,7 @@ pub(crate) use clock::{instant, now, until};
 pub use hearing::ReportError;
 pub(crate) use hearing::Stepping;
 pub(crate) use kind::{Kind, Launch, Want};
+pub(crate) use places::S3Input;
 pub(crate) use queue::Queue;
 #[cfg(test)]
 pub(crate) use recovery::keep_time;

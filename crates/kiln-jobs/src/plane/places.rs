@@ -4,7 +4,35 @@
 use kiln_model::S3Uri;
 
 use super::Plane;
-use crate::{BucketsError, JobError};
+use crate::{Buckets, BucketsError, JobError};
+
+/// What a request names in S3 that must be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum S3Input {
+    /// Any object whose key starts so.
+    Prefix(S3Uri),
+    /// One object. Another whose key only starts like its own stands for nothing.
+    Object(S3Uri),
+}
+
+impl S3Input {
+    pub(crate) fn uri(&self) -> &S3Uri {
+        match self {
+            Self::Prefix(uri) | Self::Object(uri) => uri,
+        }
+    }
+
+    /// Whether it is there.
+    pub(crate) async fn is_in(&self, buckets: &dyn Buckets) -> Result<bool, BucketsError> {
+        let uri = self.uri();
+        // A key is the first of those that start with it.
+        let first = buckets.first_key(uri.bucket(), uri.key()).await?;
+        Ok(match self {
+            Self::Prefix(_) => first.is_some(),
+            Self::Object(_) => first.as_deref() == Some(uri.key()),
+        })
+    }
+}
 
 impl Plane {
     /// Looks for the bucket of outputs, which `config` names for such a job.
@@ -26,9 +54,10 @@ impl Plane {
         )))
     }
 
-    /// Looks for any object of an input, which the role is to read.
-    pub(crate) async fn require_objects(&self, uri: &S3Uri, role: &str) -> Result<(), JobError> {
-        let found = self.buckets.any_object(uri.bucket(), uri.key()).await;
+    /// Looks for an input, which the role is to read.
+    pub(crate) async fn require(&self, input: &S3Input, role: &str) -> Result<(), JobError> {
+        let uri = input.uri();
+        let found = input.is_in(self.buckets.as_ref()).await;
         if found.map_err(|error| refused(error, || unauthorized(uri)))? {
             return Ok(());
         }
@@ -58,4 +87,39 @@ fn unauthorized(uri: &S3Uri) -> String {
          Kiln has for its external object store allow \"s3:ListBucket\" on bucket \"{}\".",
         uri.bucket()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+
+    /// Buckets with one object each.
+    struct Holding(&'static str);
+
+    #[async_trait]
+    impl Buckets for Holding {
+        async fn exists(&self, _: &str) -> Result<bool, BucketsError> {
+            Ok(true)
+        }
+
+        async fn first_key(&self, _: &str, prefix: &str) -> Result<Option<String>, BucketsError> {
+            Ok(self.0.starts_with(prefix).then(|| self.0.to_owned()))
+        }
+    }
+
+    #[tokio::test]
+    async fn an_object_is_there_only_if_its_key_is() {
+        let uri: S3Uri = "s3://data/m.tar.gz".parse().unwrap();
+        let (prefix, object) = (S3Input::Prefix(uri.clone()), S3Input::Object(uri));
+        for (key, under, exactly) in [
+            ("m.tar.gz", true, true),
+            ("m.tar.gz.old", true, false),
+            ("m.tar", false, false),
+        ] {
+            assert_eq!(prefix.is_in(&Holding(key)).await.unwrap(), under, "{key}");
+            assert_eq!(object.is_in(&Holding(key)).await.unwrap(), exactly, "{key}");
+        }
+    }
 }

@@ -178,7 +178,8 @@ impl<W: Work> SoloJobs<W> {
         if !job.state.is_on(&holder.instance) {
             return Ok(None);
         }
-        let (scope, role) = (W::scope(&job.request), W::role(&job.request));
+        let scope = W::scope(&job.request, holder.party);
+        let role = W::role(&job.request);
         self.plane()
             .under_role(scope, role, job.state.role.as_deref())
     }

@@ -80,8 +80,8 @@ pub trait Work: Sized + Send + Sync + 'static {
         String::new()
     }
 
-    /// What its keys open in S3.
-    fn scope(request: &Self::Request) -> Option<Scope>;
+    /// What the keys of one of its parties open in S3.
+    fn scope(request: &Self::Request, party: Party) -> Option<Scope>;
 
     /// The plan of its instance.
     fn plan(&self, request: &Self::Request, seat: Seat) -> Result<Plan, JobError>;

@@ -7,6 +7,7 @@ use kiln_model::api::CreateTrainingJobRequest;
 use super::TrainingJobs;
 use super::request::{self, Input, Place};
 use crate::JobError;
+use crate::plane::S3Input;
 
 impl TrainingJobs {
     /// Looks for a request's inputs and for the buckets of its outputs.
@@ -18,9 +19,13 @@ impl TrainingJobs {
         request: &CreateTrainingJobRequest,
     ) -> Result<(), JobError> {
         self.check_file_systems(request)?;
-        for (uri, _) in request::locations(request).map_err(JobError::Validation)? {
+        for (uri, is_manifest) in request::locations(request).map_err(JobError::Validation)? {
+            let input = match is_manifest {
+                true => S3Input::Object(uri),
+                false => S3Input::Prefix(uri),
+            };
             let role = &request.role_arn;
-            self.shared.plane.require_objects(&uri, role).await?;
+            self.shared.plane.require(&input, role).await?;
         }
         let output = request::output(request).map_err(JobError::Validation)?;
         self.check_bucket("OutputDataConfig", &output).await?;

@@ -214,8 +214,8 @@ impl Buckets for RemoteBuckets {
         self.0.bucket_exists(bucket).await.map_err(denied_or_failed)
     }
 
-    async fn any_object(&self, bucket: &str, prefix: &str) -> Result<bool, BucketsError> {
-        let found = self.0.any_object(bucket, prefix).await;
+    async fn first_key(&self, bucket: &str, prefix: &str) -> Result<Option<String>, BucketsError> {
+        let found = self.0.first_key(bucket, prefix).await;
         found.map_err(denied_or_failed)
     }
 }

@@ -93,17 +93,21 @@ impl ObjectIndex {
         })
     }
 
-    /// Whether the bucket holds an object whose key starts with `prefix`.
+    /// The first of the bucket's keys that start with `prefix`.
     ///
     /// # Errors
     /// `NoSuchBucket`, or a failure of the database.
-    pub fn any_under(&self, bucket: &str, prefix: &str) -> Result<bool> {
+    pub fn first_under(&self, bucket: &str, prefix: &str) -> Result<Option<String>> {
         let query = ListQuery {
             prefix: prefix.to_owned(),
             limit: 1,
             ..ListQuery::default()
         };
-        Ok(!self.list(bucket, &query)?.entries.is_empty())
+        let mut entries = self.list(bucket, &query)?.entries.into_iter();
+        Ok(entries.find_map(|entry| match entry {
+            Listed::Object(key, _) => Some(key),
+            Listed::CommonPrefix(_) => None,
+        }))
     }
 }
 

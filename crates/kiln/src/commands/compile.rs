@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use kiln_agent::compilation::{ARTIFACT, COMPILED, FAILURE, Findings, Task};
+use kiln_agent::compilation::{ARTIFACT, COMPILED, Findings, Task};
+use kiln_agent::failure::FAILURE_FILE;
 use kiln_compile::pipeline::{CompileError, Tools, Workshop, run};
 
-use super::Failure;
-use crate::terminal::say;
+use super::{Failure, contained};
 
 /// What shells answer with for a command that was killed. The runtime, which knows whether
 /// memory was short, then tells that in place of the reason that is left.
@@ -19,27 +19,14 @@ const LONGEST_CONFIG: usize = 16_384;
 /// Does the task in a file, and leaves the artifact or the reason for a failure where
 /// the task says.
 pub fn main(task: &Path) -> ExitCode {
-    match attempt(task) {
+    let failure = |task: &Task| task.output.join(FAILURE_FILE);
+    match contained::run(task, failure, compile) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Whoever reads the log sees it too; without an output there is nobody to tell.
-            let _ = say(format!("Kiln: {error}"));
-            match error.downcast_ref::<CompileError>() {
-                Some(error) if error.is_of_a_kill() => ExitCode::from(KILLED),
-                _ => ExitCode::FAILURE,
-            }
-        }
+        Err(error) => match error.downcast_ref::<CompileError>() {
+            Some(error) if error.is_of_a_kill() => ExitCode::from(KILLED),
+            _ => ExitCode::FAILURE,
+        },
     }
-}
-
-fn attempt(path: &Path) -> Result<(), Failure> {
-    let named = |error: std::io::Error| format!("{}: {error}", path.display());
-    let task: Task = serde_json::from_slice(&std::fs::read(path).map_err(named)?)?;
-    let compiled = compile(&task);
-    if let Err(error) = &compiled {
-        std::fs::write(task.output.join(FAILURE), error.to_string())?;
-    }
-    compiled
 }
 
 fn compile(task: &Task) -> Result<(), Failure> {
@@ -54,10 +41,7 @@ fn compile(task: &Task) -> Result<(), Failure> {
         artifact: &task.output.join(ARTIFACT),
         tools: &tools,
     };
-    let compiled = run(&workshop, &mut |line| {
-        // A log that nobody reads is no reason to fail.
-        let _ = say(line);
-    })?;
+    let compiled = run(&workshop, &mut contained::log)?;
     let findings = Findings {
         // The API holds no longer ones.
         derived_data_input_config: compiled

@@ -5,6 +5,7 @@ mod artifact;
 mod bench;
 mod compile;
 pub mod completions;
+mod contained;
 mod cp;
 mod describe;
 mod env;

@@ -1,15 +1,18 @@
 //! Optimizations whose store and control plane are doubles, as far as they come without
 //! a container.
 
+mod storing;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+use kiln_data::channel::Source;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::*;
-use crate::plan::{ModelPlan, ObjectPlan, PrefixPlan, sample};
+use crate::plan::{ModelPlan, ObjectPlan, sample};
 use crate::report::{Cut, Numbered, Orders};
 use crate::spool::{SPOOL_FILE, Spool};
 use crate::test_server::{self, Answer, Request, objects};
@@ -41,7 +44,12 @@ impl Store {
     }
 
     fn answer(&self, request: Request) -> Answer {
-        let line = format!("{} {}", request.method, request.path);
+        let mut line = format!("{} {}", request.method, request.path);
+        if request.method == "DELETE" && !request.query.is_empty() {
+            let asked = form_urlencoded::parse(request.query.as_bytes());
+            let mut ids = asked.filter(|(name, _)| name == "uploadId");
+            line.extend(ids.next().map(|(_, id)| format!(" upload {id}")));
+        }
         self.seen.lock().unwrap().push(line);
         let key = request.path.strip_prefix("/b/").unwrap_or_default();
         let after = match (self.slow, request.method.as_str()) {
@@ -180,6 +188,12 @@ impl Living {
     }
 }
 
+const MADE: [(&str, &str); 3] = [
+    ("config.json", "{}"),
+    ("model.safetensors", "weights"),
+    ("deep/merges.txt", "m"),
+];
+
 fn failed(ending: &Ending) -> &str {
     match &ending.outcome {
         Outcome::Failed(reason) => reason,
@@ -217,7 +231,7 @@ async fn inputs_arrive_as_they_are_stored_and_are_fetched_once() {
         ("texts/a.txt", "a b c"),
     ]);
     let mut rig = Rig::new(store);
-    rig.plan.steps[0].calibration = Some(PrefixPlan {
+    rig.plan.steps[0].calibration = Some(Source::Prefix {
         bucket: "b".to_owned(),
         prefix: "texts/".to_owned(),
     });
@@ -268,86 +282,30 @@ async fn a_stop_does_not_wait_for_a_store_that_is_silent() {
     assert_eq!(ending.outcome, Outcome::Stopped);
 }
 
-const MADE: [(&str, &str); 3] = [
-    ("config.json", "{}"),
-    ("model.safetensors", "weights"),
-    ("deep/merges.txt", "m"),
-];
-
 #[tokio::test]
-async fn what_was_made_is_stored_with_its_configuration_last() {
-    let rig = Rig::new(Store::default());
-    rig.done(&MADE);
-    let made = rig.workplace().given(1);
-    std::os::unix::fs::symlink("/etc/passwd", made.join("passwd")).unwrap();
-    let ending = rig.begin().await.to_its_end().await;
-    assert_eq!((ending.outcome, ending.stored), (Outcome::Completed, true));
-    let expected = ["deep/merges.txt", "model.safetensors", "config.json"];
-    let expected = expected.map(|name| format!("PUT /b/out/{name}"));
-    assert_eq!(rig.store.asked(&["PUT"]), expected);
-    let reports = rig.reports();
-    let optimized = Optimized {
-        own_image: None,
-        is_hugging_face: true,
-        files: 3,
-        bytes: 10,
-    };
-    assert_eq!(reports.last(), Some(&Report::Optimized(optimized)));
-    assert!(!reports.contains(&Report::Stage(Stage::Downloading)));
-    let link = "Kiln: passwd is a link, and is not stored".to_owned();
-    assert!(reports.contains(&Report::Log(link)), "{reports:?}");
-}
-
-#[tokio::test]
-async fn a_stop_before_all_is_stored_takes_everything_back() {
-    let store = Store {
-        slow: Some("config.json"),
-        ..Store::default()
-    };
-    let rig = Rig::new(store);
-    rig.done(&MADE);
-    let living = rig.begin().await;
-    let ending = living
-        .stopped_at(&rig.store, "PUT /b/out/config.json")
-        .await;
-    assert_eq!((ending.outcome, ending.stored), (Outcome::Stopped, false));
-    // The upload that was under way, and the objects that were there.
-    let removed = ["config.json", "deep/merges.txt", "model.safetensors"];
-    let removed = removed.map(|name| format!("DELETE /b/out/{name}"));
-    assert_eq!(rig.store.asked(&["DELETE"]), removed);
-    let optimized = |report: &Report| matches!(report, Report::Optimized(_));
-    assert!(!rig.reports().iter().any(optimized));
-}
-
-#[tokio::test]
-async fn what_an_agent_that_was_killed_has_stored_is_taken_back_too() {
-    let store = Store {
-        slow: Some("config.json"),
-        ..Store::default()
-    };
-    let rig = Rig::new(store);
-    rig.done(&MADE);
-    let killed = rig.begin().await;
-    let until = async {
-        while rig.store.asked(&["PUT /b/out/config.json"]).is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::select! {
-        ending = killed.to_its_end() => panic!("{ending:?}"),
-        () = until => {}
-    }
-    // Its successor is stopped at once, and has nothing of its own to take back.
-    let next = rig.begin().await;
-    next.stop();
-    assert_eq!(next.to_its_end().await.outcome, Outcome::Stopped);
-    let removed = rig.store.asked(&["DELETE"]);
-    assert!(
-        removed
-            .iter()
-            .any(|line| line.ends_with("model.safetensors")),
-        "{removed:?}"
-    );
+async fn what_a_manifest_lists_is_fetched_from_wherever_it_is() {
+    let store = Store::of(&[
+        ("model/config.json", "{}"),
+        (
+            "lists/all",
+            r#"[{"prefix": "s3://b/"}, "chats/a.jsonl", "more/b.jsonl"]"#,
+        ),
+        ("chats/a.jsonl", "a"),
+        ("chats/other.jsonl", "other"),
+        ("more/b.jsonl", "b"),
+    ]);
+    let mut rig = Rig::new(store);
+    rig.plan.steps[0].calibration = Some(Source::Manifest {
+        bucket: "b".to_owned(),
+        key: "lists/all".to_owned(),
+    });
+    rig.plan.steps[0].image = Some("nowhere:1".to_owned());
+    rig.begin().await.to_its_end().await;
+    let directory = rig.workplace().calibration(0);
+    let read = |name| std::fs::read_to_string(directory.join(name)).ok();
+    assert_eq!(read("chats/a.jsonl").as_deref(), Some("a"));
+    assert_eq!(read("more/b.jsonl").as_deref(), Some("b"));
+    assert_eq!(read("chats/other.jsonl"), None);
 }
 
 #[tokio::test]
