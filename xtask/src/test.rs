@@ -25,6 +25,9 @@ pub struct Options {
     /// Also run the tests that reload optimized models with transformers, several gigabytes
     #[arg(long)]
     optimizers: bool,
+    /// Also run the tests that load optimized models with vLLM, on the processor, many gigabytes
+    #[arg(long)]
+    vllm: bool,
     /// Only the end-to-end tests, with these arguments for pytest
     #[arg(last = true)]
     pytest: Vec<String>,
@@ -59,6 +62,13 @@ const TOOLS: (&str, (&str, &str)) = (
 const OPTIMIZERS: (&str, (&str, &str)) = (
     "KILN_TEST_OPTIMIZERS",
     ("optimizers-venv", "tests/requirements-optimizers.txt"),
+);
+
+/// The environment with vLLM for processors, and the variable that tells the tests where
+/// it is.
+const VLLM: (&str, (&str, &str)) = (
+    "KILN_TEST_VLLM",
+    ("vllm-venv", "tests/requirements-vllm.txt"),
 );
 
 /// The directory of the JavaScript programs of the tests, and the one in `target/` where
@@ -138,9 +148,13 @@ pub fn run(options: &Options) -> Result<(), String> {
             pytest.env(variable, python_environment(&root, environment)?);
         }
     }
-    if options.optimizers {
-        let optimizers = python_environment(&root, OPTIMIZERS.1)?;
-        pytest.env(OPTIMIZERS.0, optimizers.ancestors().nth(2).unwrap_or(&root));
+    for (is_wanted, (variable, environment)) in
+        [(options.optimizers, OPTIMIZERS), (options.vllm, VLLM)]
+    {
+        if is_wanted {
+            let python = python_environment(&root, environment)?;
+            pytest.env(variable, python.ancestors().nth(2).unwrap_or(&root));
+        }
     }
     if options.sdks {
         pytest.arg("--sdks");

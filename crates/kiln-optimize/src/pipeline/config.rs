@@ -33,14 +33,19 @@ pub fn quantized(
 
 fn awq(quantization: &Quantization, ignored: &[String]) -> Value {
     let not_converted = (!ignored.is_empty()).then_some(ignored);
-    json!({
+    let mut described = json!({
         "quant_method": "awq",
         "bits": quantization.bits(),
         "group_size": group_size(quantization),
         "zero_point": !is_symmetric(quantization),
         "version": "gemm",
         "modules_to_not_convert": not_converted,
-    })
+    });
+    if is_head_quantized(ignored) {
+        // AutoAWQ never quantizes heads, and vLLM looks for a quantized one only if told.
+        described["lm_head"] = json!(true);
+    }
+    described
 }
 
 fn gptq(quantization: &Quantization, ignored: &[String]) -> Value {
@@ -57,7 +62,7 @@ fn gptq(quantization: &Quantization, ignored: &[String]) -> Value {
         "desc_act": false,
         "sym": is_symmetric(quantization),
         "checkpoint_format": "gptq",
-        "lm_head": !ignored.iter().any(|name| name == "lm_head"),
+        "lm_head": is_head_quantized(ignored),
     });
     if !left_out.is_empty() {
         described["dynamic"] = Value::Object(left_out);
@@ -92,6 +97,11 @@ fn compressed_tensors(quantization: &Quantization, ignored: &[String]) -> Value 
         Layout::FloatQuantized => "float-quantized",
         _ => "pack-quantized",
     };
+    // vLLM's heads are no linear layers to it: only their name says that one is quantized.
+    let targets: &[&str] = match is_head_quantized(ignored) {
+        true => &["Linear", "lm_head"],
+        false => &["Linear"],
+    };
     json!({
         "quant_method": "compressed-tensors",
         "quantization_status": "compressed",
@@ -104,7 +114,7 @@ fn compressed_tensors(quantization: &Quantization, ignored: &[String]) -> Value 
         "transform_config": {},
         "config_groups": {
             "group_0": {
-                "targets": ["Linear"],
+                "targets": targets,
                 "format": format,
                 "input_activations": activations(quantization),
                 "output_activations": null,
@@ -173,6 +183,10 @@ fn arguments(quantization: &Quantization, strategy: &str, group: Value, symmetri
         "scale_dtype": null,
         "zp_dtype": null,
     })
+}
+
+fn is_head_quantized(ignored: &[String]) -> bool {
+    !ignored.iter().any(|name| name == "lm_head")
 }
 
 fn is_symmetric(quantization: &Quantization) -> bool {
@@ -259,6 +273,22 @@ mod tests {
             assert_eq!(group["weights"]["strategy"], weights, "{method}");
             let strategy = &group["input_activations"]["strategy"];
             assert_eq!(strategy, &activations, "{method}");
+        }
+    }
+
+    #[test]
+    fn a_quantized_head_is_named() {
+        let found = |method, ignored| {
+            let options = [("QUANTIZE", method)];
+            described(&options, false, ignored)
+        };
+        for (ignored, targets, told) in [
+            (&["lm_head"][..], json!(["Linear"]), Value::Null),
+            (&["a.b"][..], json!(["Linear", "lm_head"]), json!(true)),
+        ] {
+            let group = &found("w4a16", ignored)["config_groups"]["group_0"];
+            assert_eq!(group["targets"], targets);
+            assert_eq!(found("awq", ignored)["lm_head"], told);
         }
     }
 
