@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-/// What all presets together have, once one of them holds, and what each has that may still
-/// be followed by another before.
+/// What a build has while no preset holds and another is left: a third of what a job has
+/// that says nothing of its time.
+const FIRST: Duration = Duration::from_secs(300);
+/// What all presets together have, once one of them holds.
 const TRIED_FOR: Duration = Duration::from_secs(180);
 /// What a build has at least.
 const LEAST: Duration = Duration::from_secs(20);
@@ -27,7 +29,7 @@ impl Patience {
     /// that nobody sees.
     pub(super) fn with_one_of(left: usize, is_judged: bool) -> Self {
         match left > 1 && is_judged {
-            true => Self::For(TRIED_FOR),
+            true => Self::For(FIRST),
             false => Self::Endless,
         }
     }
@@ -63,7 +65,7 @@ mod tests {
     #[test]
     fn the_first_that_holds_is_waited_for_and_others_cost_no_more_than_it() {
         let seconds = Duration::from_secs;
-        assert_eq!(Patience::with_one_of(3, true), Patience::For(seconds(180)));
+        assert_eq!(Patience::with_one_of(3, true), Patience::For(seconds(300)));
         assert_eq!(Patience::with_one_of(1, true), Patience::Endless);
         assert_eq!(Patience::with_one_of(3, false), Patience::Endless);
         // The build of the one that holds, what was spent, and what another may take.
