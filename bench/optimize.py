@@ -233,8 +233,14 @@ def weights(folder):
     return found
 
 
+def power(weight, gram):
+    """The square of what a weight makes of the rows that a Gram matrix is of."""
+    return ((weight @ gram) * weight).sum().item()
+
+
 def quality(folder, tiny):
-    """Mean squared output errors of all layers, and mean cosines of the embeddings."""
+    """Squared output errors of all layers together, as a part of their outputs' squares, and
+    mean cosines of the embeddings, on texts that nothing was calibrated with."""
     from transformers import AutoModel, AutoTokenizer
 
     model, data = folder / "encoder", folder / "texts"
@@ -277,18 +283,17 @@ def quality(folder, tiny):
         with_texts = options.pop("texts", False)
         options |= {"IGNORE": "pooler.dense", "MAX_MODEL_LEN": "256"}
         _, output = kiln(folder, model, data if with_texts else None, QUANTIZE="w4a16", **options)
-        errors = []
+        noise, signal = 0.0, 0.0
         for name, weight in weights(output).items():
-            old = kept[name]
-            change = weight - old
-            error = ((change @ grams[name]) * change).sum() / ((old @ grams[name]) * old).sum()
-            errors.append(error.item())
+            change = weight - kept[name]
+            noise += power(change, grams[name])
+            signal += power(kept[name], grams[name])
             linear[name].weight.data = weight
         found = embedded()
         for name, weight in kept.items():
             linear[name].weight.data = weight
         cosine = torch.nn.functional.cosine_similarity(found, original).mean().item()
-        return {"error": sum(errors) / len(errors), "cosine": cosine}
+        return {"error": noise / signal, "cosine": cosine}
 
     return {
         "nearest": judged(ROUNDING="nearest"),
