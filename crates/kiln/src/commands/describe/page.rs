@@ -277,7 +277,7 @@ mod tests {
             "c  COMPLETED\n\
              \x20 Framework   XGBOOST\n\
              \x20 Target      LINUX ARM64\n\
-             \x20 Duration    2s\n\
+             \x20 Duration    2.0s\n\
              \nInputs\n\
              \x20 model        s3://b/m.tar.gz\n\
              \nArtifacts\n\
