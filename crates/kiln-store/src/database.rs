@@ -26,8 +26,8 @@ use crate::StoreError;
 
 /// How many changes one commit carries at most; bounds the latency of the first.
 const GROUP_LIMIT: usize = 256;
-/// Bytes of a page, where nothing speaks for others.
-const PAGE: u32 = 4096;
+/// Bytes that were written and are copied into the file together, about.
+const CHECKPOINT: u32 = 4 << 20;
 /// Idle read connections kept open for reuse.
 const IDLE_READERS: usize = 16;
 /// What a read connection keeps of the file, in KiB. There may be many, and the
@@ -35,6 +35,24 @@ const IDLE_READERS: usize = 16;
 const READER_CACHE: i64 = 512;
 /// Prepared statements each connection keeps; more than the queries Kiln has.
 const STATEMENT_CACHE: usize = 64;
+
+/// How a file is laid out, and read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Bytes of a page.
+    pub page: u32,
+    /// So many bytes of the file are read where the system has them, and not copied first.
+    pub mapped: i64,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            page: 4096,
+            mapped: 0,
+        }
+    }
+}
 
 /// Runs in the group's transaction, or learns why it does not run.
 type Change = Box<dyn FnOnce(Result<&Transaction<'_>, StoreError>) -> Ran + Send>;
@@ -56,6 +74,7 @@ pub struct Database {
 
 struct Shared {
     path: PathBuf,
+    layout: Layout,
     /// `None` only while the last handle is being dropped.
     changes: Option<mpsc::Sender<Change>>,
     readers: Mutex<Vec<Connection>>,
@@ -74,24 +93,21 @@ impl Database {
     /// When the file cannot be opened, is not a database, or was written by a
     /// newer version than `migrations` describes.
     pub fn open(path: &Path, migrations: &[&str]) -> Result<Self, StoreError> {
-        Self::open_with_pages(path, migrations, PAGE)
+        Self::open_with(path, migrations, Layout::default())
     }
 
-    /// Opens a file as [`Database::open`] does, or creates one with pages of so many bytes.
+    /// Opens or creates a file as [`Database::open`] does, with a layout of its own.
     ///
     /// # Errors
     /// See [`Database::open`].
-    pub fn open_with_pages(
-        path: &Path,
-        migrations: &[&str],
-        page: u32,
-    ) -> Result<Self, StoreError> {
+    pub fn open_with(path: &Path, migrations: &[&str], layout: Layout) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         configure(&connection)?;
         // A file that has its tables keeps its pages.
-        connection.pragma_update(None, "page_size", page)?;
+        connection.pragma_update(None, "page_size", layout.page)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT / layout.page)?;
         migrate(&mut connection, migrations)?;
         let (changes, waiting) = mpsc::channel();
         let commits = watch::Sender::new(());
@@ -102,6 +118,7 @@ impl Database {
         Ok(Self {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
+                layout,
                 changes: Some(changes),
                 readers: Mutex::new(Vec::new()),
                 commits,
@@ -197,6 +214,7 @@ impl Database {
         configure(&connection)?;
         // Negative numbers are sizes, others would be numbers of pages.
         connection.pragma_update(None, "cache_size", -READER_CACHE)?;
+        connection.pragma_update(None, "mmap_size", self.shared.layout.mapped)?;
         Ok(connection)
     }
 }

@@ -52,6 +52,20 @@ CREATE TRIGGER jobs_name_gone AFTER DELETE ON jobs BEGIN
 END;
 ";
 
+/// The same with two characters behind each name that are in none, so that every part of a
+/// name, however short, begins one of the threes. These can be walked through in order.
+pub(crate) const NAME_PARTS: &str = "
+DROP TRIGGER jobs_name_new;
+DROP TABLE job_names;
+CREATE VIRTUAL TABLE job_names USING fts5(
+  name, content='', contentless_delete=1, detail=none, tokenize='trigram');
+INSERT INTO job_names (rowid, name) SELECT id, name || '  ' FROM jobs;
+CREATE TRIGGER jobs_name_new AFTER INSERT ON jobs BEGIN
+  INSERT INTO job_names (rowid, name) VALUES (new.id, new.name || '  ');
+END;
+CREATE VIRTUAL TABLE job_name_parts USING fts5vocab(job_names, instance);
+";
+
 /// How a list is narrowed, ordered and paged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListQuery {

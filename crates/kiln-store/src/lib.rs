@@ -36,7 +36,7 @@ pub use metrics::{
 pub use models::{ModelEntry, ModelQuery, ModelStore, NewModel};
 /// What a caller's own change returns when SQLite refuses it.
 pub use rusqlite::Error as SqliteError;
-pub use search_index::{BLOCK_BITS, SearchBlock, SearchIndex, SearchMark};
+pub use search_index::{BLOCK_BITS, SearchBlock, SearchIndex, SearchMark, Visit};
 pub use tags::{TAG_LIMIT, Tag, TagStore};
 pub use warm_pools::{Offer, WarmPoolEntry, WarmPoolStore};
 
@@ -53,6 +53,7 @@ const JOB_MIGRATIONS: &[&str] = &[
     search_index::MARKS,
     search_index::BINDING,
     models::SCHEMA,
+    job_list::NAME_PARTS,
 ];
 
 /// What a control plane remembers, under one data directory. Logs and metrics have

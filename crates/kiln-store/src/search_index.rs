@@ -14,6 +14,7 @@ use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
 use rusqlite::{Rows, Statement, params};
 use tokio::sync::watch;
 
+use crate::database::Layout;
 use crate::{Database, JobDocument, StoreError, job_list};
 
 pub(crate) use binding::JOBS_SCHEMA as BINDING;
@@ -22,8 +23,12 @@ pub(crate) use binding::JOBS_SCHEMA as BINDING;
 /// written anew for a few changes, large enough that there are few of them.
 pub const BLOCK_BITS: u32 = 10;
 
-/// A column of different values is one read, and not ten.
-const PAGE: u32 = 32 * 1024;
+/// A column of different values is one page, and not ten. Searches read all of a column, and
+/// copying it out of the system's cache would take as long as comparing its values.
+const LAYOUT: Layout = Layout {
+    page: 32 * 1024,
+    mapped: 1 << 30,
+};
 
 /// In the file of the jobs. Only training jobs can be searched for. A mark is replaced by
 /// hand, since a trigger resolves conflicts as the statement does that fires it.
@@ -93,6 +98,17 @@ pub struct SearchIndex {
     columns: Database,
 }
 
+/// Which of the blocks are visited, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Visit {
+    /// Against the order of their numbers.
+    pub descending: bool,
+    /// So many visits share the blocks.
+    pub visits: i64,
+    /// Which of these visits it is, from nought.
+    pub number: i64,
+}
+
 /// One block of the index, while it is visited.
 #[derive(Debug)]
 pub struct SearchBlock<'a> {
@@ -120,7 +136,7 @@ impl SearchIndex {
     pub(crate) fn open(path: &Path, jobs: Database) -> Result<Self, StoreError> {
         Ok(Self {
             jobs,
-            columns: Database::open_with_pages(path, &[COLUMNS, binding::INDEX_SCHEMA], PAGE)?,
+            columns: Database::open_with(path, &[COLUMNS, binding::INDEX_SCHEMA], LAYOUT)?,
         })
     }
 
@@ -205,27 +221,29 @@ impl SearchIndex {
             .await
     }
 
-    /// Visits all blocks in the order of their numbers, or against it, as they are at one
-    /// moment. The first of the properties must be one that all jobs have.
+    /// Visits its share of the blocks, as they are at one moment. The first of the properties
+    /// must be one that all jobs have.
     ///
     /// # Errors
     /// What the visit returns, or the database's failure.
     pub fn visit<E: From<StoreError> + From<rusqlite::Error>>(
         &self,
         properties: &[&str],
-        descending: bool,
+        visit: Visit,
         mut each: impl FnMut(&SearchBlock<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let order = if descending { "DESC" } else { "ASC" };
+        let order = if visit.descending { "DESC" } else { "ASC" };
         let sql = format!(
-            "SELECT block, content FROM search_columns WHERE property = ?1 ORDER BY block {order}"
+            "SELECT block, content FROM search_columns
+             WHERE property = ?1 AND block % ?2 = ?3 ORDER BY block {order}"
         );
         self.columns.read(|connection| {
             let snapshot = connection.unchecked_transaction()?;
             let statements = properties.iter().map(|_| snapshot.prepare_cached(&sql));
             let mut statements = statements.collect::<Result<Vec<_>, _>>()?;
             let opened = statements.iter_mut().zip(properties);
-            let opened = opened.map(|(statement, property)| Cursor::open(statement, property));
+            let opened =
+                opened.map(|(statement, property)| Cursor::open(statement, property, visit));
             let mut cursors = opened.collect::<Result<Vec<_>, _>>()?;
             while let Some(block) = cursors.first().and_then(|cursor| cursor.block) {
                 each(&SearchBlock {
@@ -248,9 +266,13 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn open(statement: &'a mut Statement<'_>, property: &str) -> Result<Self, rusqlite::Error> {
+    fn open(
+        statement: &'a mut Statement<'_>,
+        property: &str,
+        visit: Visit,
+    ) -> Result<Self, rusqlite::Error> {
         let mut cursor = Self {
-            rows: statement.query([property])?,
+            rows: statement.query(params![property, visit.visits, visit.number])?,
             block: None,
         };
         cursor.advance()?;

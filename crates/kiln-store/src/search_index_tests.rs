@@ -40,6 +40,15 @@ async fn create(store: &Store, kind: &'static str, name: &str) {
     store.jobs.create(job).await.unwrap();
 }
 
+/// A visit of all blocks.
+fn whole(descending: bool) -> Visit {
+    Visit {
+        descending,
+        visits: 1,
+        number: 0,
+    }
+}
+
 fn marked(store: &Store) -> Vec<i64> {
     let marks = store.search.marks(100).unwrap();
     marks.iter().map(|mark| mark.row).collect()
@@ -142,7 +151,7 @@ async fn an_index_of_other_properties_is_emptied() {
             blocks += 1;
             Ok(())
         };
-        store.search.visit(&["name"], false, visit).unwrap();
+        store.search.visit(&["name"], whole(false), visit).unwrap();
         blocks
     };
     store.search.bind("c").await.unwrap();
@@ -166,7 +175,7 @@ async fn blocks_are_visited_as_they_were_last_written() {
         let visited: Result<(), StoreError> =
             store
                 .search
-                .visit(&["name", "size", "place"], descending, |block| {
+                .visit(&["name", "size", "place"], whole(descending), |block| {
                     let column = |place| Ok(block.column(place)?.map(<[u8]>::to_vec));
                     let columns: Result<Vec<_>, StoreError> = (0..3).map(column).collect();
                     seen.push((block.block, columns?));
@@ -182,6 +191,20 @@ async fn blocks_are_visited_as_they_were_last_written() {
             expected.reverse();
         }
         assert_eq!(seen, expected);
+    }
+    for (number, only) in [(0, 0), (1, 7)] {
+        let (visits, mut seen) = (2, Vec::new());
+        let visit = Visit {
+            visits,
+            number,
+            ..whole(false)
+        };
+        let visited: Result<(), StoreError> = store.search.visit(&["name"], visit, |block| {
+            seen.push(block.block);
+            Ok(())
+        });
+        visited.unwrap();
+        assert_eq!(seen, [only]);
     }
 }
 

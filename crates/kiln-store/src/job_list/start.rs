@@ -53,12 +53,16 @@ fn probes(kind: &str, query: &ListQuery) -> Vec<Probe> {
             values: of_kind(&[text(name)]),
         });
     }
-    if let Some(all) = query.name_contains.as_deref().and_then(trigrams) {
-        let sql = "SELECT rowid FROM job_names WHERE job_names MATCH ? LIMIT ?";
-        probes.push(Probe {
-            sql,
-            values: vec![Value::from(all)],
-        });
+    match query.name_contains.as_deref().and_then(parts) {
+        Some(Parts::All(threes)) => probes.push(Probe {
+            sql: "SELECT rowid FROM job_names WHERE job_names MATCH ? LIMIT ?",
+            values: vec![Value::from(threes)],
+        }),
+        Some(Parts::Beginning(first, beyond)) => probes.push(Probe {
+            sql: "SELECT DISTINCT doc FROM job_name_parts WHERE term >= ? AND term < ? LIMIT ?",
+            values: vec![Value::from(first), Value::from(beyond)],
+        }),
+        None => {}
     }
     for (key, value) in &query.tags {
         let sql = "SELECT jobs.id FROM tags CROSS JOIN jobs ON jobs.arn = tags.arn \
@@ -109,20 +113,41 @@ fn range(after: Option<i64>, before: Option<i64>) -> Option<[Value; 2]> {
     (after.is_some() || before.is_some()).then(|| bounds.map(Value::from))
 }
 
-/// The full-text query for every three characters in a row of a text. Names that contain
-/// the text meet it, and a few more may. `None` for a text that has no three characters,
-/// or some that are in no name.
-fn trigrams(text: &str) -> Option<String> {
+/// Which characters in a row the names have that contain a text, three at a time.
+#[derive(Debug, PartialEq, Eq)]
+enum Parts {
+    /// All of these, as a full-text query. A few other names may have them too.
+    All(String),
+    /// One that is not before the first of these and before the second.
+    Beginning(String, String),
+}
+
+/// The parts of names that contain a text. `None` for a text with characters that are in no
+/// name, or without any.
+fn parts(text: &str) -> Option<Parts> {
     let bytes = text.as_bytes();
     let nameable = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
-    if bytes.len() < 3 || !bytes.iter().all(nameable) {
+    if !bytes.iter().all(nameable) {
         return None;
+    }
+    if let [before @ .., last] = bytes
+        && bytes.len() < 3
+    {
+        // The index has small letters only.
+        let text = |last: u8| {
+            let text = [before, &[last]].concat().to_ascii_lowercase();
+            String::from_utf8_lossy(&text).into_owned()
+        };
+        return Some(Parts::Beginning(
+            text(*last),
+            text(last.to_ascii_lowercase() + 1),
+        ));
     }
     let quoted = bytes.windows(3).take(LONGEST_NAME);
     let quoted: Vec<String> = quoted
         .map(|three| format!("\"{}\"", String::from_utf8_lossy(three)))
         .collect();
-    Some(quoted.join(" AND "))
+    (!quoted.is_empty()).then(|| Parts::All(quoted.join(" AND ")))
 }
 
 #[cfg(test)]
@@ -130,16 +155,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_looked_for_by_its_threes() {
-        for (text, query) in [
+    fn a_text_is_looked_for_by_its_threes_and_a_short_one_by_their_beginnings() {
+        let all = |query: &str| Some(Parts::All(query.to_owned()));
+        let beginning =
+            |first: &str, beyond: &str| Some(Parts::Beginning(first.to_owned(), beyond.to_owned()));
+        for (text, parts_of) in [
             ("", None),
-            ("ab", None),
-            ("abc", Some(r#""abc""#)),
-            ("ab-d", Some(r#""ab-" AND "b-d""#)),
+            ("a", beginning("a", "b")),
+            ("-", beginning("-", ".")),
+            ("aB", beginning("ab", "ac")),
+            ("Zz", beginning("zz", "z{")),
+            ("abc", all(r#""abc""#)),
+            ("ab-d", all(r#""ab-" AND "b-d""#)),
+            ("a ", None),
             ("a\"b", None),
             ("ab\0", None),
         ] {
-            assert_eq!(trigrams(text).as_deref(), query, "{text}");
+            assert_eq!(parts(text), parts_of, "{text}");
         }
     }
 }

@@ -85,8 +85,9 @@ fn plan(store: &Store, query: &ListQuery) -> String {
 #[test]
 fn what_many_jobs_meet_is_looked_for_in_order_and_in_indexes_only() {
     let (_directory, store) = filled(&many());
-    let narrowed: [fn(&mut ListQuery); 7] = [
+    let narrowed: [fn(&mut ListQuery); 8] = [
         |_| {},
+        |query| query.name_contains = Some("A-".to_owned()),
         |query| query.status = Some("Failed".to_owned()),
         |query| query.name_contains = Some("alpha".to_owned()),
         |query| query.created_after = Some(100),
@@ -138,9 +139,12 @@ fn what_few_jobs_meet_is_looked_for_first() {
     lines[7].status = "Stopped";
     lines[7].team = Some("blue");
     lines[7].pool = Some("Available");
+    lines[8].name = "jazz".to_owned();
     let (_directory, store) = filled(&lines);
-    let narrowed: [fn(&mut ListQuery); 7] = [
+    let narrowed: [fn(&mut ListQuery); 9] = [
         |query| query.status = Some("Stopped".to_owned()),
+        |query| query.name_contains = Some("ZZ".to_owned()),
+        |query| query.name_contains = Some("j".to_owned()),
         |query| query.name = Some("beta-7".to_owned()),
         |query| query.name_contains = Some("TA-77".to_owned()),
         |query| query.created_after = Some(4_090),
@@ -184,6 +188,8 @@ fn jobs_are_counted_to_the_limit() {
         (both, 1025),
         (named("beta"), 2050),
         (named("beta-77"), 6),
+        (named("7-"), 0),
+        (named("b"), 2050),
     ] {
         for limit in [5, 1000, 5000] {
             let query = ListQuery {
@@ -254,7 +260,7 @@ fn query() -> impl Strategy<Value = ListQuery> {
         SortKey::Status,
     ]);
     (
-        some(&["a", "abc", "bd", "xABCx"]),
+        some(&["a", "X", "abc", "bd", "cX", "xABCx"]),
         some(&["Completed", "Failed"]),
         some(&["Available"]),
         some(&["blue"]),

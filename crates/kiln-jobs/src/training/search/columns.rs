@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use kiln_store::{BLOCK_BITS, StoreError};
 
 use super::catalogue;
-use super::column::{Column, Item};
+use super::column::Column;
 use super::comparison::Test;
 use super::expression::{Condition, Filter};
 use super::objects::Objects;
@@ -16,8 +16,8 @@ use super::property::Property;
 use super::selection::Selection;
 use crate::JobError;
 
-/// The property that every job has, whose column thus says which jobs there are.
-pub const EVERYBODY: &str = "TrainingJobName";
+/// What every job has, and no property is called: its column says which jobs there are.
+pub const EVERYBODY: &str = "*";
 /// Jobs of a block.
 const JOBS: usize = 1 << BLOCK_BITS;
 
@@ -105,38 +105,37 @@ impl<'a> Columns<'a> {
         filters: &[Filter],
         among: &Selection,
     ) -> Result<Selection, JobError> {
-        let Some(column) = self.column(&outer.name)? else {
+        let Some(outer_column) = self.column(&outer.name)? else {
             return Ok(Selection::NONE);
         };
         // What is in no list is one object, whatever lists there are in it.
         let listed = catalogue::is_listed(&outer.name);
-        let object = |item: &Item<'_>| if listed { item.object } else { 0 };
-        let mut objects = vec![Objects::default(); JOBS];
-        let all = |items: &[Item<'_>]| items.iter().map(object).collect::<Objects>();
-        column.each(among, all, |place, all| {
-            objects[usize::from(place)].clone_from(all);
-        })?;
-        let mut holding = among.and(column.jobs());
+        let mut holding = among.and(outer_column.jobs());
+        let mut asked = Vec::new();
         for Filter { property, test } in filters {
             let (comparison, wanted) = test.parts();
-            let Some(column) = self.column(&property.name)? else {
-                match wanted {
-                    true => return Ok(Selection::NONE),
-                    false => continue,
+            match self.column(&property.name)? {
+                // One of a job's objects at least must pass, which is soon found out.
+                Some(column) if wanted => {
+                    holding = column.passing(test, &holding)?;
+                    asked.push((column, comparison, wanted));
                 }
-            };
-            if wanted {
-                holding = holding.and(column.jobs());
+                Some(column) => asked.push((column, comparison, wanted)),
+                None if wanted => return Ok(Selection::NONE),
+                None => {}
             }
-            let met = |items: &[Item<'_>]| {
-                let met = items
-                    .iter()
-                    .filter(|item| comparison.is_none_or(|one| one.holds(item.scalar)));
-                met.map(object).collect::<Objects>()
-            };
+            if holding.is_empty() {
+                return Ok(holding);
+            }
+        }
+        let mut left = vec![Objects::default(); JOBS];
+        outer_column.each_objects(&holding, listed, None, |place, all| {
+            left[usize::from(place)].clone_from(all);
+        })?;
+        for (column, comparison, wanted) in asked {
             let mut none = Selection::NONE;
-            column.each(&holding, met, |place, met| {
-                let left = &mut objects[usize::from(place)];
+            column.each_objects(&holding, listed, comparison, |place, met| {
+                let left = &mut left[usize::from(place)];
                 left.keep(met, wanted);
                 if left.is_empty() {
                     none.insert(place);

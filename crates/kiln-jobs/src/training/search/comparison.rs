@@ -1,12 +1,12 @@
 //! What an operator and a value ask of a property.
 
-use std::cmp::Ordering;
-
 use kiln_model::Timestamp;
 use kiln_model::api::Operator;
+use memchr::memmem;
 
 use super::InvalidSearch;
 use super::catalogue::Kind;
+use super::interval::Interval;
 use super::property::{Property, PropertyKind};
 use super::scalar::{Scalar, read_number};
 
@@ -77,16 +77,14 @@ pub struct Numeral {
 }
 
 impl Relation {
-    fn holds(self, ordering: Option<Ordering>) -> bool {
-        let Some(ordering) = ordering else {
-            return false;
-        };
+    /// The numbers that stand so to those which count as equal.
+    fn to(self, equal: Interval) -> Interval {
         match self {
-            Self::Equal => ordering.is_eq(),
-            Self::Greater => ordering.is_gt(),
-            Self::GreaterOrEqual => ordering.is_ge(),
-            Self::Less => ordering.is_lt(),
-            Self::LessOrEqual => ordering.is_le(),
+            Self::Equal => equal,
+            Self::Greater => equal.above(),
+            Self::GreaterOrEqual => equal.and_above(),
+            Self::Less => equal.below(),
+            Self::LessOrEqual => equal.and_below(),
         }
     }
 }
@@ -221,34 +219,51 @@ impl Comparison {
         })
     }
 
-    /// Whether a number compares so.
-    #[inline]
-    pub fn holds_of_number(&self, number: f64) -> bool {
+    /// The numbers that compare so, where numbers are compared.
+    pub fn numbers(&self) -> Option<Interval> {
+        Some(match self {
+            Self::Number(relation, asked) => relation.to(Interval::between(*asked, *asked)),
+            Self::Float(relation, asked) => {
+                let asked = f64::from(*asked);
+                relation.to(Interval::between(asked, asked).of_singles())
+            }
+            Self::Time(relation, asked) => relation.to(asked.seconds()),
+            _ => return None,
+        })
+    }
+
+    /// The numbers that compare so, where texts are compared as numbers.
+    pub fn numerals(&self) -> Option<Interval> {
         match self {
-            Self::Number(relation, asked) => relation.holds(number.partial_cmp(asked)),
-            Self::Float(relation, asked) => relation.holds((number as f32).partial_cmp(asked)),
-            Self::Time(relation, asked) => relation.holds(Some(asked.compare(number))),
+            Self::Numeral(relation, asked) => Some(relation.to(asked.equal())),
+            _ => None,
+        }
+    }
+
+    /// Whether a text that is no number compares so.
+    pub fn holds_of_word(&self, word: &[u8]) -> bool {
+        match self {
+            Self::Text(text) => word == text.as_bytes(),
+            Self::OneOf(texts) => texts.iter().any(|text| word == text.as_bytes()),
+            Self::Contains(text) => memmem::find(word, text.as_bytes()).is_some(),
+            // It may still be the very one that was given.
+            Self::Numeral(Relation::Equal, asked) => word == asked.text.as_bytes(),
             _ => false,
         }
     }
 
     /// Whether a value compares so.
     pub fn holds(&self, value: Scalar<'_>) -> bool {
-        match self {
-            Self::Text(text) => value.text() == Some(text),
-            Self::OneOf(texts) => value
+        let of_number = match self {
+            Self::Boolean(asked) => return value.boolean() == Some(*asked),
+            Self::Numeral(..) => self.numerals().zip(value.numeral()),
+            _ => self.numbers().zip(value.number()),
+        };
+        match of_number {
+            Some((numbers, number)) => numbers.has(number),
+            None => value
                 .text()
-                .is_some_and(|value| texts.iter().any(|text| text == value)),
-            Self::Contains(text) => value.text().is_some_and(|value| value.contains(text)),
-            Self::Boolean(asked) => value.boolean() == Some(*asked),
-            Self::Number(..) | Self::Float(..) | Self::Time(..) => value
-                .number()
-                .is_some_and(|number| self.holds_of_number(number)),
-            Self::Numeral(relation, asked) => match value.numeral() {
-                Some(number) => asked.compares(*relation, number),
-                // A text that is no number may still be the very one that was given.
-                None => *relation == Relation::Equal && value.text() == Some(&asked.text),
-            },
+                .is_some_and(|text| self.holds_of_word(text.as_bytes())),
         }
     }
 }
@@ -265,16 +280,10 @@ impl Instant {
         })
     }
 
-    /// How a time in seconds stands to it; a time within is the same.
-    fn compare(self, seconds: f64) -> Ordering {
-        let millis = (seconds * 1000.0).round() as i64;
-        if millis < self.millis {
-            Ordering::Less
-        } else if millis < self.millis.saturating_add(self.length) {
-            Ordering::Equal
-        } else {
-            Ordering::Greater
-        }
+    /// The times in seconds that are within.
+    fn seconds(self) -> Interval {
+        let last = self.millis.saturating_add(self.length - 1);
+        Interval::rounded(self.millis, last).of_multiples(1000.0)
     }
 }
 
@@ -287,11 +296,12 @@ impl Numeral {
         })
     }
 
-    /// How a hyperparameter's value stands to it. As the cloud has it, decimals count as
-    /// whole numbers where they are compared with one.
-    #[inline]
-    pub fn compares(&self, relation: Relation, number: f64) -> bool {
-        let number = if self.whole { number.trunc() } else { number };
-        relation.holds(number.partial_cmp(&self.value))
+    /// The values of a hyperparameter that count as equal. As the cloud has it, decimals
+    /// count as whole numbers where they are compared with one.
+    fn equal(&self) -> Interval {
+        match self.whole {
+            true => Interval::truncated(self.value),
+            false => Interval::between(self.value, self.value),
+        }
     }
 }

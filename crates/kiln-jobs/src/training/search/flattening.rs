@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::catalogue::{self, Kind};
 use super::column::{ColumnWriter, Item};
+use super::columns::EVERYBODY;
 use super::property::{METRICS, TAGS};
 use super::scalar::Scalar;
 
@@ -18,6 +19,7 @@ pub struct BlockWriter {
 impl BlockWriter {
     /// Adds the record of the job at a place of the block.
     pub fn add(&mut self, place: u16, record: &Value) {
+        self.push((place, 0), EVERYBODY, Scalar::Object);
         let mut name = String::new();
         for (member, value) in record.as_object().into_iter().flatten() {
             name.clear();

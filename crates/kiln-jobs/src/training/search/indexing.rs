@@ -12,7 +12,7 @@ use super::record;
 use crate::JobError;
 
 /// How columns are written; another number where that changes.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 /// A search reads so many changed jobs without delay, so that there is no need to write
 /// whole blocks for fewer.
 const BEHIND: usize = 100;

@@ -14,6 +14,7 @@ mod flattening;
 #[cfg(test)]
 mod index_tests;
 mod indexing;
+mod interval;
 mod narrowing;
 mod objects;
 mod order;

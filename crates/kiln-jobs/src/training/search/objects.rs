@@ -23,7 +23,8 @@ impl Objects {
         self.first == 0 && self.more.iter().all(|word| *word == 0)
     }
 
-    fn insert(&mut self, object: u16) {
+    /// Takes another in.
+    pub fn insert(&mut self, object: u16) {
         let (word, bit) = (usize::from(object / 64), 1 << (object % 64));
         match word.checked_sub(1) {
             None => self.first |= bit,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::InvalidSearch;
 use super::catalogue::Kind;
+use super::interval::Interval;
 use super::property::{Property, PropertyKind};
 use super::scalar::Scalar;
 
@@ -83,7 +84,16 @@ impl Key<String> {
 /// Maps numbers to integers in the same order, so that they can be kept exactly.
 fn ordinal(number: f64) -> i64 {
     // Minus nought is nought.
-    let bits = (number + 0.0).to_bits().cast_signed();
+    turned((number + 0.0).to_bits().cast_signed())
+}
+
+/// The number of an integer.
+fn number(ordinal: i64) -> f64 {
+    f64::from_bits(turned(ordinal).cast_unsigned())
+}
+
+/// The other way round below nought.
+fn turned(bits: i64) -> i64 {
     match bits < 0 {
         true => bits ^ i64::MAX,
         false => bits,
@@ -151,6 +161,20 @@ impl Leading {
             most,
             found: Vec::new(),
             last: None,
+        }
+    }
+
+    /// The numbers that may still be among the first ones; `None` as long as anything may.
+    pub fn reach(&self) -> Option<Interval> {
+        match self.last.as_ref()?.key {
+            Some(Key::Number(last)) => {
+                let last = Interval::between(number(last), number(last));
+                Some(match self.descending {
+                    true => last.and_above(),
+                    false => last.and_below(),
+                })
+            }
+            _ => None,
         }
     }
 

@@ -5,8 +5,9 @@
 //! that match are kept; jobs that the index is behind with are read instead.
 
 use std::collections::{BTreeSet, HashMap};
+use std::thread;
 
-use kiln_store::{JobDocument, ListQuery, Place, SearchBlock, SearchMark, SortKey};
+use kiln_store::{JobDocument, ListQuery, Place, SearchBlock, SearchMark, SortKey, Visit};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -14,6 +15,7 @@ use super::super::{KIND, TrainingJobs};
 use super::columns::{Columns, EVERYBODY};
 use super::indexing::{block, place, row};
 use super::order::{Key, Leading, Standing};
+use super::property::PropertyKind;
 use super::scalar::Scalar;
 use super::selection::Selection;
 use super::{Search, record};
@@ -103,8 +105,7 @@ impl TrainingJobs {
         // The marks first: whatever changes from now on, the index has the jobs without one
         // as they are or were.
         let marks = self.shared.plane.store.search.marks(usize::MAX)?;
-        let mut pass = Pass::new(search);
-        self.pass_by_columns(&mut pass, &marks)?;
+        let mut pass = self.pass_by_columns(search, &marks)?;
         self.pass_by_documents(&mut pass, &marks)?;
         let counted = Hits {
             count: pass.count,
@@ -117,18 +118,43 @@ impl TrainingJobs {
         })
     }
 
-    fn pass_by_columns(&self, pass: &mut Pass<'_>, marks: &[SearchMark]) -> Result<(), JobError> {
+    /// The jobs in the index pass by, half of the blocks at the same time as the others.
+    fn pass_by_columns<'a>(
+        &self,
+        search: &'a Search,
+        marks: &[SearchMark],
+    ) -> Result<Pass<'a>, JobError> {
         let mut behind: HashMap<i64, Selection> = HashMap::new();
         for mark in marks {
             let changed = behind.entry(block(mark.row)).or_insert(Selection::NONE);
             changed.insert(place(mark.row));
         }
-        let properties = pass.search.properties();
-        let descending = pass.search.query.descending;
-        let index = &self.shared.plane.store.search;
-        index.visit(&properties, descending, |visited| {
-            let changed = behind.get(&visited.block);
-            pass.block(&properties, visited, changed)
+        let properties = search.properties();
+        let half = |number| {
+            let visit = Visit {
+                descending: search.query.descending,
+                visits: 2,
+                number,
+            };
+            let mut pass = Pass::new(search);
+            let index = &self.shared.plane.store.search;
+            index.visit(&properties, visit, |visited| {
+                pass.block(&properties, visited, behind.get(&visited.block))
+            })?;
+            Ok::<_, JobError>(pass)
+        };
+        thread::scope(|scope| {
+            let other = thread::Builder::new().spawn_scoped(scope, || half(1));
+            let mut pass = half(0)?;
+            let other = match other {
+                Ok(other) => other
+                    .join()
+                    .unwrap_or_else(|_| Err(JobError::Internal("a search panicked".to_owned()))),
+                // There are as many threads as there may be.
+                Err(_) => half(1),
+            };
+            pass.join(other?);
+            Ok(pass)
         })
     }
 
@@ -185,21 +211,37 @@ impl<'a> Pass<'a> {
         }
         self.count += matching.count() as u64;
         let (property, leading) = (&self.search.order.property, &mut self.leading);
+        let reach = leading.reach();
         let mut offer = |place: u16, key: Option<Key<&str>>| {
             let row = row(visited.block, place);
             leading.offer(Standing { key, row });
         };
         let mut rest = matching;
         if let Some(column) = columns.column(&property.name)? {
+            let numerals = property.kind == PropertyKind::HyperParameter;
+            let leading = match reach {
+                Some(reach) => column.perhaps_within(reach, numerals, &rest)?,
+                None => rest.clone(),
+            };
             column.each(
-                &rest,
+                &leading,
                 |items| Key::of(property, items.first().map(|one| one.scalar)),
                 |place, key| offer(place, *key),
             )?;
             rest = rest.without(column.jobs());
         }
-        rest.places().for_each(|place| offer(place, None));
+        if reach.is_none() {
+            rest.places().for_each(|place| offer(place, None));
+        }
         Ok(())
+    }
+
+    /// What has passed by elsewhere.
+    fn join(&mut self, other: Self) {
+        self.count += other.count;
+        for standing in other.leading.settled() {
+            self.leading.offer(standing.view());
+        }
     }
 
     /// A job by its documents.
@@ -238,7 +280,6 @@ impl Search {
     fn properties(&self) -> Vec<&str> {
         let mut properties = BTreeSet::from([self.order.property.name.as_str()]);
         self.condition.properties(&mut properties);
-        properties.remove(EVERYBODY);
         std::iter::once(EVERYBODY).chain(properties).collect()
     }
 }

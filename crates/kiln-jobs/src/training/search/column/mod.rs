@@ -4,22 +4,26 @@
 //! A job may have several values of a property, and these together are one of the list. Each
 //! says which object of a list it is of, so that nested filters find what one object has.
 //! Where all jobs have a single text or number, as with most properties, these lie one behind
-//! the other without more, and are compared as fast as memory gives them.
+//! the other without more, and are compared as fast as memory gives them. Where there are
+//! lists, their items lie so, and where each list ends and the objects of its items before.
 //!
 //! A text that reads as a number has that number beside it, so that no search reads it again.
 //!
-//! The bytes are: how jobs name their values, how values are written, and how many values
-//! there are; a bit for each job of the block; the names; and the values.
+//! The bytes are: how jobs name what they have, whether that is lists, how values are written,
+//! and how many lists and values there are; a bit for each job of the block; the names; the
+//! lists, if there are any; and the values.
 
 mod reading;
 #[cfg(test)]
 mod tests;
+mod verdicts;
 mod writing;
 
 use std::ops::Range;
 
 pub use self::writing::ColumnWriter;
-use super::comparison::{Comparison, Test};
+use super::comparison::Test;
+use super::interval::Interval;
 use super::scalar::Scalar;
 use super::selection::Selection;
 
@@ -37,12 +41,23 @@ pub struct Item<'a> {
 pub struct Column<'a> {
     jobs: Selection,
     numbers: Numbers<'a>,
+    /// What the numbers mean; values, where there are no lists.
+    lists: Option<Lists<'a>>,
     /// How many values there are.
     count: usize,
     values: Values<'a>,
 }
 
-/// Which value each of the jobs has that have one, in their order.
+/// Values that a job has together.
+#[derive(Debug, Clone, Copy)]
+struct Lists<'a> {
+    /// How many of the values are in each list and those before.
+    ends: Ends<'a>,
+    /// The object that has each value.
+    objects: &'a [[u8; 2]],
+}
+
+/// Which value or list each of the jobs has that have one, in their order.
 #[derive(Debug, Clone, Copy)]
 enum Numbers<'a> {
     /// All have the only one.
@@ -58,21 +73,21 @@ enum Numbers<'a> {
 /// The values, one behind the other.
 #[derive(Debug, Clone, Copy)]
 enum Values<'a> {
-    /// Single numbers.
+    /// Numbers.
     Numbers(&'a [[u8; 8]]),
-    /// Single texts that read as numbers.
+    /// Texts that read as numbers.
     Numerals(&'a [[u8; 8]], Texts<'a>),
-    /// Single texts.
+    /// Texts that do not.
     Texts(Texts<'a>),
-    /// Lists of anything.
-    Lists(Ends<'a>, &'a [u8]),
+    /// Anything.
+    Mixed(Ends<'a>, &'a [u8]),
 }
 
 /// Texts in one.
 #[derive(Debug, Clone, Copy)]
 struct Texts<'a> {
     ends: Ends<'a>,
-    all: &'a str,
+    all: &'a [u8],
 }
 
 /// Where each of several stretches ends, and the next begins.
@@ -103,64 +118,25 @@ impl<'a> Column<'a> {
         })
     }
 
-    /// Those of `among` that have a value which compares so.
-    fn meeting(&self, comparison: &Comparison, among: &Selection) -> Result<Selection, Damaged> {
-        match (self.values, comparison) {
-            (Values::Numbers(numbers), _) => self.choose(among, |value| {
-                let number = f64::from_le_bytes(*numbers.get(value)?);
-                Some(comparison.holds_of_number(number))
-            }),
-            (Values::Numerals(numbers, _), Comparison::Numeral(relation, asked)) => {
-                self.choose(among, |value| {
-                    let number = f64::from_le_bytes(*numbers.get(value)?);
-                    Some(asked.compares(*relation, number))
-                })
-            }
-            (Values::Numerals(numbers, texts), _) => self.choose(among, |value| {
-                let number = f64::from_le_bytes(*numbers.get(value)?);
-                Some(comparison.holds(Scalar::Numeral(texts.get(value)?, number)))
-            }),
-            (Values::Texts(texts), _) => self.choose(among, |value| {
-                Some(comparison.holds(Scalar::Text(texts.get(value)?)))
-            }),
-            (Values::Lists(..), _) => {
-                let mut met = Selection::NONE;
-                let any = |items: &[Item<'a>]| {
-                    let mut scalars = items.iter().map(|item| item.scalar);
-                    scalars.any(|scalar| comparison.holds(scalar))
-                };
-                self.each(among, any, |place, any| {
-                    if *any {
-                        met.insert(place);
-                    }
-                })?;
-                Ok(met)
-            }
+    /// The numbers of the values of the job that so many others come before.
+    fn values_of(&self, rank: usize) -> Option<Range<usize>> {
+        let list = self.numbers.get(rank)?;
+        match self.lists {
+            None => Some(list..list + 1),
+            Some(lists) => lists.ends.stretch(list),
         }
     }
 
-    /// Those of `among` whose values are as wanted. A value that many have is looked at once.
-    fn choose(
-        &self,
-        among: &Selection,
-        wanted: impl Fn(usize) -> Option<bool>,
-    ) -> Result<Selection, Damaged> {
-        if self.is_repeated(among) {
-            let verdicts: Option<Vec<bool>> = (0..self.count).map(wanted).collect();
-            let verdicts = verdicts.ok_or(Damaged)?;
-            return self.jobs.choose(among, |_, rank| {
-                let value = self.numbers.get(rank).ok_or(Damaged)?;
-                verdicts.get(value).copied().ok_or(Damaged)
-            });
+    /// The object that has a value.
+    fn object(&self, value: usize) -> Option<u16> {
+        match self.lists {
+            None => Some(0),
+            Some(lists) => lists.objects.get(value).copied().map(u16::from_le_bytes),
         }
-        self.jobs.choose(among, |_, rank| {
-            let value = self.numbers.get(rank);
-            value.and_then(&wanted).ok_or(Damaged)
-        })
     }
 
     /// Has something done with each job of `among` that has the property, and with what
-    /// becomes of its values, which is found once where many have the same.
+    /// becomes of its values, which is found once for several that have the same and follow each other.
     pub fn each<T>(
         &self,
         among: &Selection,
@@ -168,37 +144,45 @@ impl<'a> Column<'a> {
         mut then: impl FnMut(u16, &T),
     ) -> Result<(), Damaged> {
         let mut items = Vec::new();
-        let mut one = |value: usize| {
-            self.values.read(value, &mut items)?;
-            Ok(become_of(&items))
-        };
-        let known = match self.is_repeated(among) {
-            true => Some(
-                (0..self.count)
-                    .map(&mut one)
-                    .collect::<Result<Vec<T>, _>>()?,
-            ),
-            false => None,
-        };
+        let mut last = None;
         let chosen = self.jobs.choose(among, |place, rank| {
-            let value = self.numbers.get(rank).ok_or(Damaged)?;
-            match &known {
-                Some(known) => then(place, known.get(value).ok_or(Damaged)?),
-                None => then(place, &one(value)?),
-            }
+            let number = self.numbers.get(rank).ok_or(Damaged)?;
+            let become_of = match last.take() {
+                Some((before, become_of)) if before == number => become_of,
+                _ => {
+                    self.read_items(rank, &mut items)?;
+                    become_of(&items)
+                }
+            };
+            then(place, &become_of);
+            last = Some((number, become_of));
             Ok(false)
         });
         chosen.map(drop)
     }
 
-    /// Whether there are fewer values than jobs to look at.
-    fn is_repeated(&self, among: &Selection) -> bool {
-        !matches!(self.numbers, Numbers::Each) && self.count < self.jobs.and(among).count()
+    /// Those of `among` whose only value may be in an interval: all of them, unless the values
+    /// are numbers, or texts that read as numbers where these count.
+    pub fn perhaps_within(
+        &self,
+        interval: Interval,
+        numerals: bool,
+        among: &Selection,
+    ) -> Result<Selection, Damaged> {
+        let within = match (self.lists, self.values) {
+            (None, Values::Numbers(numbers)) => interval.has_each(numbers),
+            (None, Values::Numerals(numbers, _)) if numerals => interval.has_each(numbers),
+            _ => return Ok(self.jobs.and(among)),
+        };
+        self.jobs.choose(among, |_, rank| {
+            let value = self.numbers.get(rank).ok_or(Damaged)?;
+            within.get(value).copied().ok_or(Damaged)
+        })
     }
 }
 
 impl Numbers<'_> {
-    /// The value's number of the job that so many others come before.
+    /// The number of the value or list of the job that so many others come before.
     fn get(self, rank: usize) -> Option<usize> {
         match self {
             Self::One => Some(0),
@@ -213,21 +197,27 @@ impl Numbers<'_> {
 }
 
 impl<'a> Texts<'a> {
-    fn get(self, number: usize) -> Option<&'a str> {
-        self.all.get(self.ends.stretch(number)?)
+    fn bytes(self, number: usize) -> Result<&'a [u8], Damaged> {
+        let stretch = self.ends.stretch(number).ok_or(Damaged)?;
+        self.all.get(stretch).ok_or(Damaged)
+    }
+
+    fn text(self, number: usize) -> Result<&'a str, Damaged> {
+        std::str::from_utf8(self.bytes(number)?).map_err(|_| Damaged)
     }
 }
 
 impl Ends<'_> {
+    fn end(self, number: usize) -> Option<usize> {
+        let end = self.0.get(number)?;
+        usize::try_from(u32::from_le_bytes(*end)).ok()
+    }
+
     fn stretch(self, number: usize) -> Option<Range<usize>> {
-        let end = |number: usize| {
-            let end = self.0.get(number)?;
-            usize::try_from(u32::from_le_bytes(*end)).ok()
-        };
         let start = match number.checked_sub(1) {
             None => 0,
-            Some(before) => end(before)?,
+            Some(before) => self.end(before)?,
         };
-        Some(start..end(number)?)
+        Some(start..self.end(number)?)
     }
 }

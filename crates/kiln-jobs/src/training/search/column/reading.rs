@@ -1,17 +1,18 @@
 //! How the bytes of a column are taken apart.
 
 use super::writing::{
-    EACH, LISTS, NARROW, NO, NUMBER, NUMBERS, NUMERAL, NUMERALS, OBJECT, ONE, TEXT, TEXTS, WIDE,
-    YES,
+    EACH, LISTS, MIXED, NARROW, NO, NUMBER, NUMBERS, NUMERAL, NUMERALS, OBJECT, ONE, SINGLES, TEXT,
+    TEXTS, WIDE, YES,
 };
-use super::{Column, Damaged, Ends, Item, Numbers, Texts, Values};
+use super::{Column, Damaged, Ends, Item, Lists, Numbers, Texts, Values};
 use crate::training::search::scalar::Scalar;
 use crate::training::search::selection::{self, Selection};
 
 impl<'a> Column<'a> {
     /// Reads the outline of a column.
     pub fn read(mut bytes: &'a [u8]) -> Result<Self, Damaged> {
-        let [named, written] = take_array(&mut bytes)?;
+        let [named, listed, written] = take_array(&mut bytes)?;
+        let list_count = take_length(&mut bytes)?;
         let count = take_length(&mut bytes)?;
         let jobs = Selection::read(&take_array::<{ selection::BYTES }>(&mut bytes)?);
         let numbers = match named {
@@ -21,6 +22,14 @@ impl<'a> Column<'a> {
             WIDE => Numbers::Wide(take_arrays(&mut bytes, jobs.count())?),
             _ => return Err(Damaged),
         };
+        let lists = match listed {
+            SINGLES => None,
+            LISTS => Some(Lists {
+                ends: Ends(take_arrays(&mut bytes, list_count)?),
+                objects: take_arrays(&mut bytes, count)?,
+            }),
+            _ => return Err(Damaged),
+        };
         let values = match written {
             NUMBERS => Values::Numbers(take_arrays(&mut bytes, count)?),
             NUMERALS => {
@@ -28,45 +37,54 @@ impl<'a> Column<'a> {
                 Values::Numerals(numbers, take_texts(&mut bytes, count)?)
             }
             TEXTS => Values::Texts(take_texts(&mut bytes, count)?),
-            LISTS => {
+            MIXED => {
                 let ends = Ends(take_arrays(&mut bytes, count)?);
-                Values::Lists(ends, bytes)
+                Values::Mixed(ends, bytes)
             }
             _ => return Err(Damaged),
         };
         Ok(Self {
             jobs,
             numbers,
+            lists,
             count,
             values,
         })
     }
-}
 
-impl<'a> Values<'a> {
-    /// Reads the items of a value in place of those that were read before.
-    pub(super) fn read(self, number: usize, items: &mut Vec<Item<'a>>) -> Result<(), Damaged> {
+    /// Reads what the job has that so many others come before, in place of what was read last.
+    pub(super) fn read_items(&self, rank: usize, items: &mut Vec<Item<'a>>) -> Result<(), Damaged> {
         items.clear();
-        let float = |numbers: &[[u8; 8]]| {
-            let number = numbers.get(number).ok_or(Damaged)?;
-            Ok(f64::from_le_bytes(*number))
-        };
-        let text = |texts: Texts<'a>| texts.get(number).ok_or(Damaged);
-        let scalar = match self {
-            Self::Numbers(numbers) => Scalar::Number(float(numbers)?),
-            Self::Numerals(numbers, texts) => Scalar::Numeral(text(texts)?, float(numbers)?),
-            Self::Texts(texts) => Scalar::Text(text(texts)?),
-            Self::Lists(ends, bytes) => {
-                let stretch = ends.stretch(number).ok_or(Damaged)?;
-                return read_items(bytes.get(stretch).ok_or(Damaged)?, items);
-            }
-        };
-        items.push(Item { object: 0, scalar });
+        for value in self.values_of(rank).ok_or(Damaged)? {
+            items.push(Item {
+                object: self.object(value).ok_or(Damaged)?,
+                scalar: self.values.scalar(value)?,
+            });
+        }
         Ok(())
     }
 }
 
-/// Adds the items of a list.
+impl<'a> Values<'a> {
+    /// The value of a number.
+    pub(super) fn scalar(self, number: usize) -> Result<Scalar<'a>, Damaged> {
+        let float = |numbers: &[[u8; 8]]| {
+            let number = numbers.get(number).ok_or(Damaged)?;
+            Ok(f64::from_le_bytes(*number))
+        };
+        Ok(match self {
+            Self::Numbers(numbers) => Scalar::Number(float(numbers)?),
+            Self::Numerals(numbers, texts) => Scalar::Numeral(texts.text(number)?, float(numbers)?),
+            Self::Texts(texts) => Scalar::Text(texts.text(number)?),
+            Self::Mixed(ends, bytes) => {
+                let stretch = ends.stretch(number).ok_or(Damaged)?;
+                take_scalar(&mut bytes.get(stretch).ok_or(Damaged)?)?
+            }
+        })
+    }
+}
+
+/// Adds the items of a list as the writer keeps it.
 pub(super) fn read_items<'a>(
     mut bytes: &'a [u8],
     items: &mut Vec<Item<'a>>,
@@ -102,7 +120,7 @@ fn take_text<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Damaged> {
 
 fn take_texts<'a>(bytes: &mut &'a [u8], count: usize) -> Result<Texts<'a>, Damaged> {
     let ends = Ends(take_arrays(bytes, count)?);
-    let all = std::str::from_utf8(std::mem::take(bytes)).map_err(|_| Damaged)?;
+    let all = std::mem::take(bytes);
     Ok(Texts { ends, all })
 }
 

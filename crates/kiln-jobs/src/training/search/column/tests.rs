@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use kiln_model::api::Operator;
 use proptest::prelude::*;
 
 use super::*;
+use crate::training::search::comparison::{Comparison, Relation};
+use crate::training::search::property::Property;
 use crate::training::search::scalar::read_number;
 
 /// What jobs have, by their places.
@@ -114,12 +117,19 @@ proptest! {
         let column = Column::read(&bytes).unwrap();
         let mut among = Selection::NONE;
         (from..1024).for_each(|place| among.insert(place));
+        let parameter = Property::named("HyperParameters.x").unwrap();
+        let numeral = |operator| Test::of(&parameter, Some(operator), Some("3")).unwrap();
         for test in [
+            numeral(Operator::GreaterThan),
+            numeral(Operator::NotEquals),
+            Test::Is(Comparison::Contains("11".to_owned())),
+            Test::Is(Comparison::Contains(String::new())),
+            Test::Is(Comparison::OneOf(vec!["2".to_owned(), String::new()])),
             Test::Exists,
             Test::Absent,
             Test::Is(Comparison::Text("1".to_owned())),
             Test::Is(Comparison::Contains("1".to_owned())),
-            Test::IsNot(Comparison::Number(crate::training::search::comparison::Relation::Less, 0.5)),
+            Test::IsNot(Comparison::Number(Relation::Less, 0.5)),
         ] {
             let passing = column.passing(&test, &among).unwrap();
             let expected = (from..1024).filter(|place| {

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::Item;
 use super::reading::read_items;
-use super::{Damaged, Item};
 use crate::training::search::scalar::{Scalar, read_number};
 use crate::training::search::selection::Selection;
 
@@ -13,13 +13,17 @@ pub(super) const EACH: u8 = 1;
 pub(super) const NARROW: u8 = 2;
 pub(super) const WIDE: u8 = 3;
 
+// Whether jobs have one value each.
+pub(super) const SINGLES: u8 = 0;
+pub(super) const LISTS: u8 = 1;
+
 // How values are written.
-pub(super) const LISTS: u8 = 0;
+pub(super) const MIXED: u8 = 0;
 pub(super) const NUMBERS: u8 = 1;
 pub(super) const NUMERALS: u8 = 2;
 pub(super) const TEXTS: u8 = 3;
 
-// What an item of a list is.
+// What one of mixed values is.
 pub(super) const TEXT: u8 = 0;
 pub(super) const NUMBER: u8 = 1;
 pub(super) const NO: u8 = 2;
@@ -61,38 +65,26 @@ impl ColumnWriter {
         }
         let items = &mut self.items;
         items.extend_from_slice(&object.to_le_bytes());
-        match numeral(scalar) {
-            Scalar::Text(text) => {
-                items.push(TEXT);
-                put_text(items, text);
-            }
-            Scalar::Numeral(text, number) => {
-                items.push(NUMERAL);
-                items.extend_from_slice(&number.to_le_bytes());
-                put_text(items, text);
-            }
-            Scalar::Number(number) => {
-                items.push(NUMBER);
-                items.extend_from_slice(&number.to_le_bytes());
-            }
-            Scalar::Boolean(false) => items.push(NO),
-            Scalar::Boolean(true) => items.push(YES),
-            Scalar::Object => items.push(OBJECT),
-        }
+        put_scalar(items, numeral(scalar));
     }
 
     /// The column.
     pub fn finish(mut self) -> Vec<u8> {
         self.settle();
-        let mut values: Vec<(Vec<u8>, u16)> = self.known.into_iter().collect();
-        values.sort_unstable_by_key(|(_, number)| *number);
-        let values: Vec<Vec<u8>> = values.into_iter().map(|(value, _)| value).collect();
-        let (written, content) = write_values(&values);
-        let (named, names) = write_numbers(&self.numbers, values.len());
-        let mut bytes = vec![named, written];
+        let mut known: Vec<(Vec<u8>, u16)> = self.known.into_iter().collect();
+        known.sort_unstable_by_key(|(_, number)| *number);
+        let lists: Vec<Vec<Item<'_>>> = known.iter().map(|(list, _)| items(list)).collect();
+        let values = lists.concat();
+        let (named, names) = write_numbers(&self.numbers, lists.len());
+        let (listed, outlines) = write_lists(&lists, &values);
+        let scalars: Vec<Scalar<'_>> = values.iter().map(|item| item.scalar).collect();
+        let (written, content) = write_values(&scalars);
+        let mut bytes = vec![named, listed, written];
+        put_length(&mut bytes, lists.len());
         put_length(&mut bytes, values.len());
         bytes.extend(self.jobs.write());
         bytes.extend(names);
+        bytes.extend(outlines);
         bytes.extend(content);
         bytes
     }
@@ -132,40 +124,53 @@ fn write_numbers(numbers: &[u16], values: usize) -> (u8, Vec<u8>) {
     }
 }
 
-fn write_values(lists: &[Vec<u8>]) -> (u8, Vec<u8>) {
-    let singles: Option<Vec<Scalar<'_>>> = lists.iter().map(|list| single(list)).collect();
-    let plain = singles.and_then(|singles| write_singles(&singles));
-    plain.unwrap_or_else(|| {
+/// The items of a list that was put together here.
+fn items(list: &[u8]) -> Vec<Item<'_>> {
+    let mut items = Vec::new();
+    // What was put together is never damaged.
+    let _ = read_items(list, &mut items);
+    items
+}
+
+/// Where lists end, and what their values are of, if there is anything to say.
+fn write_lists(lists: &[Vec<Item<'_>>], values: &[Item<'_>]) -> (u8, Vec<u8>) {
+    let is_single = |list: &Vec<Item<'_>>| matches!(list.as_slice(), [Item { object: 0, .. }]);
+    let mut bytes = Vec::new();
+    if lists.iter().all(is_single) {
+        return (SINGLES, bytes);
+    }
+    put_ends(&mut bytes, lists.iter().map(Vec::len));
+    bytes.extend(values.iter().flat_map(|item| item.object.to_le_bytes()));
+    (LISTS, bytes)
+}
+
+fn write_values(values: &[Scalar<'_>]) -> (u8, Vec<u8>) {
+    write_alike(values).unwrap_or_else(|| {
         let mut bytes = Vec::new();
-        put_all(&mut bytes, lists.iter().map(Vec::as_slice));
-        (LISTS, bytes)
+        let written = values.iter().map(|value| {
+            let mut bytes = Vec::new();
+            put_scalar(&mut bytes, *value);
+            bytes
+        });
+        put_all(&mut bytes, &written.collect::<Vec<_>>());
+        (MIXED, bytes)
     })
 }
 
-/// The only item of a list, if it is in no list of objects.
-fn single(list: &[u8]) -> Option<Scalar<'_>> {
-    let mut items = Vec::new();
-    let read: Result<(), Damaged> = read_items(list, &mut items);
-    match items.as_slice() {
-        [Item { object: 0, scalar }] if read.is_ok() => Some(*scalar),
-        _ => None,
-    }
-}
-
-/// Scalars that are all of one kind.
-fn write_singles(scalars: &[Scalar<'_>]) -> Option<(u8, Vec<u8>)> {
+/// Values that are all of one kind.
+fn write_alike(values: &[Scalar<'_>]) -> Option<(u8, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut numbers = |number: f64| bytes.extend_from_slice(&number.to_le_bytes());
-    let kind = match scalars.first()? {
+    let kind = match values.first()? {
         Scalar::Number(_) => {
-            for scalar in scalars {
-                numbers(scalar.number()?);
+            for value in values {
+                numbers(value.number()?);
             }
             return Some((NUMBERS, bytes));
         }
         Scalar::Numeral(..) => {
-            for scalar in scalars {
-                match scalar {
+            for value in values {
+                match value {
                     Scalar::Numeral(_, number) => numbers(*number),
                     _ => return None,
                 }
@@ -173,24 +178,51 @@ fn write_singles(scalars: &[Scalar<'_>]) -> Option<(u8, Vec<u8>)> {
             NUMERALS
         }
         Scalar::Text(_) => {
-            let is_text = |scalar: &Scalar<'_>| matches!(scalar, Scalar::Text(_));
-            scalars.iter().all(is_text).then_some(TEXTS)?
+            let is_text = |value: &Scalar<'_>| matches!(value, Scalar::Text(_));
+            values.iter().all(is_text).then_some(TEXTS)?
         }
         Scalar::Boolean(_) | Scalar::Object => return None,
     };
-    let texts: Option<Vec<&str>> = scalars.iter().map(|scalar| scalar.text()).collect();
-    put_all(&mut bytes, texts?.into_iter().map(str::as_bytes));
+    let texts: Option<Vec<&str>> = values.iter().map(|value| value.text()).collect();
+    put_all(&mut bytes, &texts?);
     Some((kind, bytes))
 }
 
 /// Where each part ends, and then all parts.
-fn put_all<'a>(bytes: &mut Vec<u8>, parts: impl Iterator<Item = &'a [u8]> + Clone) {
+fn put_all(bytes: &mut Vec<u8>, parts: &[impl AsRef<[u8]>]) {
+    put_ends(bytes, parts.iter().map(|part| part.as_ref().len()));
+    parts
+        .iter()
+        .for_each(|part| bytes.extend_from_slice(part.as_ref()));
+}
+
+fn put_ends(bytes: &mut Vec<u8>, lengths: impl Iterator<Item = usize>) {
     let mut end = 0;
-    for part in parts.clone() {
-        end += part.len();
+    for length in lengths {
+        end += length;
         put_length(bytes, end);
     }
-    parts.for_each(|part| bytes.extend_from_slice(part));
+}
+
+fn put_scalar(bytes: &mut Vec<u8>, scalar: Scalar<'_>) {
+    match scalar {
+        Scalar::Text(text) => {
+            bytes.push(TEXT);
+            put_text(bytes, text);
+        }
+        Scalar::Numeral(text, number) => {
+            bytes.push(NUMERAL);
+            bytes.extend_from_slice(&number.to_le_bytes());
+            put_text(bytes, text);
+        }
+        Scalar::Number(number) => {
+            bytes.push(NUMBER);
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
+        Scalar::Boolean(false) => bytes.push(NO),
+        Scalar::Boolean(true) => bytes.push(YES),
+        Scalar::Object => bytes.push(OBJECT),
+    }
 }
 
 fn put_text(bytes: &mut Vec<u8>, text: &str) {
