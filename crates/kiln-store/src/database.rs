@@ -38,7 +38,7 @@ const STATEMENT_CACHE: usize = 64;
 
 /// How a file is laid out, and read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Bytes of a page.
     pub page: u32,
     /// So many bytes of the file are read where the system has them, and not copied first.
@@ -100,7 +100,11 @@ impl Database {
     ///
     /// # Errors
     /// See [`Database::open`].
-    pub fn open_with(path: &Path, migrations: &[&str], layout: Layout) -> Result<Self, StoreError> {
+    pub(crate) fn open_with(
+        path: &Path,
+        migrations: &[&str],
+        layout: Layout,
+    ) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         configure(&connection)?;
         // A file that has its tables keeps its pages.
