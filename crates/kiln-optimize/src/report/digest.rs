@@ -19,22 +19,37 @@ const PART: usize = 256 * 1024;
 /// When the file cannot be read.
 pub fn digest(path: &Path) -> io::Result<FileReport> {
     let mut file = File::open(path)?;
-    let mut hash = State::new();
+    let mut digester = Digester::default();
     let mut part = vec![0; PART];
-    let mut bytes = 0;
     loop {
         match file.read(&mut part)? {
-            0 => break,
-            read => {
-                hash.update(&part[..read]);
-                bytes += read as u64;
-            }
+            0 => return Ok(digester.report()),
+            read => digester.update(&part[..read]),
         }
     }
-    Ok(FileReport {
-        bytes,
-        blake2sp: hash.finalize().to_hex().to_string(),
-    })
+}
+
+/// Digests a file's bytes as they pass by, from the first to the last.
+#[derive(Debug, Default)]
+pub(crate) struct Digester {
+    state: State,
+    bytes: u64,
+}
+
+impl Digester {
+    /// Takes the bytes that come next.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.state.update(bytes);
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// What a file with the bytes so far is.
+    pub(crate) fn report(&self) -> FileReport {
+        FileReport {
+            bytes: self.bytes,
+            blake2sp: self.state.finalize().to_hex().to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod page;
 mod process;
 mod progress;
 
+pub(crate) use digest::Digester;
 pub use digest::digest;
 pub use document::{
     EndToEnd, FileReport, REPORT, REPORT_PAGE, Report, TensorReport, Total, bits, share,
