@@ -141,12 +141,7 @@ impl Draft {
     pub fn create(&self, directory: &Path, in_order: bool) -> Result<Vec<Writer>, OptimizeError> {
         let create = |file: &DraftFile| {
             let path = directory.join(&file.name);
-            let specs = file.specs.clone();
-            if in_order {
-                Writer::create_in_order(&path, specs, &BTreeMap::new())
-            } else {
-                Writer::create(&path, specs, &BTreeMap::new())
-            }
+            Writer::create_in_order(&path, file.specs.clone(), &BTreeMap::new(), in_order)
         };
         self.files.iter().map(create).collect()
     }

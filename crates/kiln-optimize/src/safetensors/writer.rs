@@ -40,19 +40,25 @@ impl Writer {
         Places::create(path, &head, places, size).map(Self)
     }
 
-    /// Makes the file for tensors that are written in about the order of the list, which is
-    /// theirs in the file too, if so all are aligned.
+    /// Makes the file with the tensors in the order of the list, if so all are aligned.
+    /// `comes_so` tells that they are written in about that order too, which costs less.
     pub fn create_in_order(
         path: &Path,
         tensors: Vec<TensorSpec>,
         metadata: &BTreeMap<String, String>,
+        comes_so: bool,
     ) -> Result<Self, OptimizeError> {
         if !are_aligned(&tensors) {
             return Self::create(path, tensors, metadata);
         }
         let Plan { head, places, size } =
             Plan::new(tensors, metadata, Order::List).map_err(faulty(path))?;
-        Places::create_in_order(path, &head, places, size).map(Self)
+        let create = if comes_so {
+            Places::create_in_order
+        } else {
+            Places::create
+        };
+        create(path, &head, places, size).map(Self)
     }
 
     /// Writes a part of a tensor, which is the one at this place of the list that the file
@@ -234,7 +240,7 @@ mod tests {
             spec("nothing", Dtype::F32, &[0]),
             spec("after", Dtype::F32, &[1]),
         ];
-        let writer = Writer::create_in_order(&path, specs, &BTreeMap::new()).unwrap();
+        let writer = Writer::create_in_order(&path, specs, &BTreeMap::new(), true).unwrap();
         for (tensor, at, bytes) in [
             (1, 0, [5, 6]),
             (0, 0, [1, 2]),
