@@ -19,6 +19,7 @@ pub mod quantize;
 pub mod report;
 pub mod safetensors;
 pub mod shard;
+mod tape;
 
 pub use dtype::Dtype;
 pub use error::OptimizeError;

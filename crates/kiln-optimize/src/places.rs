@@ -1,16 +1,23 @@
 //! A file of tensors whose places are known before anything is in them. Parts come in any
 //! order and from any thread, and in the end nothing may be missing.
+//!
+//! Where it is known that they come in about the order in which they are in the file, it is
+//! a tape: that costs less.
 
 use std::fs::File;
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 
 use crate::OptimizeError;
+use crate::report::FileReport;
+use crate::tape::Tape;
 
 /// Where a tensor goes, and how much of it is there.
 #[derive(Debug)]
@@ -33,11 +40,22 @@ impl Place {
     }
 }
 
+/// A file, and how its parts get there.
+#[derive(Debug)]
+enum Body {
+    /// Each goes where it belongs.
+    Scattered(File),
+    /// One goes after the other.
+    InOrder(Box<Tape>),
+}
+
 /// A file that is being written.
 #[derive(Debug)]
 pub(crate) struct Places {
     path: PathBuf,
-    file: File,
+    /// A file system lets one thread at a time write to a file, and the others wait there in
+    /// a loop that costs a processor; here they sleep.
+    body: Mutex<Body>,
     places: Vec<Place>,
 }
 
@@ -49,13 +67,35 @@ impl Places {
         places: Vec<Place>,
         size: u64,
     ) -> Result<Self, OptimizeError> {
+        Self::begin(path, head, places, size, Body::Scattered)
+    }
+
+    /// Makes the same for parts that come in the order in which they are in the file, but
+    /// for some that are small and come too early: those are kept in memory meanwhile.
+    pub(crate) fn create_in_order(
+        path: &Path,
+        head: &[u8],
+        places: Vec<Place>,
+        size: u64,
+    ) -> Result<Self, OptimizeError> {
+        let tape = |file| Body::InOrder(Box::new(Tape::new(file, size)));
+        Self::begin(path, head, places, size, tape)
+    }
+
+    fn begin(
+        path: &Path,
+        head: &[u8],
+        places: Vec<Place>,
+        size: u64,
+        body: impl FnOnce(File) -> Body,
+    ) -> Result<Self, OptimizeError> {
         let file = File::create_new(path).map_err(OptimizeError::written(path))?;
         reserve(&file, size).map_err(OptimizeError::written(path))?;
-        file.write_all_at(head, 0)
-            .map_err(OptimizeError::written(path))?;
+        let mut body = body(file);
+        body.put(0, head).map_err(OptimizeError::written(path))?;
         Ok(Self {
             path: path.to_path_buf(),
-            file,
+            body: Mutex::new(body),
             places,
         })
     }
@@ -75,15 +115,16 @@ impl Places {
             "a part beyond the end of {}",
             place.tensor
         );
-        self.file
-            .write_all_at(bytes, place.begin + at)
-            .map_err(OptimizeError::written(&self.path))?;
+        self.body()
+            .put(place.begin + at, bytes)
+            .map_err(|error| OptimizeError::written(&self.path)(error))?;
         place.written.fetch_add(length, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Makes sure that everything was written.
-    pub(crate) fn complete(&self) -> Result<(), OptimizeError> {
+    /// Makes sure that everything was written, and answers what the file is, where that is
+    /// known without reading it.
+    pub(crate) fn complete(&self) -> Result<Option<FileReport>, OptimizeError> {
         for place in &self.places {
             let written = place.written.load(Ordering::Relaxed);
             if written != place.size {
@@ -95,21 +136,49 @@ impl Places {
                 });
             }
         }
-        Ok(())
+        Ok(self.body().report())
     }
 
     /// Makes sure that everything was written, and that it is on the disk.
     pub(crate) fn finish(self) -> Result<(), OptimizeError> {
         self.complete()?;
-        self.file
+        self.body()
+            .file()
             .sync_all()
             .map_err(OptimizeError::written(&self.path))
+    }
+
+    fn body(&self) -> MutexGuard<'_, Body> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Body {
+    fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Scattered(file) => file.write_all_at(bytes, at),
+            Self::InOrder(tape) => tape.put(at, bytes),
+        }
+    }
+
+    fn report(&self) -> Option<FileReport> {
+        match self {
+            Self::Scattered(_) => None,
+            Self::InOrder(tape) => Some(tape.report()),
+        }
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::Scattered(file) => file,
+            Self::InOrder(tape) => tape.file(),
+        }
     }
 }
 
 /// Has the file system promise the room, where it can: better now than in an hour.
-fn reserve(file: &File, size: u64) -> std::io::Result<()> {
-    let length = i64::try_from(size).map_err(std::io::Error::other)?;
+fn reserve(file: &File, size: u64) -> io::Result<()> {
+    let length = i64::try_from(size).map_err(io::Error::other)?;
     match fallocate(file.as_fd(), FallocateFlags::empty(), 0, length) {
         Ok(()) => Ok(()),
         Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => file.set_len(size),

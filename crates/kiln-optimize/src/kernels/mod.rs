@@ -5,6 +5,8 @@
 //! multiplication and an addition into one rounding and never reorders sums, so that all
 //! instruction sets give the same bits. Reductions go by lanes of a fixed number.
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod blake2sp;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod fit;

@@ -78,9 +78,8 @@ impl Form {
         }
     }
 
-    /// What does not depend on the weights. It is written once.
+    /// Adds what does not depend on the weights. It is written once.
     pub fn constants(&self, into: &mut Packed) {
-        into.clear();
         match self.layout {
             Layout::PackQuantized => along_rows::shape(self, into),
             Layout::Gptq => along_columns::group_of_columns(self, into),

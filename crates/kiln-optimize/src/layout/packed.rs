@@ -38,6 +38,18 @@ impl Packed {
         })
     }
 
+    /// Replaces all by bytes that are one run of the first part. What it had is left in
+    /// their stead, for its memory.
+    pub fn take(&mut self, offset: u64, bytes: &mut Vec<u8>) {
+        std::mem::swap(&mut self.bytes, bytes);
+        self.places.clear();
+        self.places.push(Place {
+            part: 0,
+            offset: offset as usize,
+            bytes: 0..self.bytes.len(),
+        });
+    }
+
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.places.clear();

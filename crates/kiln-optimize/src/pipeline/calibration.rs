@@ -217,9 +217,8 @@ impl Writing<'_, '_> {
         let Some(form) = &place.form else {
             return Ok(());
         };
-        form.constants(&mut self.packed);
-        self.write(place)?;
         form.pack(0, &linear.quantized, &mut self.packed);
+        form.constants(&mut self.packed);
         self.write(place)?;
         if self.has_input_scales {
             let dtype = self.model.tensors()[number].dtype;

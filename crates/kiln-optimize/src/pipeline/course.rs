@@ -101,11 +101,14 @@ impl<'a> Course<'a> {
         Ok(())
     }
 
-    /// Waits until the disk has all files, and digests them meanwhile, as many at a time as
-    /// there are processors.
+    /// Waits until the disk has all files, and digests those meanwhile that were not when
+    /// they were written, as many at a time as there are processors.
     fn settle(&mut self, directory: &Path) -> Result<(), OptimizeError> {
         let files = files(directory)?;
-        let next = Mutex::new(files.iter());
+        let known = &self.report.files;
+        let is_known = |name: &Path| known.contains_key(&name.display().to_string());
+        let unknown: Vec<_> = files.iter().filter(|name| !is_known(name)).collect();
+        let next = Mutex::new(unknown.into_iter());
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let work = || {
             let mut digests = Vec::new();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::pieces::in_order_of_files;
 use crate::OptimizeError;
 use crate::layout::Form;
 use crate::model::Model;
@@ -60,15 +61,21 @@ impl Draft {
                 specs: Vec::new(),
             });
         }
-        for (number, tensor) in model.tensors().iter().enumerate() {
+        let tensors = model.tensors();
+        let mut places = Vec::new();
+        for number in in_order_of_files(tensors) {
             let is_quantized = quantized.binary_search(&number).is_ok();
-            let form = is_quantized.then(|| form(quantization, tensor));
-            draft.add(tensor, form.transpose()?, quantization.activations);
+            let form = is_quantized.then(|| form(quantization, &tensors[number]));
+            let form = form.transpose()?;
+            let place = draft.add(&tensors[number], form, quantization.activations);
+            places.push((number, place));
         }
+        places.sort_by_key(|(number, _)| *number);
+        draft.places = places.into_iter().map(|(_, place)| place).collect();
         Ok(draft)
     }
 
-    fn add(&mut self, tensor: &Tensor, form: Option<Form>, activations: Activations) {
+    fn add(&mut self, tensor: &Tensor, form: Option<Form>, activations: Activations) -> Place {
         let file = &mut self.files[tensor.file];
         let first = file.specs.len();
         match &form {
@@ -88,12 +95,12 @@ impl Draft {
                 shape: tensor.shape.clone(),
             }),
         }
-        self.places.push(Place {
+        Place {
             file: tensor.file,
             first,
             count: file.specs.len() - first,
             form,
-        });
+        }
     }
 
     /// Bytes that a tensor of the model becomes.
@@ -102,6 +109,16 @@ impl Draft {
         let specs = &self.files[place.file].specs;
         let specs = &specs[place.first..place.first + place.count];
         specs.iter().map(bytes).sum()
+    }
+
+    /// The most bytes that any tensor becomes besides the first of what it becomes.
+    pub fn most_besides(&self) -> u64 {
+        let besides = self.places.iter().map(|place| {
+            let specs = &self.files[place.file].specs;
+            let specs = &specs[place.first..place.first + place.count];
+            specs.iter().skip(1).map(bytes).sum()
+        });
+        besides.max().unwrap_or_default()
     }
 
     /// Bytes of all tensors.
@@ -119,11 +136,12 @@ impl Draft {
         })
     }
 
-    /// Makes the files in a directory, with room for all tensors.
-    pub fn create(&self, directory: &Path) -> Result<Vec<Writer>, OptimizeError> {
+    /// Makes the files in a directory, with room for all tensors. With `in_order` what
+    /// they become comes in the order of the model's files.
+    pub fn create(&self, directory: &Path, in_order: bool) -> Result<Vec<Writer>, OptimizeError> {
         let create = |file: &DraftFile| {
             let path = directory.join(&file.name);
-            Writer::create(&path, file.specs.clone(), &BTreeMap::new())
+            Writer::create_in_order(&path, file.specs.clone(), &BTreeMap::new(), in_order)
         };
         self.files.iter().map(create).collect()
     }

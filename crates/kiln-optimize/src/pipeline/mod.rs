@@ -14,6 +14,7 @@ mod quantization;
 mod run;
 mod selection;
 mod sharding;
+mod shares;
 mod space;
 mod stream;
 

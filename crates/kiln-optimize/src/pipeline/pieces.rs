@@ -74,19 +74,31 @@ struct Cut {
 
 /// Goes through all tensors in the order of the files, so that disks read on.
 #[derive(Debug)]
-pub struct Pieces {
+pub struct Pieces<'a> {
+    tensors: &'a [Tensor],
     cuts: Vec<Cut>,
     at: usize,
     row: usize,
     column: usize,
 }
 
-impl Pieces {
+/// The tensors' numbers in the order in which they are in the files.
+pub fn in_order_of_files(tensors: &[Tensor]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..tensors.len()).collect();
+    order.sort_by_key(|number| (tensors[*number].file, tensors[*number].range.start));
+    order
+}
+
+impl<'a> Pieces<'a> {
     /// Of a model that is to become a draft, but for the tensors that are there already.
-    pub fn new(model: &Model, draft: &Draft, quantization: &Quantization, there: &[bool]) -> Self {
+    pub fn new(
+        model: &'a Model,
+        draft: &Draft,
+        quantization: &Quantization,
+        there: &[bool],
+    ) -> Self {
         let tensors = model.tensors();
-        let mut order: Vec<usize> = (0..tensors.len()).collect();
-        order.sort_by_key(|number| (tensors[*number].file, tensors[*number].range.start));
+        let mut order = in_order_of_files(tensors);
         order.retain(|number| tensors[*number].bytes() > 0 && !there[*number]);
         let cuts = order.into_iter().map(|number| {
             let table = table(&tensors[number]);
@@ -102,15 +114,29 @@ impl Pieces {
             }
         });
         Self {
+            tensors,
             cuts: cuts.collect(),
             at: 0,
             row: 0,
             column: 0,
         }
     }
+
+    /// Bytes of a piece.
+    pub fn bytes(&self, piece: &Piece) -> usize {
+        piece.bytes(&self.tensors[piece.tensor])
+    }
+
+    /// Whether what the pieces become follows each other in each of a draft's tensors.
+    pub fn become_runs(&self, draft: &Draft) -> bool {
+        self.cuts.iter().all(|cut| {
+            let form = draft.places[cut.tensor].form.as_ref();
+            form.is_none_or(|form| !form.is_transposed() && cut.step[1] == cut.table[1])
+        })
+    }
 }
 
-impl Iterator for Pieces {
+impl Iterator for Pieces<'_> {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
@@ -175,6 +201,7 @@ mod tests {
     use crate::Dtype;
     use crate::options::quantization_of;
     use crate::pipeline::draft::form;
+    use crate::pipeline::shares::{THREADS, WAITING};
 
     fn weight(rows: usize, columns: usize) -> Tensor {
         Tensor {
@@ -231,7 +258,8 @@ mod tests {
                 let form = form(&quantization, &weight(8192, columns)).unwrap();
                 let [rows, columns] = step(&form, &quantization, [8192, columns], 4);
                 // Numbers of 32 bits, their codes, and what is written of them.
-                let held = rows * columns * (4 + 1 + 1) * super::super::stream::THREADS;
+                let held = (4 + 1) * THREADS + (THREADS + WAITING);
+                let held = rows * columns * held;
                 assert!(held < 56 << 20, "{method} {option:?} {rows} x {columns}");
             }
         }

@@ -3,6 +3,7 @@
 use super::calibration::{self, Calibrated, calibrate};
 use super::course::Course;
 use super::draft::Draft;
+use super::pieces::Pieces;
 use super::selection::{Selection, select};
 use super::stream::Stream;
 use super::{config, finish, space};
@@ -10,11 +11,13 @@ use crate::calibrate::{Prepared, prepare};
 use crate::model::Model;
 use crate::options::Quantization;
 use crate::report::{TensorReport, Total, bits, share, size};
-use crate::safetensors::Writer;
 use crate::{OptimizeError, Task};
 
 /// Room for the small files that are written besides the weights.
 const SMALL_FILES: u64 = 4 << 20;
+
+/// The most bytes that are held of what comes with a weight.
+const HELD: u64 = 8 << 20;
 
 /// Quantizes a model into the task's output directory.
 pub fn quantize(
@@ -77,7 +80,8 @@ fn write(
     asked: &Quantization,
     (draft, calibration): (&Draft, Option<&Prepared<'_>>),
 ) -> Result<Calibrated, OptimizeError> {
-    let writers = draft.create(&task.output)?;
+    let in_order = calibration.is_none() && comes_in_order(model, asked, draft);
+    let writers = draft.create(&task.output, in_order)?;
     let mut written = match calibration {
         Some(prepared) => calibrate(course, prepared, model, asked, (draft, &writers))?,
         None => Calibrated::nothing(model),
@@ -96,8 +100,21 @@ fn write(
     for (loss, streamed) in written.losses.iter_mut().zip(losses) {
         loss.add(streamed);
     }
-    writers.iter().try_for_each(Writer::complete)?;
+    for (file, writer) in draft.files.iter().zip(&writers) {
+        let known = writer.complete()?;
+        let known = known.map(|report| (file.name.clone(), report));
+        course.report.files.extend(known);
+    }
     Ok(written)
+}
+
+/// Whether a pass without texts makes the result's tensors in the order of the model's files,
+/// but for the scales and what else comes with a weight, if that is little enough to be held
+/// until the weight is there.
+fn comes_in_order(model: &Model, asked: &Quantization, draft: &Draft) -> bool {
+    let nothing = vec![false; model.tensors().len()];
+    let pieces = Pieces::new(model, draft, asked, &nothing);
+    pieces.become_runs(draft) && draft.most_besides() <= HELD
 }
 
 fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, written: &Calibrated) {

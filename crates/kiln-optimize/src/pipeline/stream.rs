@@ -1,26 +1,16 @@
 //! The pass over the model that quantizes without looking at texts: every byte is read
-//! once, by as many threads as there are processors, and every byte is written once.
+//! once, by as many threads as there are processors, and every byte is written once, by one
+//! more, in the order of the model's files.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
-use std::thread;
-
-use super::draft::{Draft, Place, narrow_form};
+use super::draft::{Draft, narrow_form};
 use super::pieces::{Piece, Pieces};
+use super::shares::{self, Done};
 use crate::OptimizeError;
 use crate::layout::{Form, Packed, Part, Run};
 use crate::model::Model;
 use crate::options::Quantization;
 use crate::quantize::{Quantized, Slab, check, quantize};
 use crate::safetensors::{Tensor, Writer};
-
-/// More threads than this would hold too much memory together.
-pub(super) const THREADS: usize = 8;
-
-/// So many pieces a thread takes at a time: to wake who listens for each would take longer
-/// than some pieces do.
-const SHARE: usize = 16;
 
 /// What the weights of a tensor lost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -53,103 +43,58 @@ pub struct Stream<'a> {
     pub there: &'a [bool],
 }
 
-/// A piece that is done.
-struct Done {
-    piece: Piece,
-    loss: Option<Loss>,
-}
-
 /// What a thread uses again and again.
 #[derive(Default)]
 struct Buffers {
     stretch: Vec<u8>,
     bytes: Vec<u8>,
     quantized: Quantized,
-    packed: Packed,
 }
 
 impl Stream<'_> {
     /// Does all of it, and tells of each piece's bytes and tensor. Answers what each
     /// tensor lost, the same on any number of threads.
     pub fn run(&self, tell: &mut dyn FnMut(u64, &str)) -> Result<Vec<Loss>, OptimizeError> {
-        let pieces = Mutex::new(Pieces::new(
-            self.model,
-            self.draft,
-            self.quantization,
-            self.there,
-        ));
-        let failed = AtomicBool::new(false);
-        let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let pieces = Pieces::new(self.model, self.draft, self.quantization, self.there);
         let tensors = self.model.tensors();
-        thread::scope(|scope| {
-            let (sender, receiver) = channel();
-            let mut workers = Vec::new();
-            for _ in 0..threads.min(THREADS) {
-                let (pieces, failed, sender) = (&pieces, &failed, sender.clone());
-                workers.push(scope.spawn(move || {
-                    let worked = self.work(pieces, failed, &sender);
-                    failed.fetch_or(worked.is_err(), Ordering::Relaxed);
-                    worked
-                }));
-            }
-            drop(sender);
-            let mut parts = Vec::new();
-            for Done { piece, loss } in receiver.into_iter().flatten() {
+        let mut losses = vec![Loss::default(); tensors.len()];
+        let work = |piece: &Piece, buffers: &mut Buffers, done: &mut Done| {
+            done.loss = self.piece(piece, buffers, &mut done.packed)?;
+            Ok(())
+        };
+        shares::run(pieces, work, |share| {
+            for (piece, done) in share.pieces() {
+                self.write(piece, &done.packed)?;
+                losses[piece.tensor].add(done.loss.unwrap_or_default());
                 let tensor = &tensors[piece.tensor];
                 tell(piece.bytes(tensor) as u64, &tensor.name);
-                parts.extend(loss.map(|loss| (piece, loss)));
             }
-            for worker in workers {
-                worker
-                    .join()
-                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            }
-            Ok(added(parts, tensors.len()))
-        })
+            Ok(())
+        })?;
+        Ok(losses)
     }
 
-    /// Takes some pieces after others, until there is none or a thread has failed.
-    fn work(
+    /// Makes of a piece what is written.
+    fn piece(
         &self,
-        pieces: &Mutex<Pieces>,
-        failed: &AtomicBool,
-        told: &Sender<Vec<Done>>,
-    ) -> Result<(), OptimizeError> {
-        let mut buffers = Buffers::default();
-        while !failed.load(Ordering::Relaxed) {
-            let share = pieces.lock().map(|mut pieces| {
-                let share = pieces.by_ref().take(SHARE);
-                share.collect::<Vec<Piece>>()
-            });
-            let share = share.unwrap_or_default();
-            if share.is_empty() {
-                break;
-            }
-            let done = share.into_iter().map(|piece| {
-                let loss = self.piece(&piece, &mut buffers)?;
-                Ok(Done { piece, loss })
-            });
-            // Whoever listens is gone only when all has failed.
-            let _ = told.send(done.collect::<Result<_, OptimizeError>>()?);
-        }
-        Ok(())
-    }
-
-    fn piece(&self, piece: &Piece, buffers: &mut Buffers) -> Result<Option<Loss>, OptimizeError> {
+        piece: &Piece,
+        buffers: &mut Buffers,
+        packed: &mut Packed,
+    ) -> Result<Option<Loss>, OptimizeError> {
         let tensor = &self.model.tensors()[piece.tensor];
-        let place = &self.draft.places[piece.tensor];
         self.read(tensor, piece, buffers)?;
-        if let Some(form) = &place.form {
-            return self.quantize(tensor, place, form, piece, buffers).map(Some);
+        if let Some(form) = &self.draft.places[piece.tensor].form {
+            return self
+                .quantize(tensor, form, piece, (buffers, packed))
+                .map(Some);
         }
         if tensor.dtype.is_float() {
             let checked = check(slab(tensor, piece, &buffers.bytes));
             checked.map_err(OptimizeError::weights(&tensor.name, piece.rows.start, 0))?;
         }
-        let writer = &self.writers[place.file];
         for stretch in piece.stretches(tensor) {
             // A piece that is copied is one stretch.
-            writer.write_at(place.first, stretch.start, &buffers.bytes)?;
+            packed.take(stretch.start, &mut buffers.bytes);
         }
         Ok(None)
     }
@@ -175,39 +120,48 @@ impl Stream<'_> {
     fn quantize(
         &self,
         tensor: &Tensor,
-        place: &Place,
         form: &Form,
         piece: &Piece,
-        buffers: &mut Buffers,
+        (buffers, packed): (&mut Buffers, &mut Packed),
     ) -> Result<Loss, OptimizeError> {
         let Buffers {
-            bytes,
-            quantized,
-            packed,
-            ..
+            bytes, quantized, ..
         } = buffers;
         let slab = slab(tensor, piece, bytes);
         let at = (piece.rows.start, piece.columns.start);
         quantize(&self.quantization.scheme, slab, None, quantized)
             .map_err(OptimizeError::weights(&tensor.name, at.0, at.1))?;
-        let writer = &self.writers[place.file];
-        let write = |part, at, bytes: &[u8]| writer.write_at(place.first + part, at, bytes);
+        self.narrow(tensor, piece)?.pack(at.0, quantized, packed);
         if at == (0, 0) {
             form.constants(packed);
-            let mut runs = packed.runs();
-            runs.try_for_each(|run| write(run.part, run.offset, run.bytes))?;
-        }
-        let narrow = [tensor.shape[0], piece.columns.len()];
-        let narrow = narrow_form(self.quantization, tensor, narrow)?;
-        narrow.pack(at.0, quantized, packed);
-        for run in packed.runs() {
-            let parts = [&narrow.parts()[run.part], &form.parts()[run.part]];
-            let mut places = widened(run, parts, at.1, tensor.shape[1]);
-            places.try_for_each(|(at, bytes)| write(run.part, at, bytes))?;
         }
         Ok(Loss {
             signal: quantized.signal,
             noise: quantized.noise,
+        })
+    }
+
+    /// What the columns of a piece become.
+    fn narrow(&self, tensor: &Tensor, piece: &Piece) -> Result<Form, OptimizeError> {
+        let shape = [tensor.shape[0], piece.columns.len()];
+        narrow_form(self.quantization, tensor, shape)
+    }
+
+    /// Writes what a piece became.
+    fn write(&self, piece: &Piece, packed: &Packed) -> Result<(), OptimizeError> {
+        let tensor = &self.model.tensors()[piece.tensor];
+        let place = &self.draft.places[piece.tensor];
+        let writer = &self.writers[place.file];
+        let mut runs = packed.runs();
+        let Some(form) = &place.form else {
+            return runs.try_for_each(|run| writer.write_at(place.first, run.offset, run.bytes));
+        };
+        let narrow = self.narrow(tensor, piece)?;
+        runs.try_for_each(|run| {
+            let parts = [&narrow.parts()[run.part], &form.parts()[run.part]];
+            let tensor_of_part = place.first + run.part;
+            let mut places = widened(run, parts, piece.columns.start, tensor.shape[1]);
+            places.try_for_each(|(at, bytes)| writer.write_at(tensor_of_part, at, bytes))
         })
     }
 }
@@ -242,16 +196,6 @@ fn slab<'a>(tensor: &Tensor, piece: &Piece, bytes: &'a [u8]) -> Slab<'a> {
         columns: piece.columns.len(),
         bytes,
     }
-}
-
-/// Adds up what the pieces of each tensor lost, in the order of the pieces.
-fn added(mut parts: Vec<(Piece, Loss)>, tensors: usize) -> Vec<Loss> {
-    parts.sort_by_key(|(piece, _)| (piece.tensor, piece.rows.start, piece.columns.start));
-    let mut losses = vec![Loss::default(); tensors];
-    for (piece, loss) in parts {
-        losses[piece.tensor].add(loss);
-    }
-    losses
 }
 
 #[cfg(test)]
@@ -316,22 +260,5 @@ mod tests {
             }
         }
         parts
-    }
-
-    #[test]
-    fn losses_do_not_depend_on_who_was_first() {
-        let part = |row: usize, signal: f64| {
-            let piece = Piece {
-                tensor: 1,
-                rows: row..row + 1,
-                columns: 0..1,
-            };
-            let noise = signal / 2.0;
-            (piece, Loss { signal, noise })
-        };
-        let parts = vec![part(0, 0.1), part(9, 1e17), part(5, 0.3)];
-        let mut turned = parts.clone();
-        turned.reverse();
-        assert_eq!(added(parts, 2), added(turned, 2));
     }
 }

@@ -8,6 +8,8 @@ use std::path::Path;
 
 use blake2s_simd::blake2sp::State;
 
+#[cfg(target_arch = "x86_64")]
+use super::blake2sp::Blake2sp;
 use super::document::FileReport;
 
 /// How much of a file is looked at in one go.
@@ -19,22 +21,69 @@ const PART: usize = 256 * 1024;
 /// When the file cannot be read.
 pub fn digest(path: &Path) -> io::Result<FileReport> {
     let mut file = File::open(path)?;
-    let mut hash = State::new();
+    let mut digester = Digester::default();
     let mut part = vec![0; PART];
-    let mut bytes = 0;
     loop {
         match file.read(&mut part)? {
-            0 => break,
-            read => {
-                hash.update(&part[..read]);
-                bytes += read as u64;
-            }
+            0 => return Ok(digester.report()),
+            read => digester.update(&part[..read]),
         }
     }
-    Ok(FileReport {
-        bytes,
-        blake2sp: hash.finalize().to_hex().to_string(),
-    })
+}
+
+/// Digests a file's bytes as they pass by, from the first to the last.
+#[derive(Debug)]
+pub(crate) struct Digester {
+    state: Digesting,
+    bytes: u64,
+}
+
+/// By which instructions it is done.
+#[derive(Debug)]
+enum Digesting {
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Box<Blake2sp>),
+    Any(Box<State>),
+}
+
+impl Default for Digester {
+    fn default() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        let state = Blake2sp::new().map(|state| Digesting::Avx512(Box::new(state)));
+        #[cfg(not(target_arch = "x86_64"))]
+        let state = None;
+        Self {
+            state: state.unwrap_or_else(|| Digesting::Any(Box::new(State::new()))),
+            bytes: 0,
+        }
+    }
+}
+
+impl Digester {
+    /// Takes the bytes that come next.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        match &mut self.state {
+            #[cfg(target_arch = "x86_64")]
+            Digesting::Avx512(state) => state.update(bytes),
+            Digesting::Any(state) => {
+                state.update(bytes);
+            }
+        }
+        self.bytes += bytes.len() as u64;
+    }
+
+    /// What a file with the bytes so far is.
+    pub(crate) fn report(&self) -> FileReport {
+        let digest = match &self.state {
+            #[cfg(target_arch = "x86_64")]
+            Digesting::Avx512(state) => state.finalize(),
+            Digesting::Any(state) => state.finalize(),
+        };
+        FileReport {
+            bytes: self.bytes,
+            blake2sp: digest.to_hex().to_string(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! What is told of an optimization: lines while it goes on, and a report beside the
 //! result.
 
+#[cfg(target_arch = "x86_64")]
+mod blake2sp;
 mod digest;
 mod document;
 mod page;
 mod process;
 mod progress;
 
+pub(crate) use digest::Digester;
 pub use digest::digest;
 pub use document::{
     EndToEnd, FileReport, REPORT, REPORT_PAGE, Report, TensorReport, Total, bits, share,

@@ -1,5 +1,6 @@
 //! Writes a file whose tensors' sizes are known beforehand: first the header, then any part
-//! of any tensor, in any order and from any thread.
+//! of any tensor, in any order and from any thread. It costs less where it is known that they
+//! come in the order in which they are in the file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +9,7 @@ use serde_json::json;
 
 use super::{Fault, header};
 use crate::places::{Place, Places};
+use crate::report::FileReport;
 use crate::{Dtype, OptimizeError};
 
 /// A tensor that is to be written.
@@ -33,12 +35,30 @@ impl Writer {
         tensors: Vec<TensorSpec>,
         metadata: &BTreeMap<String, String>,
     ) -> Result<Self, OptimizeError> {
-        let (header, places, size) =
-            plan(tensors, metadata).map_err(|fault| OptimizeError::Weights {
-                file: path.display().to_string(),
-                fault,
-            })?;
-        Places::create(path, &header, places, size).map(Self)
+        let Plan { head, places, size } =
+            Plan::new(tensors, metadata, Order::Width).map_err(faulty(path))?;
+        Places::create(path, &head, places, size).map(Self)
+    }
+
+    /// Makes the file with the tensors in the order of the list, if so all are aligned.
+    /// `comes_so` tells that they are written in about that order too, which costs less.
+    pub fn create_in_order(
+        path: &Path,
+        tensors: Vec<TensorSpec>,
+        metadata: &BTreeMap<String, String>,
+        comes_so: bool,
+    ) -> Result<Self, OptimizeError> {
+        if !are_aligned(&tensors) {
+            return Self::create(path, tensors, metadata);
+        }
+        let Plan { head, places, size } =
+            Plan::new(tensors, metadata, Order::List).map_err(faulty(path))?;
+        let create = if comes_so {
+            Places::create_in_order
+        } else {
+            Places::create
+        };
+        create(path, &head, places, size).map(Self)
     }
 
     /// Writes a part of a tensor, which is the one at this place of the list that the file
@@ -51,8 +71,9 @@ impl Writer {
         self.0.write_at(tensor, at, bytes)
     }
 
-    /// Makes sure that everything was written, though perhaps not to the disk yet.
-    pub fn complete(&self) -> Result<(), OptimizeError> {
+    /// Makes sure that everything was written, though perhaps not to the disk yet, and
+    /// answers what the file is, where that is known without reading it.
+    pub fn complete(&self) -> Result<Option<FileReport>, OptimizeError> {
         self.0.complete()
     }
 
@@ -62,50 +83,95 @@ impl Writer {
     }
 }
 
-/// The header's bytes with the length before them, the places in the order of the list, and
-/// the file's size. In the file the widest elements come first, so that all are aligned.
-fn plan(
-    tensors: Vec<TensorSpec>,
-    metadata: &BTreeMap<String, String>,
-) -> Result<(Vec<u8>, Vec<Place>, u64), Fault> {
-    let mut order: Vec<usize> = (0..tensors.len()).collect();
-    order.sort_by_key(|&tensor| {
-        let spec = &tensors[tensor];
-        (std::cmp::Reverse(spec.dtype.size()), &spec.name)
-    });
+/// The order of the tensors in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// The widest elements come first, so that all are aligned.
+    Width,
+    /// That of the list.
+    List,
+}
 
-    let mut named = serde_json::Map::new();
-    let mut metadata = metadata.clone();
-    metadata.insert("format".to_owned(), "pt".to_owned());
-    named.insert("__metadata__".to_owned(), json!(metadata));
-    let mut offsets = vec![(0, 0); tensors.len()];
-    let mut end = 0_u64;
-    for tensor in order {
-        let spec = &tensors[tensor];
-        let size = header::bytes(spec.dtype, &spec.shape);
-        let Some((size, after)) = size.and_then(|size| Some((size, end.checked_add(size)?))) else {
-            return Err(Fault::Shape {
-                tensor: spec.name.clone(),
-                shape: spec.shape.clone(),
+/// A file before it is made.
+struct Plan {
+    /// The header's bytes with the length before them.
+    head: Vec<u8>,
+    /// Where the tensors go, in the order of the list.
+    places: Vec<Place>,
+    /// The file's size.
+    size: u64,
+}
+
+impl Plan {
+    fn new(
+        tensors: Vec<TensorSpec>,
+        metadata: &BTreeMap<String, String>,
+        order: Order,
+    ) -> Result<Self, Fault> {
+        let mut numbers: Vec<usize> = (0..tensors.len()).collect();
+        if order == Order::Width {
+            numbers.sort_by_key(|&tensor| {
+                let spec = &tensors[tensor];
+                (std::cmp::Reverse(spec.dtype.size()), &spec.name)
             });
-        };
-        offsets[tensor] = (end, size);
-        let described = json!({
-            "dtype": spec.dtype,
-            "shape": spec.shape,
-            "data_offsets": [end, after],
-        });
-        if named.insert(spec.name.clone(), described).is_some() {
-            return Err(Fault::Twice(spec.name.clone()));
         }
-        end = after;
-    }
 
-    let header = sealed(&serde_json::Value::Object(named).to_string());
-    let data = header.len() as u64;
-    let places = tensors.into_iter().zip(offsets);
-    let places = places.map(|(spec, (begin, size))| Place::new(spec.name, data + begin, size));
-    Ok((header, places.collect(), data + end))
+        let mut named = serde_json::Map::new();
+        let mut metadata = metadata.clone();
+        metadata.insert("format".to_owned(), "pt".to_owned());
+        named.insert("__metadata__".to_owned(), json!(metadata));
+        let mut offsets = vec![(0, 0); tensors.len()];
+        let mut end = 0_u64;
+        for tensor in numbers {
+            let spec = &tensors[tensor];
+            let size = header::bytes(spec.dtype, &spec.shape);
+            let after = size.and_then(|size| Some((size, end.checked_add(size)?)));
+            let Some((size, after)) = after else {
+                return Err(Fault::Shape {
+                    tensor: spec.name.clone(),
+                    shape: spec.shape.clone(),
+                });
+            };
+            offsets[tensor] = (end, size);
+            let described = json!({
+                "dtype": spec.dtype,
+                "shape": spec.shape,
+                "data_offsets": [end, after],
+            });
+            if named.insert(spec.name.clone(), described).is_some() {
+                return Err(Fault::Twice(spec.name.clone()));
+            }
+            end = after;
+        }
+
+        let head = sealed(&serde_json::Value::Object(named).to_string());
+        let data = head.len() as u64;
+        let places = tensors.into_iter().zip(offsets);
+        let places = places.map(|(spec, (begin, size))| Place::new(spec.name, data + begin, size));
+        Ok(Self {
+            places: places.collect(),
+            size: data + end,
+            head,
+        })
+    }
+}
+
+/// Whether each tensor begins at a multiple of its elements' width, in the order of the list.
+fn are_aligned(tensors: &[TensorSpec]) -> bool {
+    let mut end = 0_u64;
+    tensors.iter().all(|spec| {
+        let is_aligned = end.is_multiple_of(spec.dtype.size() as u64);
+        end = end.saturating_add(header::bytes(spec.dtype, &spec.shape).unwrap_or(0));
+        is_aligned
+    })
+}
+
+/// For `map_err`: a file that cannot be.
+fn faulty(path: &Path) -> impl FnOnce(Fault) -> OptimizeError {
+    move |fault| OptimizeError::Weights {
+        file: path.display().to_string(),
+        fault,
+    }
 }
 
 /// The text with its length before it, and with spaces so that the data is aligned.
@@ -154,6 +220,42 @@ mod tests {
         let refused = Writer::create(&path, specs, &BTreeMap::new()).unwrap_err();
         assert!(refused.to_string().ends_with("has the tensor a twice"));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn tensors_are_aligned_in_an_order_or_not() {
+        let codes = |count| spec("codes", Dtype::F8E4M3, &[count]);
+        let scales = spec("scales", Dtype::Bf16, &[3]);
+        assert!(are_aligned(&[codes(6), scales.clone(), codes(5)]));
+        assert!(!are_aligned(&[codes(5), scales]));
+    }
+
+    #[test]
+    fn a_file_in_the_order_of_the_list_is_known_without_reading_it() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("model.safetensors");
+        let specs = vec![
+            spec("codes", Dtype::I8, &[4]),
+            spec("scales", Dtype::F16, &[2]),
+            spec("nothing", Dtype::F32, &[0]),
+            spec("after", Dtype::F32, &[1]),
+        ];
+        let writer = Writer::create_in_order(&path, specs, &BTreeMap::new(), true).unwrap();
+        for (tensor, at, bytes) in [
+            (1, 0, [5, 6]),
+            (0, 0, [1, 2]),
+            (1, 2, [7, 8]),
+            (0, 2, [3, 4]),
+            (3, 2, [11, 12]),
+        ] {
+            writer.write_at(tensor, at, &bytes).unwrap();
+        }
+        assert!(writer.complete().is_err());
+        writer.write_at(3, 0, &[9, 10]).unwrap();
+        let told = writer.complete().unwrap();
+        let written = std::fs::read(&path).unwrap();
+        assert!(written.ends_with(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]));
+        assert_eq!(told, Some(crate::report::digest(&path).unwrap()));
     }
 
     fn dtypes() -> impl Strategy<Value = Dtype> {

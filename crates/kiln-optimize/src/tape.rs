@@ -1,0 +1,212 @@
+//! A file that is written from its beginning to its end. Its bytes are digested on the way,
+//! while the processor still has them at hand, and go to the disk past the system's cache
+//! where the file system lets them: to copy them there costs more than to quantize them.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+use crate::report::{Digester, FileReport};
+
+/// What writes past the cache must be a multiple of, in the file as in memory: the largest
+/// block that disks have.
+const BLOCK: usize = 4096;
+
+/// So much is written at a time: enough for a disk, and little for the processor's cache.
+const ROOM: usize = 1 << 20;
+
+/// The file, and what of it is not there yet.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    file: File,
+    /// How many bytes the file will have.
+    size: u64,
+    room: Room,
+    /// How many bytes of the room are taken.
+    taken: usize,
+    /// Where they go.
+    begin: u64,
+    /// What came too early, by where it goes.
+    held: BTreeMap<u64, Vec<u8>>,
+    digester: Digester,
+}
+
+impl Tape {
+    /// Of a file with nothing in it, which will have so many bytes.
+    pub(crate) fn new(file: File, size: u64) -> Self {
+        // Where it is refused, writes go through the cache.
+        let _ = go_past_cache(&file, true);
+        Self {
+            file,
+            size,
+            room: Room::default(),
+            taken: 0,
+            begin: 0,
+            held: BTreeMap::new(),
+            digester: Digester::default(),
+        }
+    }
+
+    /// Appends what comes next in the file, and what is held and comes thereafter. What
+    /// comes later is held. With the last byte all is written.
+    pub(crate) fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        if at != self.end() {
+            self.hold(at, bytes);
+            return Ok(());
+        }
+        self.append(bytes)?;
+        while let Some(next) = self.held.remove(&self.end()) {
+            self.append(&next)?;
+        }
+        if self.end() == self.size {
+            self.end_here()?;
+        }
+        Ok(())
+    }
+
+    /// What is written.
+    pub(crate) fn report(&self) -> FileReport {
+        self.digester.report()
+    }
+
+    /// The file.
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where in the file comes what is next.
+    fn end(&self) -> u64 {
+        self.begin + self.taken as u64
+    }
+
+    fn hold(&mut self, at: u64, bytes: &[u8]) {
+        match self.held.range_mut(..at).next_back() {
+            Some((begin, before)) if begin + before.len() as u64 == at => before.extend(bytes),
+            _ => {
+                self.held.insert(at, bytes.to_vec());
+            }
+        }
+    }
+
+    fn append(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        self.room.open();
+        while !bytes.is_empty() {
+            let free = &mut self.room.bytes_mut()[self.taken..];
+            let (now, later) = bytes.split_at(bytes.len().min(free.len()));
+            free[..now.len()].copy_from_slice(now);
+            self.taken += now.len();
+            bytes = later;
+            if self.taken == ROOM {
+                self.write()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is left, and gives the memory back: others of a result's many files need
+    /// it.
+    fn end_here(&mut self) -> io::Result<()> {
+        if !self.taken.is_multiple_of(BLOCK) {
+            go_past_cache(&self.file, false)?;
+        }
+        self.write()?;
+        self.room = Room::default();
+        Ok(())
+    }
+
+    /// Writes and digests what the room has, which is empty then.
+    fn write(&mut self) -> io::Result<()> {
+        let bytes = self.room.bytes(self.taken);
+        self.digester.update(bytes);
+        match self.file.write_all_at(bytes, self.begin) {
+            // So say file systems that need larger blocks, or do not write past the cache.
+            Err(error) if error.raw_os_error() == Some(Errno::EINVAL as i32) => {
+                go_past_cache(&self.file, false)?;
+                self.file.write_all_at(bytes, self.begin)?;
+            }
+            written => written?,
+        }
+        self.begin += self.taken as u64;
+        self.taken = 0;
+        Ok(())
+    }
+}
+
+/// Has what is written to a file go past the system's cache, or not.
+fn go_past_cache(file: &File, past: bool) -> nix::Result<()> {
+    let mut flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    flags.set(OFlag::O_DIRECT, past);
+    fcntl(file, FcntlArg::F_SETFL(flags)).map(drop)
+}
+
+/// Memory that begins where a block may.
+#[derive(Debug, Default)]
+struct Room {
+    memory: Vec<u8>,
+    begin: usize,
+}
+
+impl Room {
+    /// Takes the memory, if that is not done.
+    fn open(&mut self) {
+        if self.memory.is_empty() {
+            self.memory = vec![0; ROOM + BLOCK];
+            self.begin = self.memory.as_ptr().align_offset(BLOCK);
+        }
+    }
+
+    /// The first ones.
+    fn bytes(&self, count: usize) -> &[u8] {
+        &self.memory[self.begin..self.begin + count]
+    }
+
+    /// All.
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.begin..self.begin + ROOM]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::digest;
+
+    /// Where the parts of a file of so many bytes begin and end.
+    fn parts(size: usize, cuts: &[usize]) -> Vec<[usize; 2]> {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % size).collect();
+        cuts.extend([0, size]);
+        cuts.sort_unstable();
+        cuts.dedup();
+        cuts.windows(2).map(|cut| [cut[0], cut[1]]).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn a_file_is_whole_whatever_the_order_of_its_parts(
+            size in prop_oneof![1..9000_usize, 1..3 * ROOM, Just(ROOM), Just(2 * ROOM + BLOCK)],
+            cuts in prop::collection::vec(0..3 * ROOM, 0..9),
+            order in any::<prop::sample::Index>(),
+        ) {
+            let home = tempfile::tempdir().unwrap();
+            let path = home.path().join("file");
+            let bytes: Vec<u8> = (0..size).map(|at| ((at * 40503) >> 7) as u8).collect();
+            let mut tape = Tape::new(File::create_new(&path).unwrap(), size as u64);
+            let mut parts = parts(size, &cuts);
+            let first = order.index(parts.len());
+            parts.rotate_left(first);
+            for [begin, end] in parts {
+                tape.put(begin as u64, &bytes[begin..end]).unwrap();
+            }
+            let told = tape.report();
+            prop_assert!(std::fs::read(&path).unwrap() == bytes);
+            prop_assert_eq!(told, digest(&path).unwrap());
+        }
+    }
+}
