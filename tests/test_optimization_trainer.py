@@ -7,13 +7,12 @@ import pytest
 
 from harness.identities import refused
 from harness.jobs import Jobs, fresh_name
-from harness.optimizations import IMAGE, Optimizations, optimizer_image
+from harness.optimizations import COPY, IMAGE, Optimizations, optimizer_image
 from harness.server import Server
 
 # Learns all that it finds by heart.
 TRAIN = (
-    "cp -r $SM_NEO_INPUT_MODEL_DIR/. $SM_NEO_COMPILED_MODEL_DIR; "
-    "cd /opt/ml/input/data/training; "
+    f"{COPY}; cd /opt/ml/input/data/training; "
     "cat $(find . -type f | sort) > $SM_NEO_COMPILED_MODEL_DIR/eagle"
 )
 
@@ -37,7 +36,7 @@ def eagle(uri: str, kind: str) -> dict:
 def train(shared: Optimizations, step: dict) -> str:
     """Creates a job and returns its name at once."""
     model = shared.put({"config.json": b"{}"})
-    return shared.create(model, step, OptimizationEnvironment={"OPTION_SCRIPT": TRAIN})
+    return shared.optimize(model, step, OptimizationEnvironment={"OPTION_SCRIPT": TRAIN})
 
 
 def chats(shared: Optimizations) -> str:
@@ -75,4 +74,4 @@ def test_an_archive_is_one_object_that_is_there(shared):
     uri = shared.jobs.put("packed/m.tar.gz.old", "").removesuffix(".old")
     step = eagle(chats(shared), "S3Prefix")
     with refused("ValidationException", "No S3 objects found under S3 URL"):
-        shared.create(uri, step)
+        shared.optimize(uri, step)
