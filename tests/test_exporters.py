@@ -106,7 +106,13 @@ class Decides(nn.Module):
 class Odd(nn.Module):
     def forward(self, x):
         return torch.special.i0(x)
+class Turns(nn.Module):
+    def forward(self, image):
+        turn = torch.tensor([[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]]])
+        grid = nn.functional.affine_grid(turn, [1, 3, 16, 16], align_corners=False)
+        return nn.functional.grid_sample(image, grid, align_corners=False)
 image = torch.ones(2, 3, 16, 16)
+torch.jit.trace(Turns(), image[:1]).save("turns.pt")
 torch.jit.script(Images().eval()).save("images.pt")
 torch.jit.trace(Images().eval(), image).save("traced.pt")
 both = (torch.ones(2, 4), torch.ones(3, dtype=torch.long))
@@ -322,6 +328,13 @@ def test_core_ml_is_made_of_what_tensorflow_saved(form, name, tensorflow_models,
     described = core_ml("tensorflow", form, tensorflow_models / name, tmp_path)
     assert of_type(described, "multiArrayType")["shape"] == ["1", "16", "16", "3"]
     assert len(described["output"]) == 1
+
+
+def test_what_the_older_core_ml_cannot_say_becomes_a_package(pytorch_models, tmp_path):
+    inputs = [given("image", [1, 3, 16, 16])]
+    described = core_ml("pytorch", "torchscript", pytorch_models / "turns.pt", tmp_path, inputs)
+    assert (tmp_path / "export" / "model.mlpackage" / "Manifest.json").exists()
+    assert of_type(described, "multiArrayType")["shape"] == ["1", "3", "16", "16"]
 
 
 def test_what_core_ml_has_not_is_named(tensorflow_models, tmp_path):
