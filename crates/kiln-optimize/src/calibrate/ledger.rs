@@ -8,7 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use blake2b_simd::Params;
+use blake2::digest::consts::U16;
+use blake2::{Blake2b, Digest};
 
 use super::data::Samples;
 use super::made::{Figures, Linear, Made, Vector};
@@ -256,7 +257,7 @@ impl Recall<'_> {
 /// places. They are read as a whole, as nothing less tells of every change, and the passes
 /// that follow take far longer.
 pub fn identity(model: &Model, samples: &Samples, purpose: &str) -> Result<String, OptimizeError> {
-    let mut hash = Params::new().hash_length(16).to_state();
+    let mut hash = Blake2b::<U16>::new();
     hash.update(env!("CARGO_PKG_VERSION").as_bytes());
     hash.update(purpose.as_bytes());
     let config = serde_json::to_string(&model.config().raw).unwrap_or_default();
@@ -266,12 +267,12 @@ pub fn identity(model: &Model, samples: &Samples, purpose: &str) -> Result<Strin
         hash.update(read.blake2sp.as_bytes());
     }
     for sample in &samples.tokens {
-        hash.update(&(sample.len() as u64).to_le_bytes());
+        hash.update((sample.len() as u64).to_le_bytes());
         for token in sample {
-            hash.update(&token.to_le_bytes());
+            hash.update(token.to_le_bytes());
         }
     }
-    Ok(hash.finalize().to_hex().to_string())
+    Ok(hex::encode(hash.finalize()))
 }
 
 #[cfg(test)]

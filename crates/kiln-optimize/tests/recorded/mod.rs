@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use blake2::digest::consts::U8;
+use blake2::{Blake2b, Digest};
 use kiln_optimize::Dtype;
 use kiln_optimize::layout::Layout;
 use kiln_optimize::quantize::{
@@ -195,8 +197,7 @@ fn scheme(name: &str) -> (Grid, Granularity) {
 /// A digest as it was recorded.
 pub fn digest(bytes: impl IntoIterator<Item = u8>) -> String {
     let bytes: Vec<u8> = bytes.into_iter().collect();
-    let digest = blake2b_simd::Params::new().hash_length(8).hash(&bytes);
-    digest.to_hex().to_string()
+    hex::encode(Blake2b::<U8>::digest(&bytes))
 }
 
 /// The bytes of the weights of one kind.
