@@ -37,20 +37,18 @@ class Held:
         """While the block lasts, a job is at work."""
         raise NotImplementedError
 
-    @contextmanager
-    def download(self, **more) -> Iterator[str]:
+    def download(self, **more):
         """While the block lasts, a job fetches its model."""
-        stall = Fault("stall", after=1)
-        with holding(self.solo.server, lambda one: one.reads(self.reads), stall) as wait:
-            name = self.begin(**more)
-            wait()
-            yield name
+        return self.at(lambda one: one.reads(self.reads), Fault("stall", after=1), **more)
+
+    def upload(self, **more):
+        """While the block lasts, a job stores what it has made."""
+        return self.at(lambda one: one.writes(self.writes), Fault("hold", after=1), **more)
 
     @contextmanager
-    def upload(self, **more) -> Iterator[str]:
-        """While the block lasts, a job stores what it has made."""
-        hold = Fault("hold", after=1)
-        with holding(self.solo.server, lambda one: one.writes(self.writes), hold) as wait:
+    def at(self, request, fault: Fault, **more) -> Iterator[str]:
+        """While the block lasts, a job makes this request of the store, which has this fault."""
+        with holding(self.solo.server, request, fault) as wait:
             name = self.begin(**more)
             wait()
             yield name

@@ -43,6 +43,20 @@ def s3_channel(name: str, uri: str, **more) -> dict:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}, **more}
 
 
+def poll(describe, holds, complaint, within: float, is_over=lambda job: False) -> dict:
+    """Polls until `holds(description)`. If it never does, or the job is over without that,
+    `complaint(description)` is raised."""
+    until = time.monotonic() + within
+    while True:
+        job = describe()
+        # Asked for first, so that a job that is over has had its chance to hold.
+        if holds(job):
+            return job
+        if is_over(job) or time.monotonic() > until:
+            raise AssertionError(complaint(job))
+        time.sleep(POLL)
+
+
 class Jobs:
     """Makes jobs on one server. Everything they need lies in one bucket."""
 
@@ -137,18 +151,15 @@ class Jobs:
 
     def wait_until(self, name: str, holds, within: float = PATIENCE) -> dict:
         """Polls until `holds(description)`; says what the job was doing if never."""
-        until = time.monotonic() + within
-        while True:
-            job = self.describe(name)
-            if holds(job):
-                return job
-            if time.monotonic() > until:
-                raise AssertionError(
-                    f"{name} is {job['TrainingJobStatus']}/{job['SecondaryStatus']} after "
-                    f"{within} s: {job.get('FailureReason')}; log {self.lines(name)[-20:]}; "
-                    f"the server said:\n{self.server.said()}"
-                )
-            time.sleep(POLL)
+
+        def complaint(job: dict) -> str:
+            return (
+                f"{name} is {job['TrainingJobStatus']}/{job['SecondaryStatus']} after "
+                f"{within} s: {job.get('FailureReason')}; log {self.lines(name)[-20:]}; "
+                f"the server said:\n{self.server.said()}"
+            )
+
+        return poll(lambda: self.describe(name), holds, complaint, within)
 
     def wait(self, name: str, within: float = PATIENCE) -> dict:
         """Waits for a terminal status."""

@@ -29,13 +29,6 @@ def agents_of(data_dir: str) -> list[int]:
     return [pid for pid in that_mention(data_dir) if " agent " in f"{lines.get(pid, '')} "]
 
 
-def processor_seconds(pid: int) -> float:
-    """The time that processors have worked for a process so far."""
-    # What follows the name, which may have spaces and brackets in it.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def kill_all_that_mention(text: str) -> None:
     """kill -9 to every process whose command line has the text."""
     for pid in that_mention(text):

@@ -1,10 +1,8 @@
 """Jobs of one container that makes something of a model: what the harness does alike for
 compilation and for optimization jobs."""
 
-import time
-
 from harness.identities import ACCOUNT, refused
-from harness.jobs import PATIENCE, POLL, Jobs, fresh_name
+from harness.jobs import PATIENCE, Jobs, fresh_name, poll
 from harness.wire import call
 
 ENDED = ("COMPLETED", "FAILED", "STOPPED")
@@ -102,18 +100,15 @@ class SoloJobs:
 
     def wait_until(self, name: str, holds, within: float = PATIENCE) -> dict:
         """Polls until `holds(description)`; a job that has ended will change no more."""
-        until = time.monotonic() + within
-        while True:
-            # Asked for first, so that an ended job has had its chance to hold.
-            job = self.describe(name)
-            if holds(job):
-                return job
-            if job[self.member("JobStatus")] in ENDED or time.monotonic() > until:
-                raise AssertionError(
-                    f"{name}: {job}; log {self.lines(name)[-20:]}; "
-                    f"the server said:\n{self.server.said()}"
-                )
-            time.sleep(POLL)
+
+        def complaint(job: dict) -> str:
+            log = self.lines(name)[-20:]
+            return f"{name}: {job}; log {log}; the server said:\n{self.server.said()}"
+
+        def is_over(job: dict) -> bool:
+            return job[self.member("JobStatus")] in ENDED
+
+        return poll(lambda: self.describe(name), holds, complaint, within, is_over)
 
     # Results
 
