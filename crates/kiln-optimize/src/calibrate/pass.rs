@@ -12,7 +12,9 @@ use super::run::{Method, Request, Sink};
 use super::smoothing::{Smoothing, search};
 use super::statistics::Statistics;
 use super::weights::Weight;
-use crate::quantize::{QuantizeError, Quantized, Scheme, Slab, dequantize, quantize};
+use crate::quantize::{
+    QuantizeError, Quantized, Scheme, Slab, dequantize, quantize, stored_precision,
+};
 use crate::{Dtype, OptimizeError};
 
 /// What all layers are gone through with.
@@ -151,12 +153,12 @@ impl Pass<'_> {
         statistics: &mut Statistics,
         modules: &[String],
     ) -> Result<Option<Feedback>, OptimizeError> {
-        let wanted = modules.iter().any(|module| self.scheme(module).is_some());
-        let Some(gram) = statistics.take_gram().filter(|_| wanted) else {
+        let scheme = modules.iter().find_map(|module| self.scheme(module));
+        let (Some(gram), Some(scheme)) = (statistics.take_gram(), scheme) else {
             return Ok(None);
         };
         let columns = statistics.columns();
-        match Feedback::new(gram, columns, self.request.threads) {
+        match Feedback::new(gram, columns, scheme.rounding, self.request.threads) {
             Some(feedback) => Ok(Some(feedback)),
             None => Err(OptimizeError::Model(format!(
                 "the inputs of {} are too large to be calibrated with",
@@ -273,7 +275,8 @@ impl Quantizing<'_> {
             &mut quantized,
         )?;
         if let Some(feedback) = &self.feedback {
-            feedback.round(&weight.values, scheme, &mut quantized);
+            let stored = stored_precision(scheme, weight.dtype)?;
+            feedback.round(&weight.values, scheme, stored, &mut quantized);
         }
         dequantize(scheme, weight.columns, &quantized, &mut values)?;
         let (power, after) = self.loss(&weight.values, &values, rounded);

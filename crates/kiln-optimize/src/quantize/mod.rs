@@ -56,7 +56,10 @@ fn quantize_by(
 }
 
 /// What scales are rounded to when the weights are of type `dtype`.
-fn stored_precision(scheme: &Scheme, dtype: crate::Dtype) -> Result<Precision, QuantizeError> {
+pub(crate) fn stored_precision(
+    scheme: &Scheme,
+    dtype: crate::Dtype,
+) -> Result<Precision, QuantizeError> {
     let stored = scheme.stored.scales.unwrap_or(dtype);
     Precision::of(stored).ok_or(QuantizeError::Dtype { dtype: stored })
 }

@@ -3,13 +3,18 @@
 //! (GPTQ; in the form of LDLQ, which needs no inverse).
 //!
 //! Columns are rounded in the order of their importance, while their scales remain those
-//! of their places, so that nobody needs to know the order afterwards.
+//! of their places, so that nobody needs to know the order afterwards. Where scales are
+//! searched, codes and scales are then bettered together (`sweep`).
 
+mod sweep;
 #[cfg(test)]
 mod tests;
 
+use sweep::Sweep;
+
 use crate::calibrate::linear::{Blend, Packed, Part, Precision, View, each, factor, multiply};
-use crate::quantize::{Granularity, Grid, Quantized, Scheme};
+use crate::kernels::precision::Precision as Stored;
+use crate::quantize::{Granularity, Grid, Quantized, Rounding, Scheme};
 
 /// Columns that are rounded between two products.
 const BLOCK: usize = 128;
@@ -24,6 +29,7 @@ pub struct Feedback {
     order: Vec<usize>,
     importance: Vec<f32>,
     blocks: Vec<Block>,
+    sweep: Option<Sweep>,
     threads: usize,
 }
 
@@ -39,10 +45,15 @@ struct Block {
 }
 
 impl Feedback {
-    /// Understands a Gram matrix, of which the upper triangle counts. There is none if the
-    /// matrix is not one of finite rows.
+    /// Understands a Gram matrix, of which the upper triangle counts, for rounding of that
+    /// kind. There is none if the matrix is not one of finite rows.
     #[must_use]
-    pub fn new(mut gram: Vec<f32>, columns: usize, threads: usize) -> Option<Self> {
+    pub fn new(
+        mut gram: Vec<f32>,
+        columns: usize,
+        rounding: Rounding,
+        threads: usize,
+    ) -> Option<Self> {
         let diagonal: Vec<f32> = (0..columns).map(|i| gram[i * columns + i]).collect();
         let mut order: Vec<usize> = (0..columns).collect();
         order.sort_by(|a, b| diagonal[*b].total_cmp(&diagonal[*a]).then(a.cmp(b)));
@@ -53,10 +64,12 @@ impl Feedback {
         } else {
             1.0
         };
-        permute(&mut gram, &order);
         for i in 0..columns {
             gram[i * columns + i] += damping;
         }
+        mirror(&mut gram, columns);
+        let sweep = (rounding == Rounding::Searched).then(|| Sweep::new(&gram, columns));
+        permute(&mut gram, &order);
         if !factor(&mut gram, columns, threads) {
             return None;
         }
@@ -79,6 +92,7 @@ impl Feedback {
             order,
             importance,
             blocks: blocks.collect(),
+            sweep,
             threads,
         })
     }
@@ -90,44 +104,55 @@ impl Feedback {
     }
 
     /// Rounds a weight to the scales and zeros that are in `quantized`, whose codes and
-    /// noise are replaced.
-    pub fn round(&self, weight: &[f32], scheme: &Scheme, quantized: &mut Quantized) {
+    /// noise are replaced, and whose scales become better ones that can be stored, if that
+    /// is what the feedback is for.
+    pub fn round(
+        &self,
+        weight: &[f32],
+        scheme: &Scheme,
+        stored: Stored,
+        quantized: &mut Quantized,
+    ) {
         let columns = self.order.len();
         let rows = weight.len() / columns;
-        let group = match scheme.granularity {
-            Granularity::Group(size) => size,
-            _ => columns,
-        };
-        let groups = columns.div_ceil(group);
+        let levels = Levels::new(scheme, columns);
         quantized.codes.resize(weight.len(), 0);
         let mut noises = vec![0f64; rows.div_ceil(ROWS)];
-        let (scales, zeros) = (&quantized.scales, &quantized.zeros);
+        let zeros = &quantized.zeros;
         let work = weight
             .chunks(ROWS * columns)
             .zip(quantized.codes.chunks_mut(ROWS * columns))
+            .zip(quantized.scales.chunks_mut(ROWS * levels.groups))
             .zip(&mut noises)
             .enumerate();
-        each(work, self.threads, |(index, ((weight, codes), noise))| {
-            let first = index * ROWS * groups;
-            let grid = Levels {
-                range: range(scheme.grid),
-                scales: &scales[first..],
-                zeros: zeros.get(first..).filter(|_| !zeros.is_empty()),
-                group,
-                groups,
-            };
-            *noise = self.strip(weight, &grid, codes);
-        });
+        each(
+            work,
+            self.threads,
+            |(index, (((weight, codes), scales), noise))| {
+                let mut strip = Strip {
+                    weight,
+                    codes,
+                    scales,
+                    zeros: zeros
+                        .get(index * ROWS * levels.groups..)
+                        .unwrap_or_default(),
+                };
+                *noise = self.strip(levels, &mut strip);
+                if let Some(sweep) = &self.sweep {
+                    *noise = sweep.run(levels, stored, &mut strip);
+                }
+            },
+        );
         quantized.noise = noises.iter().sum();
     }
 
     /// Rounds some rows, and returns the sum of their squared errors.
-    fn strip(&self, weight: &[f32], grid: &Levels, codes: &mut [i8]) -> f64 {
+    fn strip(&self, levels: Levels, to: &mut Strip) -> f64 {
         let columns = self.order.len();
-        let rows = weight.len() / columns;
+        let rows = to.weight.len() / columns;
         // In the order of rounding: first the weights, and in the end their errors.
-        let mut strip = Vec::with_capacity(weight.len());
-        for row in weight.chunks_exact(columns) {
+        let mut strip = Vec::with_capacity(to.weight.len());
+        for row in to.weight.chunks_exact(columns) {
             strip.extend(self.order.iter().map(|column| row[*column]));
         }
         let mut wanted = vec![0f32; rows * BLOCK];
@@ -150,12 +175,12 @@ impl Feedback {
                 for (x, weight) in wanted.iter_mut().zip(&*ours) {
                     *x += weight;
                 }
-                let codes = &mut codes[row * columns..(row + 1) * columns];
                 settle(&block.within, wanted, ours, |k, x| {
                     let column = order[k];
-                    let (code, made) = grid.round(row, column, x);
-                    codes[column] = code;
-                    made
+                    let (scale, zero) = to.scale(levels, row, column);
+                    let level = levels.nearest(zero, x / scale);
+                    to.codes[row * columns + column] = (level + zero) as i8;
+                    level * scale
                 });
             }
         }
@@ -204,26 +229,58 @@ fn settle(
     }
 }
 
-/// What codes of some rows stand for.
-struct Levels<'a> {
+/// Some rows of a weight, and what is made of them.
+struct Strip<'a> {
+    weight: &'a [f32],
+    codes: &'a mut [i8],
+    scales: &'a mut [f32],
+    /// One for each scale, if there are any.
+    zeros: &'a [i8],
+}
+
+impl Strip<'_> {
+    /// The scale and the zero point of a weight.
+    #[inline(always)]
+    fn scale(&self, levels: Levels, row: usize, column: usize) -> (f32, f32) {
+        let at = row * levels.groups + column / levels.group;
+        (self.scales[at], self.zero(at))
+    }
+
+    #[inline(always)]
+    fn zero(&self, at: usize) -> f32 {
+        self.zeros.get(at).map_or(0.0, |zero| f32::from(*zero))
+    }
+}
+
+/// The levels that weights can have, in parts of their scales.
+#[derive(Clone, Copy)]
+struct Levels {
     range: (f32, f32),
-    scales: &'a [f32],
-    zeros: Option<&'a [i8]>,
+    /// How many columns share a scale, and how many scales a row has.
     group: usize,
     groups: usize,
 }
 
-impl Levels<'_> {
-    /// The nearest code, and what it stands for.
-    fn round(&self, row: usize, column: usize, x: f32) -> (i8, f32) {
+impl Levels {
+    fn new(scheme: &Scheme, columns: usize) -> Self {
+        let group = match scheme.granularity {
+            Granularity::Group(size) => size,
+            _ => columns,
+        };
+        Self {
+            range: range(scheme.grid),
+            group,
+            groups: columns.div_ceil(group),
+        }
+    }
+
+    /// The nearest level, where zero has a code.
+    #[inline(always)]
+    fn nearest(self, zero: f32, x: f32) -> f32 {
         /// Adding it and taking it away again rounds to whole numbers, ties to even.
         const WHOLE: f32 = 12_582_912.0;
-        let at = row * self.groups + column / self.group;
-        let scale = self.scales[at];
-        let zero = self.zeros.map_or(0.0, |zeros| f32::from(zeros[at]));
-        let level = (x / scale).clamp(self.range.0 - zero, self.range.1 - zero);
-        let level = (level + WHOLE) - WHOLE;
-        ((level + zero) as i8, level * scale)
+        let level = x.clamp(self.range.0 - zero, self.range.1 - zero);
+        (level + WHOLE) - WHOLE
     }
 }
 
@@ -237,15 +294,18 @@ fn range(grid: Grid) -> (f32, f32) {
     }
 }
 
-/// Brings rows and columns of a symmetric matrix, of which the upper triangle counts, into
-/// an order.
-fn permute(matrix: &mut [f32], order: &[usize]) {
-    let n = order.len();
+/// Fills the lower triangle of a symmetric matrix from the upper one.
+fn mirror(matrix: &mut [f32], n: usize) {
     for i in 0..n {
         for j in 0..i {
             matrix[i * n + j] = matrix[j * n + i];
         }
     }
+}
+
+/// Brings rows and columns of a matrix into an order.
+fn permute(matrix: &mut [f32], order: &[usize]) {
+    let n = order.len();
     let mut done = vec![false; n];
     let mut saved = vec![0f32; n];
     for first in 0..n {
