@@ -218,6 +218,12 @@ def texts():
     return found[::2], found[1::2]
 
 
+def unpacked(words):
+    """The codes of 4 bits in words, which follow each other in rows."""
+    shifts = torch.arange(0, 32, 4, dtype=torch.int32)
+    return ((words[:, :, None] >> shifts) & 15).reshape(len(words), -1) - 8
+
+
 def weights(folder):
     """The weights of a quantized encoder as numbers."""
     tensors = load_file(folder / "model.safetensors")
@@ -226,10 +232,13 @@ def weights(folder):
         module, _, kind = name.rpartition(".")
         if kind != "weight_packed":
             continue
-        shifts = torch.arange(0, 32, 4, dtype=torch.int32)
-        codes = ((packed[:, :, None] >> shifts) & 15).reshape(len(packed), -1) - 8
+        codes = unpacked(packed)
         scale = tensors[f"{module}.weight_scale"].float()
-        found[module] = codes * scale.repeat_interleave(codes.shape[1] // scale.shape[1], 1)
+        group = codes.shape[1] // scale.shape[1]
+        zeros = tensors.get(f"{module}.weight_zero_point")
+        if zeros is not None:
+            codes = codes - unpacked(zeros.T).T.repeat_interleave(group, 1)
+        found[module] = codes * scale.repeat_interleave(group, 1)
     return found
 
 
@@ -239,8 +248,9 @@ def power(weight, gram):
 
 
 def quality(folder, tiny):
-    """Squared output errors of all layers together, as a part of their outputs' squares, and
-    mean cosines of the embeddings, on texts that nothing was calibrated with."""
+    """Squared output errors of all layers together, as a part of their outputs' squares, on
+    the texts of the calibration (`fit`) and on others (`error`), and mean cosines of the
+    embeddings of these."""
     from transformers import AutoModel, AutoTokenizer
 
     model, data = folder / "encoder", folder / "texts"
@@ -254,52 +264,61 @@ def quality(folder, tiny):
     reference = AutoModel.from_pretrained(model).eval().float()
     modules = dict(reference.named_modules())
 
-    def embedded():
+    def embedded(texts):
         found = []
-        for text in evaluation:
+        for text in texts:
             given = tokenizer(text, return_tensors="pt", truncation=True, max_length=256)
             with torch.no_grad():
                 found.append(reference(**given).last_hidden_state.mean(1)[0])
         return torch.stack(found)
 
-    grams = {}
+    def watched(texts):
+        grams = {}
 
-    def gather(name):
-        def hook(_, given, __):
-            rows = given[0].reshape(-1, given[0].shape[-1])
-            grams[name] = grams.get(name, 0) + rows.T @ rows
+        def gather(name):
+            def hook(_, given, __):
+                rows = given[0].reshape(-1, given[0].shape[-1])
+                grams[name] = grams.get(name, 0) + rows.T @ rows
 
-        return hook
+            return hook
+
+        hooks = [module.register_forward_hook(gather(name)) for name, module in linear.items()]
+        found = embedded(texts)
+        for hook in hooks:
+            hook.remove()
+        return grams, found
 
     linear = {n: m for n, m in modules.items() if isinstance(m, torch.nn.Linear)}
     linear.pop("pooler.dense", None)
-    hooks = [module.register_forward_hook(gather(name)) for name, module in linear.items()]
-    original = embedded()
-    for hook in hooks:
-        hook.remove()
+    known, _ = watched(calibration)
+    grams, original = watched(evaluation)
     kept = {name: module.weight.detach().clone() for name, module in linear.items()}
+
+    def lost(changes, grams):
+        noise = sum(power(change, grams[name]) for name, change in changes.items())
+        return noise / sum(power(weight, grams[name]) for name, weight in kept.items())
 
     def judged(**options):
         with_texts = options.pop("texts", False)
         options |= {"IGNORE": "pooler.dense", "MAX_MODEL_LEN": "256"}
         _, output = kiln(folder, model, data if with_texts else None, QUANTIZE="w4a16", **options)
-        noise, signal = 0.0, 0.0
+        changes = {}
         for name, weight in weights(output).items():
-            change = weight - kept[name]
-            noise += power(change, grams[name])
-            signal += power(kept[name], grams[name])
+            changes[name] = weight - kept[name]
             linear[name].weight.data = weight
-        found = embedded()
+        found = embedded(evaluation)
         for name, weight in kept.items():
             linear[name].weight.data = weight
         cosine = torch.nn.functional.cosine_similarity(found, original).mean().item()
-        return {"error": noise / signal, "cosine": cosine}
+        errors = {"fit": lost(changes, known), "error": lost(changes, grams)}
+        return errors | {"cosine": cosine}
 
     return {
         "nearest": judged(ROUNDING="nearest"),
         "searched": judged(),
         "importance": judged(texts=True),
         "gptq": judged(texts=True, CALIBRATION_METHOD="gptq"),
+        "zeros": judged(texts=True, CALIBRATION_METHOD="gptq", SYMMETRIC="false"),
     }
 
 

@@ -111,26 +111,28 @@ impl Optimizers {
     }
 
     fn write_quality(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "## A sentence encoder (MiniLM) at 4 bits, on new texts\n"
-        )?;
+        writeln!(f, "## A sentence encoder (MiniLM) at 4 bits\n")?;
         writeln!(
             f,
             "Targets: searched scales have an output error 20 % below that of llm-compressor's \
              rounding; calibrated, it is 1.5e-3 at most, and the cosine 0.98 at least.\n"
         )?;
-        writeln!(f, "| | output error | cosine |\n|---|---|---|")?;
+        writeln!(
+            f,
+            "| | output error, new texts | texts of the calibration | cosine, new texts |"
+        )?;
+        writeln!(f, "|---|---|---|---|")?;
         for (name, key) in [
             ("llm-compressor's rounding", "nearest"),
             ("searched scales", "searched"),
             ("the same by importance", "importance"),
             ("GPTQ", "gptq"),
+            ("GPTQ, zero points", "zeros"),
         ] {
             let found = &self.figures["quality"][key];
             let number = |name: &str| found[name].as_f64().unwrap_or(f64::NAN);
-            let (error, cosine) = (number("error"), number("cosine"));
-            writeln!(f, "| {name} | {error:.2e} | {cosine:.5} |")?;
+            let [error, fit, cosine] = ["error", "fit", "cosine"].map(number);
+            writeln!(f, "| {name} | {error:.2e} | {fit:.2e} | {cosine:.5} |")?;
         }
         writeln!(f)
     }
