@@ -13,7 +13,16 @@ import pytest
 from harness.aws_cli import Printed
 from harness.compilations import Compilations
 from harness.jobs import GROUP, LINGER, POLL, completed, fresh_name
-from harness.native_cli import DESCRIBE, FAILED, LIST, Both, make_jobs, programs
+from harness.native_cli import (
+    DESCRIBE,
+    FAILED,
+    LIST,
+    NAME,
+    USAGE,
+    Both,
+    make_jobs,
+    programs,
+)
 
 # Debian's knows fewer members of a summary than this project's model.
 NAMES = (*LIST, "--query", "TrainingJobSummaries[].TrainingJobName")
@@ -113,6 +122,55 @@ def test_a_log_is_read_from_a_time_on_and_by_a_pattern(both, jobs):
 @pytest.mark.parametrize("question", [DESCRIBE, FAILED, NAMES], ids=["rich", "failed", "list"])
 def test_training_jobs_are_printed_alike(both, question, output):
     both.agree(*question, "--output", output, "--no-cli-pager")
+
+
+LONE = ["TrainingJobStatus", "HyperParameters.name", "Missing", "length(keys(@))", "`[]`", "`1.5`"]
+
+
+@pytest.mark.parametrize("query", LONE)
+def test_a_lone_value_is_printed_alike(both, query):
+    for output in ("yaml", "yaml-stream", "json"):
+        both.agree(*DESCRIBE, "--query", query, "--output", output)
+
+
+DOCUMENTS = {
+    "name": (f"TrainingJobName: {DESCRIBE[2]}", 0),
+    "number": ("TrainingJobName: 5", USAGE),
+    "list": ("[a]", USAGE),
+    "no yaml": ("a: [", USAGE),
+    "no file": ("file:///no/such/file", USAGE),
+}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_of_yaml_is_read_alike(both, document):
+    text, status = DOCUMENTS[document]
+    asked = ("describe-training-job", "--query", "TrainingJobArn", "--output", "text")
+    both.agree(*asked, "--cli-input-yaml", text, status=status)
+
+
+STATUSES = {
+    "no number": ((*LIST, "--max-results", "abc"), {}),
+    "no timeout": ((*LIST, "--cli-read-timeout", "x"), {}),
+    "items of one page": ((*LIST, "--no-paginate", "--max-items", "3"), {}),
+    "no value": (("describe-training-job", "--training-job-name"), {}),
+    "no job": (("stop-training-job", *NAME), {}),
+    "no keys": (LIST, {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}),
+    "no region": (LIST, {"AWS_REGION": None, "AWS_DEFAULT_REGION": None}),
+    "no profile": ((*LIST, "--profile", "none"), {}),
+    "no server": (LIST, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"}),
+    "no success": (("wait", "training-job-completed-or-stopped", *FAILED[1:]), {}),
+    "no function": ((*LIST, "--query", "foo(@)"), {}),
+    "asked and not asked": ((*LIST, "--cli-auto-prompt", "--no-cli-auto-prompt"), {}),
+}
+
+
+@pytest.mark.parametrize("case", STATUSES)
+def test_failures_end_with_the_same_status(both, case):
+    arguments, changes = STATUSES[case]
+    golden = both.aws.run(["sagemaker", *arguments], both.changed(changes))
+    assert golden.status != 0
+    assert both.native(*arguments, **changes).status == golden.status
 
 
 def test_compilation_jobs_are_printed_alike(both, jobs):

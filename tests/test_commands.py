@@ -358,6 +358,41 @@ def test_every_shell_gets_its_hook(place, shell):
     assert "KILN_COMPLETE" in hook and "kiln" in hook
 
 
+# Presses the tab key at the end of a line, given its words.
+TAB = """
+eval "$(kiln completions bash)"
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_TYPE=9
+completer=$(complete -p kiln | sed 's/.* -F \\([^ ]*\\) .*/\\1/')
+"$completer" kiln "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def test_a_line_is_completed_in_bash(place, pair):
+    # The hook asks the program by its name.
+    (place.directory / "kiln").symlink_to(harness.kiln_binary())
+    path = f"{place.directory}:{os.environ['PATH']}"
+
+    def completed_to(*words: str) -> list[str]:
+        shell = ["bash", "--norc", "-c", TAB, "bash", "kiln", *words]
+        environment = {**place.environment, "PATH": path}
+        done = subprocess.run(
+            shell,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=WITHIN,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert completed_to("desc") == ["describe"]
+    assert completed_to("train", "x.py", "--frame") == ["--framework"]
+    assert completed_to("jobs", "--status", "Fa") == ["Failed"]
+    assert completed_to("logs", pair[0]) == [pair[0]]
+
+
 def test_the_names_of_jobs_are_completed(place, pair):
     asking = {"KILN_COMPLETE": "bash", "_CLAP_IFS": "\n", "_CLAP_COMPLETE_INDEX": "2"}
     found = place.kiln("--", "kiln", "describe", pair[0][:4], **asking).stdout.split("\n")

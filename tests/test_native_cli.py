@@ -6,6 +6,7 @@ has version 2's exit statuses, which each case names.
 """
 
 import json
+import re
 
 import pytest
 
@@ -198,6 +199,23 @@ SKELETONS = [
 @pytest.mark.parametrize("arguments", SKELETONS, ids=" ".join)
 def test_skeletons_are_the_same(both, arguments):
     both.agree(*arguments)
+
+
+def test_every_operation_has_the_same_skeleton(both):
+    """Of a member with a choice of values, the AWS CLI takes one by chance."""
+    listed = both.native("help").stdout.decode().partition("Options")[0].splitlines()
+    operations = [line.strip() for line in listed if re.fullmatch("  [a-z-]+", line)]
+    assert len(operations) > 20
+    for operation in operations:
+        arguments = (operation, "--generate-cli-skeleton")
+        golden = both.aws.run(["sagemaker", *arguments], both.environment)
+        native = both.native(*arguments)
+        assert without_choices(native.stdout) == without_choices(golden.stdout), operation
+
+
+def without_choices(printed: bytes) -> str:
+    """A skeleton with the same word wherever a value was chosen."""
+    return re.sub(r': "[^"]+"', ': "chosen"', printed.decode())
 
 
 def test_a_job_is_made_stopped_and_deleted(both, jobs, tmp_path):

@@ -43,15 +43,15 @@ REFUSED = {
     "function type": ((*LIST, "--query", "length(Nope)"), GENERAL),
     "function items": ((*LIST, "--query", "join('', [`1`])"), GENERAL),
     "function count": ((*LIST, "--query", "length(@, @)"), GENERAL),
-    "whole number": ((*LIST, "--max-results", "abc"), USAGE),
+    "whole number": ((*LIST, "--max-results", "abc"), GENERAL),
     "items": ((*LIST, "--max-items", "abc"), USAGE),
-    "items of one page": ((*LIST, "--no-paginate", "--max-items", "3"), GENERAL),
+    "items of one page": ((*LIST, "--no-paginate", "--max-items", "3"), USAGE),
     "time": ((*LIST, "--creation-time-after", "yesterdayish"), USAGE),
     "least": ((*LIST, "--max-results", "0"), USAGE),
     "most": ((*LIST, "--max-results", "500"), SERVICE),
     "value": ((*LIST, "--status-equals", "Nope"), SERVICE),
     "token": ((*LIST, "--starting-token", "zz!"), SERVICE),
-    "timeout": ((*LIST, "--cli-read-timeout", "x"), USAGE),
+    "timeout": ((*LIST, "--cli-read-timeout", "x"), GENERAL),
     "endpoint": ((*LIST, "--endpoint-url", "foo"), USAGE),
     "region": ((*LIST, "--region", "eu-west-1"), SERVICE),
     "region form": ((*LIST, "--region", "bad region"), GENERAL),
@@ -109,6 +109,15 @@ def test_all_that_is_wrong_with_a_request_is_said(both):
     assert printed.stderr.count(b"\n") > 10
 
 
+def test_who_is_to_be_asked_and_not_asked_is_told(both):
+    """Version 1 knows neither option."""
+    refused = both.native(*DESCRIBE, "--cli-auto-prompt", "--no-cli-auto-prompt")
+    assert (refused.status, refused.stdout) == (USAGE, b"")
+    assert refused.stderr.decode() == (
+        "\nBoth --cli-auto-prompt and --no-cli-auto-prompt cannot be specified at the same time.\n"
+    )
+
+
 # What is nested too deep, whoever reads it.
 DEEP = 40_000
 HOSTILE = {
@@ -117,7 +126,7 @@ HOSTILE = {
     "json": (("create-training-job", "--cli-input-json", "[" * DEEP), USAGE),
     "yaml": (("create-training-job", "--cli-input-yaml", "[" * DEEP), USAGE),
     "shorthand": ((*TAGGED, "Key=" + "[" * DEEP), USAGE),
-    "number": ((*LIST, "--max-results", "9" * 1000), USAGE),
+    "number": ((*LIST, "--max-results", "9" * 1000), GENERAL),
     "not a text": ((*LIST, b"--name-contains", b"\xff"), USAGE),
     "control characters": ((*DESCRIBE[:2], "\x01\x1b[31m"), SERVICE),
 }

@@ -65,6 +65,18 @@ NOTHING_ALLOWS = "because no identity-based policy allows the {} action"
             lambda client: client.create_user(UserName="new"),
         ),
         (
+            "iam",
+            "iam:ListUsers",
+            f"arn:aws:iam::{ACCOUNT}:user/",
+            lambda client: client.list_users(),
+        ),
+        (
+            "iam",
+            "iam:GetRole",
+            "role some-role",
+            lambda client: client.get_role(RoleName="some-role"),
+        ),
+        (
             "s3",
             "s3:PutObject",
             '"arn:aws:s3:::kiln-tests/key"',

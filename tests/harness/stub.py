@@ -32,6 +32,7 @@ class Request:
 
     path: str
     headers: Message
+    body: bytes
 
 
 @dataclass
@@ -75,8 +76,8 @@ class Stub:
 
             def answer(self) -> None:
                 """Takes a request, and does what the script says."""
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                stub.requests.append(Request(self.path, self.headers))
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                stub.requests.append(Request(self.path, self.headers, body))
                 answer = stub.script.pop(0) if stub.script else Answer(500)
                 if answer is Answer.NEVER:
                     stub.closed.wait()

@@ -137,7 +137,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     execute(cargo(&root).args(["build", "--package", "kiln"]))?;
     let mut pytest = Command::new(python_environment(&root, TESTS)?);
     pytest
-        .args(["-m", "pytest", "tests"])
+        .args(["-m", "pytest"])
         .args(&options.pytest)
         .current_dir(&root);
     if options.torch {
@@ -187,10 +187,19 @@ pub fn step(what: &str) {
 }
 
 /// The cargo that runs us.
+///
+/// What it says to us of our own package is not for it: build scripts that look at such
+/// variables, like that of `ring`, would run again, and all that stands on them be built anew.
 pub fn cargo(root: &Path) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.current_dir(root);
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(ours) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -110,10 +110,11 @@ impl Globals {
             ca_bundle: word("--ca-bundle"),
             read_timeout: timeout("read", parsed.word("--cli-read-timeout"))?,
             connect_timeout: timeout("connect", parsed.word("--cli-connect-timeout"))?,
-            auto_prompt: match parsed.last_of(["--cli-auto-prompt", "--no-cli-auto-prompt"]) {
-                Some("--cli-auto-prompt") => AutoPrompt::On,
-                Some(_) => AutoPrompt::Off,
-                None => AutoPrompt::Unsaid,
+            auto_prompt: match (given("--cli-auto-prompt"), given("--no-cli-auto-prompt")) {
+                (true, true) => return Err(both_ways()),
+                (true, false) => AutoPrompt::On,
+                (false, true) => AutoPrompt::Off,
+                (false, false) => AutoPrompt::Unsaid,
             },
         })
     }
@@ -155,6 +156,13 @@ fn endpoint(url: String) -> Result<String, Failure> {
     )))
 }
 
+fn both_ways() -> Failure {
+    Failure::Parameter(
+        "Both --cli-auto-prompt and --no-cli-auto-prompt cannot be specified at the same time."
+            .to_owned(),
+    )
+}
+
 fn timeout(which: &str, word: Option<&str>) -> Result<Option<u64>, Failure> {
     let Some(word) = word else {
         return Ok(Some(TIMEOUT));
@@ -169,8 +177,9 @@ fn timeout(which: &str, word: Option<&str>) -> Result<Option<u64>, Failure> {
     Ok((seconds > 0).then_some(seconds))
 }
 
-/// Python's words for text that is no whole number.
+/// Python's words for text that is no whole number. To the AWS CLI they are no words
+/// of its own about a parameter.
 pub(crate) fn not_whole(word: &str) -> Failure {
     let word = crate::python::quoted(word);
-    Failure::Parameter(format!("invalid literal for int() with base 10: {word}"))
+    Failure::General(format!("invalid literal for int() with base 10: {word}"))
 }

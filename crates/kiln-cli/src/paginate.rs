@@ -63,7 +63,7 @@ impl Paging {
             if used.is_empty() {
                 return Ok(None);
             }
-            return Err(Failure::General(format!(
+            return Err(Failure::Parameter(format!(
                 "Error during pagination: Cannot specify --no-paginate along with pagination \
                  arguments: {}",
                 used.join(", ")

@@ -8,6 +8,7 @@ use crate::json;
 use crate::model::{Kind, Operation, Shape, hyphenated, shape};
 use crate::paginate;
 use crate::paramfile;
+use crate::python;
 use crate::shorthand::{self, ShorthandError};
 use crate::typed::typed;
 use crate::value::{Members, Value};
@@ -111,14 +112,16 @@ fn from_file(parsed: &Parsed) -> Result<Members, Failure> {
         let invalid = |reason| format!("Invalid JSON: {reason}\nJSON received: {text}");
         json::parse(&text).map_err(|reason| Failure::parsing(name, invalid(reason)))?
     } else {
-        let invalid = |reason| format!("Invalid YAML received: {reason}");
-        yaml::parse(&text).map_err(|reason| Failure::parsing(name, invalid(reason)))?
+        yaml::parse(&text).map_err(|_| Failure::parsing(name, "Invalid YAML received."))?
     };
     match value {
         Value::Map(members) => Ok(members),
-        _ => Err(Failure::parsing(
-            name,
-            "Invalid type: expecting an object, with a member for each parameter",
+        other => Err(Failure::parsing(
+            option,
+            format!(
+                "Invalid type: expecting map, received <class '{}'>",
+                python::type_name(&other)
+            ),
         )),
     }
 }
@@ -230,7 +233,7 @@ fn scalar(text: &str, shape_of: &Shape) -> Result<Value, Failure> {
             let number = text.trim().parse().map(Value::Float);
             number.map_err(|_| {
                 let text = crate::python::quoted(text);
-                Failure::Parameter(format!("could not convert string to float: {text}"))
+                Failure::General(format!("could not convert string to float: {text}"))
             })?
         }
         Kind::Boolean => Value::Bool(!text.eq_ignore_ascii_case("false") && !text.is_empty()),
@@ -310,7 +313,10 @@ mod tests {
                 &["--stopping-condition", "MaxRuntimeInSeconds=abc"],
                 "invalid literal for int()",
             ),
-            (&["--cli-input-json", "[1]"], "expecting an object"),
+            (
+                &["--cli-input-json", "[1]"],
+                "expecting map, received <class 'list'>",
+            ),
         ] {
             let said = read("create-training-job", words).unwrap_err().to_string();
             assert!(said.contains(expected), "{said}");

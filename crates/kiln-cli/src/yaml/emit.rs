@@ -5,8 +5,8 @@
 //! rules of their own. These are those of libyaml.
 
 use super::scalar::{Place, scalar};
-use crate::python;
 use crate::value::{Members, Value};
+use crate::{json, python};
 
 /// How much further in what is within something stands.
 const STEP: usize = 2;
@@ -17,13 +17,10 @@ pub(crate) fn write(value: &Value) -> String {
     match value {
         Value::Map(members) if !members.is_empty() => map(&mut out, members, 0),
         Value::List(items) if !items.is_empty() => list(&mut out, items, 0),
+        // As YAML, a lone word would need a mark where the document ends.
         simple => {
-            simple_value(&mut out, simple, STEP);
+            out.push_str(&json::indented(simple));
             out.push('\n');
-            // Without marks of its own, a document says where it ends.
-            if !out.starts_with(['\'', '"', '[', '{']) {
-                out.push_str("...\n");
-            }
         }
     }
     out

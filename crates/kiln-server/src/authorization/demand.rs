@@ -13,6 +13,8 @@ use super::SAGEMAKER;
 pub(crate) struct Demand {
     pub(crate) action: String,
     pub(crate) resource: String,
+    /// What a refusal calls the resource, where that is not its ARN.
+    called: Option<String>,
     pub(crate) context: Context,
 }
 
@@ -21,6 +23,7 @@ impl Demand {
         Self {
             action: action.into(),
             resource: resource.into(),
+            called: None,
             context: Context::default(),
         }
     }
@@ -28,6 +31,11 @@ impl Demand {
     /// A demand on everything.
     pub(crate) fn of_all(prefix: &str, operation: &str) -> Self {
         Self::new(format!("{prefix}:{operation}"), "*")
+    }
+
+    /// What a refusal calls the resource.
+    pub(crate) fn called(&self) -> &str {
+        self.called.as_deref().unwrap_or(&self.resource)
     }
 
     /// Adds the tags that the resource has.
@@ -224,31 +232,56 @@ pub(crate) fn of_iam(
     found: &dyn Fn(PrincipalKind, &str) -> Option<String>,
     identity: &Identity,
 ) -> Vec<Demand> {
-    let entity = |kind: PrincipalKind, name: &str| {
-        let path = || parameter("Path");
-        found(kind, name)
-            .unwrap_or_else(|| iam_arn(identity, kind.as_str(), path().as_deref(), name))
-    };
-    let given = |name: &str| parameter(name).unwrap_or_default();
-    let resource = match Subject::of(operation) {
-        Subject::Role => entity(PrincipalKind::Role, &given("RoleName")),
-        Subject::User => {
-            let name = parameter("UserName").or_else(|| own.map(str::to_owned));
-            entity(PrincipalKind::User, &name.unwrap_or_default())
-        }
-        Subject::Simulated => given("PolicySourceArn"),
-        Subject::NewPolicy => {
-            let path = parameter("Path");
-            iam_arn(identity, "policy", path.as_deref(), &given("PolicyName"))
-        }
-        Subject::Policy => given("PolicyArn"),
-        Subject::All => "*".to_owned(),
-    };
+    let (resource, called) = iam_resource(operation, parameter, own, found, identity);
     let mut demand = Demand::new(format!("iam:{operation}"), resource);
+    // Who makes a user or a role is told its ARN.
+    demand.called = called.filter(|_| !matches!(operation, "CreateUser" | "CreateRole"));
     if let Some(policy) = parameter("PolicyArn") {
         demand.context.add("iam:PolicyARN", policy);
     }
     vec![demand]
+}
+
+/// The ARN of what a request to IAM is about, and what a refusal calls it where that is
+/// something else.
+fn iam_resource(
+    operation: &str,
+    parameter: &dyn Fn(&str) -> Option<String>,
+    own: Option<&str>,
+    found: &dyn Fn(PrincipalKind, &str) -> Option<String>,
+    identity: &Identity,
+) -> (String, Option<String>) {
+    let given = |name: &str| parameter(name).unwrap_or_default();
+    let path = |name: &str| parameter(name).unwrap_or_else(|| "/".to_owned());
+    let new = |kind: &str, name: &str| iam_arn(identity, kind, Some(&path("Path")), name);
+    let entity = |kind: PrincipalKind, name: String| {
+        let arn = found(kind, &name).unwrap_or_else(|| new(kind.as_str(), &name));
+        (arn, Some(format!("{} {name}", kind.as_str())))
+    };
+    let all = |kind: &str| iam_arn(identity, kind, Some(&path("PathPrefix")), "");
+    match Subject::of(operation) {
+        Subject::Role => entity(PrincipalKind::Role, given("RoleName")),
+        Subject::User => {
+            let name = parameter("UserName").or_else(|| own.map(str::to_owned));
+            entity(PrincipalKind::User, name.unwrap_or_default())
+        }
+        Subject::Simulated => (given("PolicySourceArn"), None),
+        Subject::NewPolicy => {
+            let name = given("PolicyName");
+            (new("policy", &name), Some(format!("policy {name}")))
+        }
+        Subject::Policy => {
+            let arn = given("PolicyArn");
+            (arn.clone(), Some(format!("policy {arn}")))
+        }
+        Subject::Users => (all("user"), None),
+        Subject::Roles => (all("role"), None),
+        Subject::Policies => (
+            "*".to_owned(),
+            Some(format!("policy path {}", path("PathPrefix"))),
+        ),
+        Subject::All => ("*".to_owned(), None),
+    }
 }
 
 /// What an operation of IAM is about.
@@ -259,6 +292,10 @@ enum Subject {
     NewPolicy,
     /// Whom a simulation is about.
     Simulated,
+    /// All users, or all roles, below a path.
+    Users,
+    Roles,
+    Policies,
     All,
 }
 
@@ -270,7 +307,10 @@ impl Subject {
             "DeletePolicy" | "GetPolicy" | "GetPolicyVersion" | "ListPolicyVersions" => {
                 Self::Policy
             }
-            "ListUsers" | "ListRoles" | "GetAccessKeyLastUsed" => Self::All,
+            "ListUsers" => Self::Users,
+            "ListRoles" => Self::Roles,
+            "ListPolicies" => Self::Policies,
+            "GetAccessKeyLastUsed" => Self::All,
             role if role.contains("Role") => Self::Role,
             user if user.contains("User") || user.contains("AccessKey") => Self::User,
             _ => Self::All,

@@ -223,10 +223,41 @@ fn requests_to_iam_demand_what_they_name() {
         let resource = format!("{start}:{resource}");
         assert_eq!(pairs(&demands), [(&*action, &*resource)]);
     }
-    for operation in ["ListUsers", "GetAccessKeyLastUsed", "SimulateCustomPolicy"] {
+    for operation in [
+        "ListPolicies",
+        "GetAccessKeyLastUsed",
+        "SimulateCustomPolicy",
+    ] {
         let all = |name: &str| Some(name.to_owned());
         let demands = of_iam(operation, &all, Some("me"), &found, &identity());
         assert_eq!(pairs(&demands), [(&*format!("iam:{operation}"), "*")]);
+    }
+}
+
+#[test]
+fn refusals_of_iam_call_things_as_aws_does() {
+    let start = "arn:aws:iam::123456789012";
+    let cases = [
+        ("GetUser", "user me".to_owned()),
+        ("CreateUser", format!("{start}:user/me")),
+        ("CreateAccessKey", "user me".to_owned()),
+        ("CreateRole", format!("{start}:role/r")),
+        ("AttachRolePolicy", "role r".to_owned()),
+        ("CreatePolicy", "policy p".to_owned()),
+        ("GetPolicy", "policy a:b".to_owned()),
+        ("ListPolicies", "policy path /".to_owned()),
+        ("ListUsers", format!("{start}:user/")),
+        ("ListRoles", format!("{start}:role/")),
+    ];
+    let parameter = |name: &str| match name {
+        "RoleName" => Some("r".to_owned()),
+        "PolicyName" => Some("p".to_owned()),
+        "PolicyArn" => Some("a:b".to_owned()),
+        _ => None,
+    };
+    for (operation, called) in cases {
+        let demands = of_iam(operation, &parameter, Some("me"), &|_, _| None, &identity());
+        assert_eq!(demands[0].called(), called, "{operation}");
     }
 }
 

@@ -53,13 +53,13 @@ pub(crate) fn authorize(
         let rights = keyring.rights(&call.caller)?;
         let facts = facts(&call.caller, &services.identity);
         for demand in demands {
-            let context = demand.context.and(&facts);
+            let context = demand.context.clone().and(&facts);
             let judged = rights.judge(&demand.action, &demand.resource, &context);
             judged.map_err(|denial| {
                 let who = arn(&call.caller, &services.identity);
                 denied(
                     protocol,
-                    denial.words(&who, &demand.action, &demand.resource),
+                    denial.words(&who, &demand.action, demand.called()),
                 )
             })?;
         }
