@@ -117,6 +117,9 @@ const EXPORTERS: [(&str, (&str, &str)); 3] = [
     ),
 ];
 
+/// Where the end-to-end tests are, from the workspace's directory.
+const END_TO_END: &str = "tests";
+
 /// Runs the tests.
 pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
@@ -136,10 +139,11 @@ pub fn run(options: &Options) -> Result<(), String> {
     step("The end-to-end tests");
     execute(cargo(&root).args(["build", "--package", "kiln"]))?;
     let mut pytest = Command::new(python_environment(&root, TESTS)?);
-    pytest
-        .args(["-m", "pytest", "tests"])
-        .args(&options.pytest)
-        .current_dir(&root);
+    pytest.args(["-m", "pytest"]).current_dir(&root);
+    if !options.pytest.iter().any(|one| names_tests(&root, one)) {
+        pytest.arg(END_TO_END);
+    }
+    pytest.args(&options.pytest);
     if options.torch {
         pytest.arg("--torch");
     }
@@ -172,6 +176,12 @@ pub fn run(options: &Options) -> Result<(), String> {
         .env("KILN_CACHE_DIR", root.join("target/test-cache"))
         .env("KILN_TEST_DOCKER_HOST", &engine.address);
     execute(&mut pytest)
+}
+
+/// Whether an argument for pytest is a file of tests, or one of its tests.
+fn names_tests(root: &Path, argument: &str) -> bool {
+    let file = argument.split_once("::").map_or(argument, |(file, _)| file);
+    Path::new(file).starts_with(END_TO_END) && root.join(file).exists()
 }
 
 /// The workspace's directory.
