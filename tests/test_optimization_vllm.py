@@ -110,6 +110,20 @@ CASES = {
     "shards-for-two": ("qwen2", {"TENSOR_PARALLEL_DEGREE": "2"}),
 }
 
+# What is done with a Llama and vLLM does not read, and in what words it says so.
+REFUSED = {
+    "gptq-asymmetric": (
+        {"QUANTIZE": "gptq", "SYMMETRIC": "false"},
+        "Unsupported quantization config: bits=4, sym=False",
+    ),
+    "gptq-torn": ({"QUANTIZE": "gptq", "IGNORE": "lm_head,v_proj"}, "some but not all shards"),
+    "awq-torn": ({"AWQ_IGNORE_LAYERS": "lm_head,v_proj"}, "some but not all shards"),
+    "w4a16-torn": (
+        {"QUANTIZE": "w4a16", "IGNORE": "lm_head,up_proj"},
+        "different quantization schemes for the shards",
+    ),
+}
+
 
 def write_model(folder: Path, family: str) -> None:
     """A model with heads of 64, as vLLM's attention on processors wants them."""
@@ -150,7 +164,9 @@ def place(tmp_path_factory) -> Path:
     if "KILN_TEST_VLLM" not in os.environ:
         pytest.skip("KILN_TEST_VLLM names no environment")
     place = tmp_path_factory.mktemp("vllm")
-    for case, (family, options) in CASES.items():
+    refused = {case: ("llama", options) for case, (options, _) in REFUSED.items()}
+    cases = refused | CASES
+    for case, (family, options) in cases.items():
         (place / case).mkdir()
         optimization = Optimization(place / case)
         write_model(optimization.model, family)
@@ -161,7 +177,7 @@ def place(tmp_path_factory) -> Path:
             optimization.works(options)
             write_plain(place / case / "plain", optimization.output)
     python = Path(os.environ["KILN_TEST_VLLM"]) / "bin" / "python"
-    command = [python, "-c", LOADER, *(place / case for case in CASES)]
+    command = [python, "-c", LOADER, *(place / case for case in cases)]
     subprocess.run(command, check=True, env=os.environ | QUIET, timeout=1200)
     return place
 
@@ -185,3 +201,12 @@ def test_vllm_holds_the_weights_that_the_format_says(place, case):
     if not case.startswith("shards"):
         nearer = 1 if case.startswith(("int8", "fp8")) else 10
         assert off * nearer < distance(place / case, "vllm", "model")
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("case", REFUSED)
+def test_vllm_refuses_what_the_report_says_that_it_does_not_read(place, case):
+    report = place / case / "result" / "model" / "optimization-report.json"
+    told = json.loads(report.read_text())["remarks"]
+    assert any(remark.startswith("vLLM does not read") for remark in told), told
+    assert REFUSED[case][1] in (place / case / "refusal").read_text()
