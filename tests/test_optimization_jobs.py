@@ -87,6 +87,13 @@ def test_what_was_asked_for_is_shown(optimizations, jobs):
             "applied once in an optimization job.",
         ),
         (
+            "OptimizationConfigs",
+            [quantization(), {"ModelShardingConfig": {}}],
+            "ModelShardingConfig cannot follow ModelQuantizationConfig where neither has an Image: "
+            "what Kiln makes of a model is ready to be served. Give one of them an Image, or make "
+            "a job of each.",
+        ),
+        (
             "OptimizationEnvironment",
             {"OPTION_CALIBRATION_DATA": "/here"},
             'OPTION_CALIBRATION_DATA is "/here", which is no S3 URI. It must be that of a prefix '

@@ -36,10 +36,11 @@ TEXT = [3 + 7 * i % 300 for i in range(24)]
 
 
 def told_by_vllm(model):
-    shards = model.parent.parent.name.startswith("shards")
+    ranks = {shard.name.split("-")[2] for shard in model.glob("model-rank-*")}
     llm = LLM(
         model=str(model),
-        load_format="sharded_state" if shards else "auto",
+        load_format="sharded_state" if ranks else "auto",
+        tensor_parallel_size=len(ranks) or 1,
         dtype="bfloat16",
         enforce_eager=True,
         enable_prefix_caching=False,
@@ -79,6 +80,8 @@ QUIET = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
     "VLLM_NO_USAGE_STATS": "1",
+    # The processes of several ranks; by then there are threads.
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
 }
 
 # Layers of which vLLM makes one are left as they are together.
@@ -104,6 +107,21 @@ CASES = {
     "w4a16-head": ("llama", {"QUANTIZE": "w4a16", "IGNORE": HEAD_TOO}),
     "awq-head": ("llama", {"AWQ_IGNORE_LAYERS": HEAD_TOO}),
     "shards": ("qwen3", {"TENSOR_PARALLEL_DEGREE": "1"}),
+    "shards-for-two": ("qwen2", {"TENSOR_PARALLEL_DEGREE": "2"}),
+}
+
+# What is done with a Llama and vLLM does not read, and in what words it says so.
+REFUSED = {
+    "gptq-asymmetric": (
+        {"QUANTIZE": "gptq", "SYMMETRIC": "false"},
+        "Unsupported quantization config: bits=4, sym=False",
+    ),
+    "gptq-torn": ({"QUANTIZE": "gptq", "IGNORE": "lm_head,v_proj"}, "some but not all shards"),
+    "awq-torn": ({"AWQ_IGNORE_LAYERS": "lm_head,v_proj"}, "some but not all shards"),
+    "w4a16-torn": (
+        {"QUANTIZE": "w4a16", "IGNORE": "lm_head,up_proj"},
+        "different quantization schemes for the shards",
+    ),
 }
 
 
@@ -146,18 +164,20 @@ def place(tmp_path_factory) -> Path:
     if "KILN_TEST_VLLM" not in os.environ:
         pytest.skip("KILN_TEST_VLLM names no environment")
     place = tmp_path_factory.mktemp("vllm")
-    for case, (family, options) in CASES.items():
+    refused = {case: ("llama", options) for case, (options, _) in REFUSED.items()}
+    cases = refused | CASES
+    for case, (family, options) in cases.items():
         (place / case).mkdir()
         optimization = Optimization(place / case)
         write_model(optimization.model, family)
-        if case == "shards":
+        if case.startswith("shards"):
             optimization.works(options, "Sharding")
             shutil.copytree(optimization.model, place / case / "plain")
         else:
             optimization.works(options)
             write_plain(place / case / "plain", optimization.output)
     python = Path(os.environ["KILN_TEST_VLLM"]) / "bin" / "python"
-    command = [python, "-c", LOADER, *(place / case for case in CASES)]
+    command = [python, "-c", LOADER, *(place / case for case in cases)]
     subprocess.run(command, check=True, env=os.environ | QUIET, timeout=1200)
     return place
 
@@ -178,6 +198,15 @@ def test_vllm_holds_the_weights_that_the_format_says(place, case):
     # vLLM computes with 16 bits, and with 8 where activations are quantized too.
     bounds = {"int8": 1e-3, "fp8": 1e-2}
     assert off < bounds.get(case.split("-")[0], 5e-4)
-    if case != "shards":
+    if not case.startswith("shards"):
         nearer = 1 if case.startswith(("int8", "fp8")) else 10
         assert off * nearer < distance(place / case, "vllm", "model")
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.parametrize("case", REFUSED)
+def test_vllm_refuses_what_the_report_says_that_it_does_not_read(place, case):
+    report = place / case / "result" / "model" / "optimization-report.json"
+    told = json.loads(report.read_text())["remarks"]
+    assert any(remark.startswith("vLLM does not read") for remark in told), told
+    assert REFUSED[case][1] in (place / case / "refusal").read_text()

@@ -309,6 +309,23 @@ def test_a_model_that_cannot_be_run_is_quantized_without_texts(optimization):
     assert reason in optimization.fails({"QUANTIZE": "gptq"}, calibration=str(data))
 
 
+@pytest.mark.parametrize(
+    ("options", "remark"),
+    [
+        ({"SYMMETRIC": "false"}, "vLLM does not read gptq with zero points"),
+        ({"IGNORE": "lm_head,v_proj"}, "vLLM does not read this result: it makes one layer of q_proj"),
+    ],
+)
+def test_what_vllm_refuses_is_told_of(optimization, options, remark):
+    language_models.llama(optimization.model)
+    done = optimization.run({"QUANTIZE": "gptq"} | options)
+    assert done.returncode == 0 and f"note: {remark}" in done.stdout, done.stdout
+    report = json.loads((optimization.output / "optimization-report.json").read_text())
+    assert any(told.startswith(remark) for told in report["remarks"])
+    assert remark in (optimization.output / "optimization-report.md").read_text()
+    assert "vLLM" not in optimization.run({"QUANTIZE": "gptq"}).stdout
+
+
 def test_a_calibration_is_cut_short_and_goes_on(optimization):
     language_models.llama(optimization.model, layers=6)
     data = language_models.tokens(optimization.place / "data")

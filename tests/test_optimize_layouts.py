@@ -47,6 +47,8 @@ def test_what_cannot_be_cut_is_refused(optimization):
 def test_a_quantized_model_is_neither_cut_nor_converted(optimization):
     quantized = {"quantization_config": {"quant_method": "awq"}}
     language_models.llama(optimization.model, **quantized)
+    # As Kiln's own results are.
+    (optimization.model / "serving.properties").write_text("option.quantize=awq\n")
     reason = optimization.fails({"TENSOR_PARALLEL_DEGREE": "2"}, "Sharding")
     assert "quantized already, by awq, and a quantized model cannot be sharded" in reason
     reason = optimization.fails({"GGUF_TYPE": "F16"}, "Compilation")

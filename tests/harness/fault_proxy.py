@@ -38,6 +38,11 @@ class Request:
         """Whether this writes data of an object whose key ends so."""
         return self.method == "PUT" and self.path.partition("?")[0].endswith(key)
 
+    def begins(self, key: str) -> bool:
+        """Whether this begins an upload in parts of an object whose key ends so."""
+        path, _, query = self.path.partition("?")
+        return self.method == "POST" and path.endswith(key) and "uploads=" in query
+
     def completes(self, key: str) -> bool:
         """Whether this makes an object of its parts."""
         path, _, query = self.path.partition("?")

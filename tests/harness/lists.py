@@ -77,7 +77,7 @@ def _compilations(jobs: Jobs, stem: str) -> Iterator[None]:
 def _optimizations(jobs: Jobs, stem: str) -> Iterator[None]:
     optimizations = Optimizations(jobs)
     step = quantization(OPTION_QUANTIZE="w8a16")
-    failing = {"OptimizationConfigs": [step, {"ModelShardingConfig": {}}]}
+    failing = {"OptimizationConfigs": [step, {"ModelShardingConfig": {"Image": "busybox"}}]}
     source = {"S3": {"S3Uri": optimizations.put(llama())}}
     whole = {"ModelSource": source, "OptimizationConfigs": [step]}
     yield from _solo(optimizations, stem, failing, whole)

@@ -3,7 +3,8 @@
 //!
 //! Every turn of an upload is a line. It is written before the store is asked for what it
 //! speaks of, but for the last one, so that nothing can be in the store of which no line
-//! tells.
+//! tells. The first one names the key alone, for which the store is asked what uploads it
+//! has: the answer with an upload's id may have found nobody.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -27,16 +28,23 @@ const TAKEN_BACK_WITHIN: Duration = Duration::from_secs(300);
 /// And one object or upload.
 const ONE_WITHIN: Duration = Duration::from_secs(60);
 
-/// One turn, as it is written.
+/// A line.
 #[derive(Serialize, Deserialize)]
-struct Line {
-    turn: Turn,
-    key: String,
-    upload: String,
+#[serde(untagged)]
+enum Line {
+    /// A turn of an upload.
+    Turn {
+        turn: Turn,
+        key: String,
+        upload: String,
+    },
+    /// The store is about to be asked for an upload of this key.
+    Intention { intended: String },
 }
 
-/// How far uploads have come, by their keys and ids.
-type Uploads = BTreeMap<(String, String), Turn>;
+/// The uploads of each key: how far they have come, by their ids.
+type Uploads = BTreeMap<String, Known>;
+type Known = BTreeMap<String, Turn>;
 
 /// The uploads of an instance.
 #[derive(Debug)]
@@ -47,16 +55,17 @@ pub(super) struct Journal {
 }
 
 impl upload::Journal for Journal {
+    fn intend(&self, key: &str) -> io::Result<()> {
+        let intended = key.to_owned();
+        self.write(&Line::Intention { intended })
+    }
+
     fn note(&self, turn: Turn, key: &str, upload: &str) -> io::Result<()> {
-        let line = Line {
+        self.write(&Line::Turn {
             turn,
             key: key.to_owned(),
             upload: upload.to_owned(),
-        };
-        let mut text = serde_json::to_vec(&line)?;
-        text.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(&text)
+        })
     }
 }
 
@@ -77,20 +86,27 @@ impl Journal {
         })
     }
 
+    fn write(&self, line: &Line) -> io::Result<()> {
+        let mut text = serde_json::to_vec(line)?;
+        text.push(b'\n');
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write_all(&text)
+    }
+
     /// Whether an agent before has stored this.
     pub(super) fn has_stored(&self, key: &str) -> bool {
-        let mut before = self.before.iter();
-        before.any(|((stored, _), reached)| stored == key && *reached == Turn::Completed)
+        self.before.get(key).is_some_and(is_stored)
     }
 
     /// Has the store forget what agents before have begun and not completed.
     pub(super) async fn forget_unfinished(&self, objects: &Objects, bucket: &str) {
-        let unfinished = self.before.iter();
-        let unfinished = unfinished.filter(|(_, reached)| **reached != Turn::Completed);
-        let forgetting =
-            unfinished.map(|((key, upload), _)| forget(objects, (bucket, key), upload));
-        all(forgetting).await;
+        let unfinished = self.before.iter().filter(|(_, known)| !is_stored(known));
+        all(unfinished.map(|(key, known)| forget_of(objects, (bucket, key), known))).await;
     }
+}
+
+fn is_stored(known: &Known) -> bool {
+    known.values().any(|reached| *reached == Turn::Completed)
 }
 
 /// Takes back from the store what was stored and what was begun, as far as it can be reached.
@@ -102,16 +118,47 @@ pub(super) async fn take_back(objects: &Objects, bucket: &str, instance: &Path) 
             return;
         }
     };
-    all(uploads.iter().map(|((key, upload), reached)| async move {
+    all(uploads.iter().map(|(key, known)| async move {
+        forget_of(objects, (bucket, key), known).await;
         // The store may or may not have come to complete what it was asked to.
-        if *reached != Turn::Completed {
-            forget(objects, (bucket, key), upload).await;
-        }
-        if *reached != Turn::Begun {
+        if known.values().any(|reached| *reached != Turn::Begun) {
             remove(objects, (bucket, key)).await;
         }
     }))
     .await;
+}
+
+/// Has the store forget the uploads of a key that are not completed.
+async fn forget_of(objects: &Objects, target: (&str, &str), known: &Known) {
+    for (upload, reached) in known {
+        if *reached != Turn::Completed {
+            forget(objects, target, upload).await;
+        }
+    }
+    match timeout(ONE_WITHIN, forget_unknown(objects, target, known)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(key = target.1, %error, "an upload may be left"),
+        Err(_) => tracing::warn!(
+            key = target.1,
+            "an upload may be left: the store does not answer"
+        ),
+    }
+}
+
+/// Has the store forget the uploads of a key whose ids it gave to an agent that did not live
+/// to write them down. That one has sent no part of them, which tells them from what somebody
+/// else may be storing there.
+async fn forget_unknown(
+    objects: &Objects,
+    target: (&str, &str),
+    known: &Known,
+) -> Result<(), DataError> {
+    for upload in objects.unfinished_uploads(target.0, target.1).await? {
+        if !known.contains_key(&upload) && !objects.has_parts(target, &upload).await? {
+            forget(objects, target, &upload).await;
+        }
+    }
+    Ok(())
 }
 
 /// Does all, several at a time, as far as time allows.
@@ -148,12 +195,17 @@ fn read(instance: &Path) -> io::Result<Uploads> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Uploads::new()),
         text => text?,
     };
-    let lines = text
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok());
-    Ok(lines
-        .map(|Line { turn, key, upload }| ((key, upload), turn))
-        .collect())
+    let lines = text.lines();
+    let mut uploads = Uploads::new();
+    for line in lines.filter_map(|line| serde_json::from_str(line).ok()) {
+        match line {
+            Line::Intention { intended } => drop(uploads.entry(intended).or_default()),
+            Line::Turn { turn, key, upload } => {
+                uploads.entry(key).or_default().insert(upload, turn);
+            }
+        }
+    }
+    Ok(uploads)
 }
 
 #[cfg(test)]
@@ -174,8 +226,10 @@ mod tests {
             (Turn::Begun, "c"),
             (Turn::Completing, "c"),
         ] {
+            journal.intend(key).unwrap();
             journal.note(turn, key, "u").unwrap();
         }
+        journal.intend("e").unwrap();
         journal
             .file
             .lock()
@@ -185,14 +239,19 @@ mod tests {
         let next = Journal::open(place.path()).unwrap();
         next.note(Turn::Begun, "d", "v").unwrap();
         let found: Vec<_> = read(place.path()).unwrap().into_iter().collect();
-        let is = |key: &str, upload: &str, reached| ((key.to_owned(), upload.to_owned()), reached);
+        let is = |key: &str, known: &[(&str, Turn)]| {
+            let known = known.iter().map(|(id, turn)| ((*id).to_owned(), *turn));
+            (key.to_owned(), known.collect::<Known>())
+        };
         let expected = [
-            is("a", "u", Turn::Completed),
-            is("b \n\"", "u", Turn::Begun),
-            is("c", "u", Turn::Completing),
-            is("d", "v", Turn::Begun),
+            is("a", &[("u", Turn::Completed)]),
+            is("b \n\"", &[("u", Turn::Begun)]),
+            is("c", &[("u", Turn::Completing)]),
+            is("d", &[("v", Turn::Begun)]),
+            is("e", &[]),
         ];
         assert_eq!(found, expected);
-        assert!(next.has_stored("a") && !next.has_stored("c"));
+        let before = ["a", "c", "d", "e", "f"].map(|key| next.has_stored(key));
+        assert_eq!(before, [true, false, false, false, false]);
     }
 }

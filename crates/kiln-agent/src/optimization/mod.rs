@@ -12,7 +12,8 @@
 //! An order to stop cuts every stage short, and the time limit those from the work's
 //! beginning on. Then nothing is left: no container, no object, no upload. An agent that
 //! is killed may be begun again in the same directory: what is fetched stays, steps that
-//! are done stay done, and the one that was not keeps its scratch.
+//! are done stay done, and the one that was not keeps its scratch. Where too many were, a
+//! last one takes back what they have stored.
 
 mod built_in;
 mod failure;
@@ -66,7 +67,11 @@ impl Optimization {
 
     /// Lives it to its end. What goes wrong is part of the ending.
     pub(crate) async fn live(&self) -> Ending {
-        let Err(outcome) = self.stages().await else {
+        let lived = match self.plan.takes_back {
+            true => Err(Outcome::Stopped),
+            false => self.stages().await,
+        };
+        let Err(outcome) = lived else {
             return Ending {
                 outcome: Outcome::Completed,
                 stored: true,

@@ -39,6 +39,9 @@ pub struct OptimizationPlan {
     /// that lost its power may have lost that report.
     #[serde(default)]
     pub reported: u64,
+    /// Whether nothing is to be done but to take back what agents before have stored.
+    #[serde(default)]
+    pub takes_back: bool,
 }
 
 /// What a model comes as.

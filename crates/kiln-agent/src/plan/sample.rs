@@ -132,5 +132,6 @@ pub(crate) fn optimization() -> OptimizationPlan {
         gpus: Vec::new(),
         max_runtime_seconds: 3600,
         reported: 0,
+        takes_back: false,
     }
 }

@@ -16,6 +16,7 @@ mod local;
 mod multipart;
 mod requests;
 mod retry;
+mod uploads;
 
 use std::sync::Arc;
 

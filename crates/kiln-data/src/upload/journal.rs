@@ -5,7 +5,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-/// A turn in an upload's life.
+/// A turn in an upload's life, once the store has given it an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Turn {
@@ -19,6 +19,13 @@ pub enum Turn {
 
 /// Where the turns of uploads are written down.
 pub trait Journal: Sync {
+    /// Writes down that the store is about to be asked for an upload of a key. Where this
+    /// fails, the store is not asked.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn intend(&self, key: &str) -> io::Result<()>;
+
     /// Writes down that the upload of a key, which the store knows by this id, has come to a
     /// turn. Where this fails, the upload does.
     ///
@@ -31,6 +38,10 @@ pub trait Journal: Sync {
 pub struct Unwritten;
 
 impl Journal for Unwritten {
+    fn intend(&self, _: &str) -> io::Result<()> {
+        Ok(())
+    }
+
     fn note(&self, _: Turn, _: &str, _: &str) -> io::Result<()> {
         Ok(())
     }

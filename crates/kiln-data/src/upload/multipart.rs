@@ -79,6 +79,7 @@ pub(crate) async fn store_parts_unless<C>(
     journal: &dyn Journal,
     called_off: impl Future<Output = C>,
 ) -> Result<ControlFlow<C, u64>, DataError> {
+    journal.intend(target.1).map_err(unwritten())?;
     let upload = Upload::begin(objects, target).await?;
     let settled = upload.see_through(parts, journal, called_off).await;
     match &settled {
@@ -115,7 +116,7 @@ impl Upload {
     ) -> Result<ControlFlow<C, u64>, DataError> {
         let note = |turn| {
             let noted = journal.note(turn, &self.key, &self.id);
-            noted.map_err(DataError::io("writing down the state of an upload"))
+            noted.map_err(unwritten())
         };
         note(Turn::Begun)?;
         let sent = tokio::select! {
@@ -183,6 +184,10 @@ impl Drop for Upload {
             runtime.spawn(async move { forget(&objects, (&bucket, &key), &id).await });
         }
     }
+}
+
+fn unwritten() -> impl FnOnce(std::io::Error) -> DataError {
+    DataError::io("writing down the state of an upload")
 }
 
 async fn forget(objects: &Objects, target: (&str, &str), id: &str) {

@@ -58,15 +58,25 @@ async fn an_upload_that_another_object_took_the_place_of_is_not_taken_for_done()
     );
 }
 
-/// A journal on a disk that is full when an upload comes to this turn.
-struct FullAt(Turn);
+/// A journal on a disk that is full when an upload comes to this turn, or before all of them.
+struct FullAt(Option<Turn>);
 
-impl Journal for FullAt {
-    fn note(&self, turn: Turn, _: &str, _: &str) -> io::Result<()> {
+impl FullAt {
+    fn write(&self, turn: Option<Turn>) -> io::Result<()> {
         match turn == self.0 {
             true => Err(io::ErrorKind::StorageFull.into()),
             false => Ok(()),
         }
+    }
+}
+
+impl Journal for FullAt {
+    fn intend(&self, _: &str) -> io::Result<()> {
+        self.write(None)
+    }
+
+    fn note(&self, turn: Turn, _: &str, _: &str) -> io::Result<()> {
+        self.write(Some(turn))
     }
 }
 
@@ -75,7 +85,12 @@ async fn an_upload_that_cannot_be_written_down_fails_and_is_forgotten() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("file");
     std::fs::write(&path, "body").unwrap();
-    for turn in [Turn::Begun, Turn::Completing] {
+    let cases = [
+        (None, None),
+        (Some(Turn::Begun), Some("DELETE")),
+        (Some(Turn::Completing), Some("DELETE")),
+    ];
+    for (turn, last) in cases {
         let store = Store::start().await;
         let uploader = Uploader::new(&store.client());
         let (file, journal) = (File::open(&path).unwrap(), FullAt(turn));
@@ -84,7 +99,7 @@ async fn an_upload_that_cannot_be_written_down_fails_and_is_forgotten() {
         assert!(matches!(error, DataError::Io { .. }), "{error}");
         assert_eq!(store.body("key"), None);
         let asked = store.seen(|seen| seen.method.clone());
-        assert_eq!(asked.last().map(String::as_str), Some("DELETE"), "{turn:?}");
+        assert_eq!(asked.last().map(String::as_str), last, "{turn:?}");
     }
 }
 

@@ -27,5 +27,6 @@ pub(super) fn build(job: &Accepted, seat: Seat, trainer: Option<&str>) -> Result
         gpus: seat.claim.gpus,
         max_runtime_seconds: seat.runtime_seconds,
         reported: seat.reported,
+        takes_back: seat.takes_back,
     })))
 }

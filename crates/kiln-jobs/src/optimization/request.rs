@@ -15,10 +15,11 @@ pub(super) const DEFAULT_MAX_RUNTIME: i32 = 86_400;
 
 type Check = fn(&CreateOptimizationJobRequest) -> Result<(), String>;
 
-const CHECKS: [Check; 7] = [
+const CHECKS: [Check; 8] = [
     the_model,
     the_licence,
     the_techniques,
+    the_order,
     the_data,
     the_places,
     the_stopping_condition,
@@ -83,6 +84,21 @@ fn the_techniques(request: &CreateOptimizationJobRequest) -> Result<(), String> 
     match seen.is_empty() {
         true => Err("OptimizationConfigs must have at least one configuration.".to_owned()),
         false => Ok(()),
+    }
+}
+
+/// What Kiln itself makes of a model is what it is served as, and it can make nothing of that.
+fn the_order(request: &CreateOptimizationJobRequest) -> Result<(), String> {
+    let steps: Vec<_> = steps(request).collect();
+    let mut pairs = steps.windows(2);
+    match pairs.find(|pair| pair.iter().all(|step| !step.is_brought())) {
+        Some([first, then, ..]) => Err(format!(
+            "Model{}Config cannot follow Model{}Config where neither has an Image: what Kiln makes \
+             of a model is ready to be served. Give one of them an Image, or make a job of each.",
+            word(then.technique),
+            word(first.technique)
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::JobError;
 /// How many times an agent may die before it has begun.
 const BEGINNINGS: u32 = 3;
 
+/// What is said of an instance whose agent is gone before its end.
+pub(crate) const GONE: &str = "the agent of the instance is gone";
+
 /// Waits until an instance's agent is gone and no other goes on in its place, and clears
 /// up behind it.
 pub(crate) async fn attend(kind: Arc<dyn Kind>, id: String) {
@@ -82,7 +85,7 @@ async fn hear_out(kind: &dyn Kind, id: &str) -> Result<bool, JobError> {
 
 async fn clear_up(kind: &dyn Kind, id: &str) -> Result<(), JobError> {
     let plane = kind.plane();
-    kind.lose(id, "the agent of the instance is gone").await?;
+    kind.lose(id, GONE).await?;
     until_needless(kind, id).await?;
     plane.engine.clear(id).await?;
     plane.store.logs.forget_instance(id).await?;

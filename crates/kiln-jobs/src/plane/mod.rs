@@ -27,7 +27,7 @@ use kiln_store::{Instance, NewJob, Store, StoreError};
 use tokio::sync::{Notify, watch};
 
 pub(crate) use alarms::Alarms;
-pub(crate) use attendance::{attend, must_begin};
+pub(crate) use attendance::{GONE, attend, must_begin};
 pub(crate) use clock::{instant, now, until};
 pub use hearing::ReportError;
 pub(crate) use hearing::Stepping;

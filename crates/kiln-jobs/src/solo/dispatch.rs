@@ -106,6 +106,7 @@ impl<W: Work> SoloJobs<W> {
         );
         let logged = plane.store.logs.delivered(&instance.id)?;
         let seat = Seat {
+            takes_back: job.state.orders(&instance.id).cut.is_some(),
             reported: logged.max(instance.delivered),
             assignment,
             keys: plane.keys.issue(&session(instance, Party::Work)),

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use kiln_agent::failure::LONGEST_REASON;
 use kiln_engine::{Claim, Presence};
 use kiln_store::Instance;
 
-use super::state::Event;
+use super::state::{Event, internal};
 use super::{Job, SoloJobs, Work};
 use crate::plane::{attend, must_begin, now};
 use crate::{JobError, JobSession, Party};
@@ -110,11 +109,7 @@ impl<W: Work> SoloJobs<W> {
             // The usual case, which needs no write.
             return Ok(());
         }
-        let reason = format!(
-            "ServerError: There was an internal server error during the {} job. ({detail})",
-            W::WORD
-        );
-        let reason: String = reason.chars().take(LONGEST_REASON).collect();
+        let reason = internal(W::WORD, detail);
         let lost = self.change_and_follow(&instance.job, {
             let id = id.to_owned();
             move |job| match job.state.is_on(&id) {

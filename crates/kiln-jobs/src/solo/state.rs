@@ -15,12 +15,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use kiln_agent::failure::LONGEST_REASON;
 use kiln_agent::report::{Cut, Ending, Orders, Outcome, Stage};
 use kiln_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::terms::Terms;
 use crate::JobError;
+use crate::plane::GONE;
 
 /// What is wanted of an instance whose job is over, or is to be.
 pub(super) const OVER: Orders = Orders {
@@ -106,6 +108,9 @@ struct Agents {
     furthest: Option<Stage>,
     /// When the last of them was started.
     begun: Option<Timestamp>,
+    /// Whether too many were lost, and those that follow only take back what is stored.
+    #[serde(default)]
+    given_up: bool,
 }
 
 /// What can happen to a job.
@@ -175,7 +180,7 @@ impl<O> SoloState<O> {
 
     /// What is wanted of an instance.
     pub(super) fn orders(&self, instance: &str) -> Orders {
-        match self.is_on(instance) && self.status != Status::Stopping {
+        match self.is_on(instance) && !self.is_to_end() {
             true => Orders { cut: None, ..OVER },
             false => OVER,
         }
@@ -188,12 +193,17 @@ impl<O> SoloState<O> {
         Timestamp::from_millis(deadline).ok()
     }
 
+    /// Whether no more is to come of it.
+    fn is_to_end(&self) -> bool {
+        self.status == Status::Stopping || self.agents.given_up
+    }
+
     /// Whether it survives the loss of its agent: another goes on where that was, unless
-    /// too many in a row have been lost there. Of a job that is to stop, it takes back what
-    /// has been stored.
+    /// too many in a row have been lost there. Of a job that is to end, it takes back what
+    /// has been stored; so do as many once more where too many have been lost.
     pub(super) fn survives(&mut self, at: Timestamp, terms: &Terms) -> bool {
         let has_stored = self.agents.furthest >= Some(Stage::Uploading);
-        if self.is_terminal() || (self.status == Status::Stopping && !has_stored) {
+        if self.is_terminal() || (self.is_to_end() && !has_stored) {
             return false;
         }
         let lived = |begun: Timestamp| at.millis() - begun.millis();
@@ -207,6 +217,10 @@ impl<O> SoloState<O> {
         }
         self.agents.lost += 1;
         self.agents.begun = Some(at);
+        if self.agents.lost > terms.patience && has_stored && !self.is_to_end() {
+            self.agents.given_up = true;
+            self.agents.lost = 0;
+        }
         self.agents.lost <= terms.patience
     }
 
@@ -256,6 +270,8 @@ impl<O> SoloState<O> {
         }
         if self.status != Status::Stopping {
             self.enter(Status::Stopping, at);
+            // Those that take back what is stored are counted anew.
+            self.agents.lost = 0;
         }
         Action::Tell
     }
@@ -264,6 +280,9 @@ impl<O> SoloState<O> {
         self.stored = ending.stored;
         let ended = match ending.outcome {
             Outcome::Completed => Ok(Status::Completed),
+            Outcome::Stopped | Outcome::Interrupted if self.agents.given_up => {
+                Err(internal(terms.word, GONE))
+            }
             Outcome::Stopped | Outcome::Interrupted => Ok(Status::Stopped),
             Outcome::Failed(reason) => Err(reason),
             Outcome::MaxRuntimeExceeded => Err(timed_out(terms)),
@@ -302,6 +321,14 @@ impl<O> SoloState<O> {
         self.modified = at.max(self.modified);
         self.status = status;
     }
+}
+
+/// The reason of a job that the platform has failed.
+pub(super) fn internal(word: &str, detail: &str) -> String {
+    let reason = format!(
+        "ServerError: There was an internal server error during the {word} job. ({detail})"
+    );
+    reason.chars().take(LONGEST_REASON).collect()
 }
 
 /// The reason of a job that was not done in time.

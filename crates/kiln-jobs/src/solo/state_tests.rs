@@ -179,12 +179,41 @@ fn another_agent_goes_on_until_three_in_a_row_get_no_further() {
 
 #[test]
 fn what_a_stopping_job_has_stored_is_taken_back() {
-    let mut state = live(&[
-        placed(),
-        Event::Stage(Stage::Uploading),
-        Event::StopRequested,
-    ]);
-    assert!(state.survives(at(10_000), &TERMS));
+    let mut state = live(&[placed(), Event::Stage(Stage::Uploading)]);
+    for n in 0..3 {
+        assert!(state.survives(at(10_000 + n), &TERMS));
+    }
+    state.step(Event::StopRequested, at(11_000), &TERMS);
+    for n in 0..3 {
+        assert!(state.survives(at(12_000 + n), &TERMS));
+    }
+    assert!(!state.survives(at(13_000), &TERMS));
+}
+
+#[test]
+fn what_was_stored_is_taken_back_where_too_many_were_lost() {
+    let mut state = live(&[placed(), WORKING, Event::Stage(Stage::Uploading)]);
+    let soon = |n: i64| at(10_000 + n);
+    for n in 0..3 {
+        assert!(state.survives(soon(n), &TERMS));
+        assert_eq!(state.orders("i").cut, None, "{n}");
+    }
+    for n in 3..7 {
+        let mut last = state.clone();
+        assert!(state.survives(soon(n), &TERMS), "{n}");
+        assert_eq!(state.orders("i").cut, Some(Cut::Stop));
+        assert_eq!(state.status, Status::InProgress);
+        last.survives(soon(n), &TERMS);
+        last.step(ended(Outcome::Stopped), soon(n), &TERMS);
+        let reason = "ServerError: There was an internal server error during the compilation \
+                      job. (the agent of the instance is gone)";
+        assert_eq!(last.status, Status::Failed);
+        assert_eq!(last.failure_reason.as_deref(), Some(reason));
+    }
+    assert!(!state.clone().survives(soon(8), &TERMS));
+    state.step(Event::StopRequested, soon(9), &TERMS);
+    state.step(ended(Outcome::Stopped), soon(10), &TERMS);
+    assert_eq!(state.status, Status::Stopped);
 }
 
 #[test]

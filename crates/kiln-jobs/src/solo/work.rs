@@ -24,6 +24,8 @@ pub struct Seat {
     pub(crate) runtime_seconds: u64,
     /// The number of the last report of it that was taken in.
     pub(crate) reported: u64,
+    /// Whether its job is to end, so that only what was stored is to be taken back.
+    pub(crate) takes_back: bool,
 }
 
 /// A kind of work that one instance does.

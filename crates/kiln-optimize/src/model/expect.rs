@@ -10,12 +10,8 @@ pub(super) fn expect<'a>(
     families: &[Family],
     purpose: &str,
 ) -> Result<&'a Geometry, OptimizeError> {
+    unquantized(model, purpose)?;
     let config = model.config();
-    if let Some(method) = config.quantized() {
-        return Err(OptimizeError::Unsupported(format!(
-            "the model is quantized already, by {method}, and a quantized model cannot {purpose}"
-        )));
-    }
     let geometry = config.geometry.as_ref();
     let Some(geometry) = geometry.filter(|_| families.contains(&config.family)) else {
         return Err(OptimizeError::Unsupported(format!(
@@ -30,6 +26,16 @@ pub(super) fn expect<'a>(
     check_weights(model, geometry)?;
     check_layers(model, geometry)?;
     Ok(geometry)
+}
+
+/// As [`Model::expect_unquantized`] says.
+pub(super) fn unquantized(model: &Model, purpose: &str) -> Result<(), OptimizeError> {
+    let Some(method) = model.config().quantized() else {
+        return Ok(());
+    };
+    Err(OptimizeError::Unsupported(format!(
+        "the model is quantized already, by {method}, and a quantized model cannot {purpose}"
+    )))
 }
 
 fn check_weights(model: &Model, geometry: &Geometry) -> Result<(), OptimizeError> {

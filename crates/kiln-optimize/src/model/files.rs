@@ -153,6 +153,9 @@ pub(super) fn choose(listed: Listed, index: Option<&Index>) -> Result<Chosen, Op
     })
 }
 
+/// What the names of files in vLLM's `sharded_state` begin with.
+const SHARD: &str = "model-rank-";
+
 fn indexed(listed: &Listed, index: &Index, name: &str) -> Result<Vec<String>, OptimizeError> {
     let files = index.files();
     for file in &files {
@@ -183,6 +186,12 @@ fn unindexed(listed: &Listed) -> Result<Vec<String>, OptimizeError> {
     }
     if weights.is_empty() {
         return Err(OptimizeError::Model(none_at_all(&listed.pickles)));
+    }
+    if let Some(shard) = weights.iter().find(|name| name.starts_with(SHARD)) {
+        return Err(OptimizeError::Model(format!(
+            "{shard} is a part of a model that was cut for accelerators; give the model as it was \
+             before"
+        )));
     }
     parts::refuse_missing(&weights)?;
     Ok(weights)
@@ -278,7 +287,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_said() {
-        let cases: [Case; 5] = [
+        let cases: [Case; 6] = [
+            (
+                &[
+                    "model-rank-0-part-0.safetensors",
+                    "model-rank-1-part-0.safetensors",
+                ],
+                None,
+                "model-rank-0-part-0.safetensors is a part of a model that was cut for accelerators; give the model as it was before",
+            ),
             (
                 &["config.json", "sub/model.safetensors"],
                 None,

@@ -170,9 +170,14 @@ impl Model {
         &self.left_out
     }
 
+    /// Makes sure that the model is not quantized. `purpose` ends the sentence that begins with
+    /// what cannot be done, as in "be sharded".
+    pub fn expect_unquantized(&self, purpose: &str) -> Result<(), OptimizeError> {
+        expect::unquantized(self, purpose)
+    }
+
     /// Makes sure that the model is a decoder or encoder of a known family, not quantized,
-    /// with all the tensors and shapes that `config.json` says. `purpose` ends the sentence
-    /// that begins with what cannot be done, as in "be sharded".
+    /// with all the tensors and shapes that `config.json` says, for the same kind of purpose.
     pub fn expect(&self, families: &[Family], purpose: &str) -> Result<&Geometry, OptimizeError> {
         expect::expect(self, families, purpose)
     }

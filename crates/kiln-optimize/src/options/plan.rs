@@ -9,7 +9,7 @@ use super::settings::{Given, Settings};
 use super::table::KnownOption;
 use crate::gguf::GgufType;
 use crate::layout::Layout;
-use crate::quantize::Granularity;
+use crate::quantize::{Granularity, Grid};
 use crate::{Order, Technique};
 
 /// What is done with a model.
@@ -160,6 +160,20 @@ fn borrowed(plan: &Plan) -> Vec<String> {
              in the layout of {method}, and no activations were looked at. Give \
              OPTION_CALIBRATION_DATA for {method} itself"
         ));
+    }
+    let has_zero_points = matches!(
+        quantization.scheme.grid,
+        Grid::Int {
+            symmetric: false,
+            ..
+        }
+    );
+    if method == Method::Gptq && has_zero_points {
+        remarks.push(
+            "vLLM does not read gptq with zero points: have OPTION_SYMMETRIC=true, or \
+             OPTION_QUANTIZE=w4a16, whose zero points it reads"
+                .to_owned(),
+        );
     }
     let group = Granularity::Group(128);
     if matches!(method, Method::W4a16 | Method::W8a16) && quantization.scheme.granularity != group {

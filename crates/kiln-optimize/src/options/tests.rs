@@ -330,6 +330,21 @@ fn what_the_model_says_stands_against_the_environment() {
 }
 
 #[test]
+fn zero_points_that_vllm_does_not_read_are_told_of() {
+    for (options, expected) in [
+        ("QUANTIZE=gptq SYMMETRIC=false", true),
+        ("QUANTIZE=gptq", false),
+        ("QUANTIZE=w4a16 SYMMETRIC=false", false),
+        ("QUANTIZE=awq", false),
+    ] {
+        let order = order(Technique::Quantization, options);
+        let planned = plan(&order, &Properties::default(), true).unwrap();
+        let is_meant = |remark: &String| remark.contains("vLLM does not read gptq");
+        assert_eq!(planned.remarks.iter().any(is_meant), expected, "{options}");
+    }
+}
+
+#[test]
 fn a_borrowed_layout_is_told_of() {
     let told = |options, has_data| {
         let order = order(Technique::Quantization, options);

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::fused;
 use crate::layout::Layout;
 use crate::options::{Activations, Calibration, Quantization};
 use crate::quantize::{Granularity, Grid, Rounding};
@@ -52,7 +53,7 @@ fn gptq(quantization: &Quantization, ignored: &[String]) -> Value {
     // gptqmodel and vLLM take patterns here: `-:` leaves out what matches.
     let left_out = ignored.iter().filter(|name| *name != "lm_head").cloned();
     let left_out: Map<String, Value> = left_out
-        .chain(fused(ignored))
+        .chain(fused::wholly_ignored(ignored))
         .map(|name| (format!("-:^{}$", name.replace('.', "\\.")), json!({})))
         .collect();
     let mut described = json!({
@@ -68,27 +69,6 @@ fn gptq(quantization: &Quantization, ignored: &[String]) -> Value {
         described["dynamic"] = Value::Object(left_out);
     }
     described
-}
-
-/// What vLLM calls layers that it makes one of, and their parts: it looks for the one name.
-const FUSED: [(&str, &[&str]); 2] = [
-    ("qkv_proj", &["q_proj", "k_proj", "v_proj"]),
-    ("gate_up_proj", &["gate_proj", "up_proj"]),
-];
-
-/// The layers that vLLM makes of layers that are all ignored.
-fn fused(ignored: &[String]) -> impl Iterator<Item = String> {
-    let whole = |name: &str, (whole, parts): (&str, &[&str])| {
-        let stem = name.strip_suffix(parts[0])?;
-        let is_ignored = |part: &&str| ignored.contains(&format!("{stem}{part}"));
-        (stem.ends_with('.') && parts.iter().all(is_ignored)).then(|| format!("{stem}{whole}"))
-    };
-    let each = ignored.iter();
-    each.flat_map(move |name| {
-        FUSED
-            .into_iter()
-            .filter_map(move |fused| whole(name, fused))
-    })
 }
 
 fn compressed_tensors(quantization: &Quantization, ignored: &[String]) -> Value {
@@ -312,17 +292,6 @@ mod tests {
 
     #[test]
     fn layers_that_vllm_fuses_are_left_out_by_its_names() {
-        for (ignored, expected) in [
-            (&["a.q_proj", "a.k_proj"][..], &[][..]),
-            (&["a.k_proj", "a.q_proj", "a.v_proj"], &["a.qkv_proj"]),
-            (
-                &["a.gate_proj", "a.up_proj", "b.gate_proj", "lm_head"],
-                &["a.gate_up_proj"],
-            ),
-        ] {
-            let names: Vec<String> = ignored.iter().map(|name| (*name).to_owned()).collect();
-            assert_eq!(fused(&names).collect::<Vec<_>>(), expected, "{ignored:?}");
-        }
         let found = described(
             &[("QUANTIZE", "gptq")],
             false,

@@ -9,6 +9,7 @@ mod conversion;
 mod course;
 mod draft;
 mod finish;
+mod fused;
 mod pieces;
 mod quantization;
 mod run;

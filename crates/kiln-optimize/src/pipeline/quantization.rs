@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::pieces::Pieces;
 use super::selection::{Selection, select};
 use super::stream::Stream;
-use super::{config, finish, space};
+use super::{config, finish, fused, space};
 use crate::calibrate::{Prepared, prepare};
 use crate::model::Model;
 use crate::options::Quantization;
@@ -27,6 +27,9 @@ pub fn quantize(
     asked: &Quantization,
 ) -> Result<(), OptimizeError> {
     let selection = select(model, asked)?;
+    if let Some(remark) = fused::remark(model, &selection) {
+        course.remark(remark);
+    }
     let draft = Draft::new(model, asked, &selection.quantized)?;
     let schemes = |module: &str| calibration::scheme_of(model, asked, &draft, module);
     let data = task.calibration.as_deref();

@@ -8,7 +8,7 @@ use super::course::Course;
 use super::{conversion, finish, quantization, sharding};
 use crate::model::Model;
 use crate::options::{Plan, plan};
-use crate::{OptimizeError, Task};
+use crate::{OptimizeError, Task, Technique};
 
 /// Does a task. Lines for the job's log go to `log`.
 ///
@@ -27,6 +27,10 @@ fn attempt(task: &Task, log: &mut dyn FnMut(&str)) -> Result<(), OptimizeError> 
     let mut course = Course::new(task, log);
     // It makes sure that no file is a link out of the directory.
     let model = Model::open(&task.model)?;
+    if task.order.technique == Technique::Sharding {
+        // Its options would only say that it is to be quantized first.
+        model.expect_unquantized("be sharded")?;
+    }
     let properties = finish::read_properties(&task.model)?;
     let planned = plan(&task.order, &properties, task.calibration.is_some())?;
     for remark in planned.remarks {

@@ -25,12 +25,7 @@ pub struct Selection {
 /// Chooses the weights of linear layers that are not ignored, and makes sure that they
 /// can be quantized.
 pub fn select(model: &Model, quantization: &Quantization) -> Result<Selection, OptimizeError> {
-    if let Some(method) = model.config().quantized() {
-        return Err(OptimizeError::Unsupported(format!(
-            "the model is quantized already, by {method}, and a quantized model cannot be \
-             quantized again"
-        )));
-    }
+    model.expect_unquantized("be quantized again")?;
     let is_static = quantization.activations == Activations::Static;
     let mut selection = Selection::default();
     let shared = shared_head(model);

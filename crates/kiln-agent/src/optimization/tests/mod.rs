@@ -31,7 +31,16 @@ const HUGE: &str = "huge";
 struct Store {
     objects: BTreeMap<String, String>,
     slow: Option<&'static str>,
+    /// Uploads that it has, by their keys and ids, and how many parts each has.
+    uploads: Vec<(&'static str, &'static str, usize)>,
     seen: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a query says of this.
+fn asked(query: &str, name: &str) -> Option<String> {
+    let mut said = form_urlencoded::parse(query.as_bytes());
+    let found = said.find(|(said, _)| said == name);
+    found.map(|(_, value)| value.into_owned())
 }
 
 impl Store {
@@ -45,10 +54,9 @@ impl Store {
 
     fn answer(&self, request: Request) -> Answer {
         let mut line = format!("{} {}", request.method, request.path);
-        if request.method == "DELETE" && !request.query.is_empty() {
-            let asked = form_urlencoded::parse(request.query.as_bytes());
-            let mut ids = asked.filter(|(name, _)| name == "uploadId");
-            line.extend(ids.next().map(|(_, id)| format!(" upload {id}")));
+        let upload = asked(&request.query, "uploadId");
+        if request.method == "DELETE" {
+            line.extend(upload.iter().map(|id| format!(" upload {id}")));
         }
         self.seen.lock().unwrap().push(line);
         let key = request.path.strip_prefix("/b/").unwrap_or_default();
@@ -57,6 +65,8 @@ impl Store {
             _ => Duration::ZERO,
         };
         let body = match request.method.as_str() {
+            "GET" if asked(&request.query, "uploads").is_some() => self.unfinished(&request.query),
+            "GET" if upload.is_some() => self.parts(upload),
             "GET" if key.is_empty() => self.listing(&request.query),
             "GET" | "HEAD" => self.objects.get(key).cloned().unwrap_or_default(),
             _ => BEGUN.to_owned(),
@@ -70,10 +80,7 @@ impl Store {
     }
 
     fn listing(&self, query: &str) -> String {
-        let asked = form_urlencoded::parse(query.as_bytes());
-        let mut prefixes = asked.filter(|(name, _)| name == "prefix");
-        let prefix = prefixes.next().map(|(_, value)| value.into_owned());
-        let prefix = prefix.unwrap_or_default();
+        let prefix = asked(query, "prefix").unwrap_or_default();
         let listed = self.objects.iter();
         let listed = listed.filter(|(key, _)| key.starts_with(&prefix));
         let entries: String = listed
@@ -85,6 +92,34 @@ impl Store {
         format!(
             "<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{entries}\
              </ListBucketResult>"
+        )
+    }
+
+    fn unfinished(&self, query: &str) -> String {
+        let prefix = asked(query, "prefix").unwrap_or_default();
+        let listed = self.uploads.iter();
+        let entries: String = listed
+            .filter(|(key, ..)| key.starts_with(&prefix))
+            .map(|(key, id, _)| {
+                format!("<Upload><Key>{key}</Key><UploadId>{id}</UploadId></Upload>")
+            })
+            .collect();
+        format!(
+            "<ListMultipartUploadsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <Bucket>b</Bucket>{entries}</ListMultipartUploadsResult>"
+        )
+    }
+
+    fn parts(&self, upload: Option<String>) -> String {
+        let mut uploads = self.uploads.iter();
+        let found = uploads.find(|(_, id, _)| upload.as_deref() == Some(id));
+        let parts = found.map_or(0, |(.., parts)| *parts);
+        let part = "<Part><PartNumber>1</PartNumber><ETag>x</ETag>\
+                    <LastModified>2026-01-01T00:00:00Z</LastModified><Size>1</Size></Part>";
+        format!(
+            "<ListPartsResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
+             <MaxParts>1</MaxParts><IsTruncated>false</IsTruncated>{}</ListPartsResult>",
+            part.repeat(parts)
         )
     }
 

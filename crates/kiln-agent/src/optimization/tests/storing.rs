@@ -91,6 +91,10 @@ async fn what_an_agent_that_was_killed_has_stored_is_taken_back_too() {
 /// Writes down what an agent that was killed would have, of an upload of its own.
 fn leave(rig: &Rig, turn: &str, key: &str) {
     let line = format!("{{\"turn\": \"{turn}\", \"key\": \"{key}\", \"upload\": \"lost\"}}\n");
+    append(rig, &line);
+}
+
+fn append(rig: &Rig, line: &str) {
     let journal = rig.place.path().join("uploads.journal");
     let mut options = std::fs::File::options();
     let mut journal = options.create(true).append(true).open(journal).unwrap();
@@ -130,6 +134,49 @@ async fn a_job_that_ends_without_its_result_leaves_no_uploads_of_agents_before()
     let removed = removed.map(|name| format!("DELETE /b/out/{name}"));
     let found: BTreeSet<_> = rig.store.asked(&["DELETE"]).into_iter().collect();
     assert_eq!(found, removed.into());
+}
+
+/// Writes down that an agent that was killed had the store asked for an upload.
+fn intend(rig: &Rig, key: &str) {
+    append(rig, &format!("{{\"intended\": \"{key}\"}}\n"));
+}
+
+#[tokio::test]
+async fn an_upload_whose_id_nobody_wrote_down_is_forgotten_and_nobody_elses_is() {
+    let uploads = [
+        ("out/config.json", "unknown", 0),
+        ("out/config.json", "of-others", 1),
+        ("out/config.json.bak", "of-others-too", 0),
+        ("out/a", "never-asked-for", 0),
+    ];
+    for stops in [true, false] {
+        let rig = Rig::new(Store {
+            uploads: uploads.into(),
+            ..Store::default()
+        });
+        intend(&rig, "out/config.json");
+        let living = rig.begin().await;
+        match stops {
+            true => living.stop(),
+            false => rig.done(&MADE),
+        }
+        assert_eq!(living.to_its_end().await.stored, !stops);
+        let forgotten = ["DELETE /b/out/config.json upload unknown"];
+        assert_eq!(rig.store.asked(&["DELETE"]), forgotten);
+    }
+}
+
+#[tokio::test]
+async fn who_is_only_to_take_back_does_nothing_else() {
+    let mut rig = Rig::new(Store::default());
+    rig.plan.takes_back = true;
+    rig.done(&MADE);
+    leave(&rig, "completed", "out/model.safetensors");
+    let ending = rig.begin().await.to_its_end().await;
+    assert_eq!((ending.outcome, ending.stored), (Outcome::Stopped, false));
+    let removed = ["DELETE /b/out/model.safetensors"];
+    assert_eq!(rig.store.asked(&["DELETE", "PUT", "POST"]), removed);
+    assert_eq!(rig.reports(), []);
 }
 
 #[tokio::test]
