@@ -24,20 +24,26 @@ fn stand_between(asker: u32) -> io::Result<()> {
     if unsafe { libc::setpgid(0, 0) } == -1 {
         return Err(io::Error::last_os_error());
     }
+    // SAFETY: takes nothing.
+    let minder = unsafe { libc::getpid() };
     // SAFETY: the process has this one thread, which goes on in both.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        0 => end_with_the_minder(),
+        0 => end_with(minder),
         tool => mind(asker, tool),
     }
 }
 
-/// Somebody may end the minder, who then ends nobody.
-fn end_with_the_minder() -> io::Result<()> {
+/// Has the tool end with its minder, who ends nobody where somebody kills it.
+fn end_with(minder: libc::pid_t) -> io::Result<()> {
     // SAFETY: takes numbers only.
-    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(()),
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: takes nothing. The minder may have ended before the kernel was told to watch.
+    match unsafe { libc::getppid() } == minder {
+        true => Ok(()),
+        false => Err(io::ErrorKind::Interrupted.into()),
     }
 }
 
@@ -154,6 +160,19 @@ mod tests {
         for process in started.split_whitespace() {
             await_it(|| is_gone(process));
         }
+    }
+
+    #[test]
+    fn a_tool_ends_with_a_minder_that_is_killed() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("started");
+        let script = format!("echo $$ > {}; exec sleep 100", file.display());
+        let mut minder = shell(&script).spawn().unwrap();
+        let told = || std::fs::read_to_string(&file).unwrap_or_default();
+        await_it(|| told().ends_with('\n'));
+        minder.kill().unwrap();
+        minder.wait().unwrap();
+        await_it(|| is_gone(told().trim()));
     }
 
     fn await_it(happened: impl Fn() -> bool) {
