@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy
 import pytest
 
+from harness import archives
 from harness.compilations import THIS_MACHINE, Compilations
 from harness.frameworks import CREATION, PYTORCH, XGBOOST, framework, script_mode
 from harness.jobs import completed, fresh_name, s3_channel
@@ -24,6 +25,8 @@ GRAPHS = CRATES / "kiln-graph/tests/data"
 TREES = CRATES / "kiln-compile/tests/data"
 # The first network that a machine compiles makes environments and a loader.
 PATIENCE = 380
+# What makes an environment with PyTorch beside may take longer.
+TORCH_PATIENCE = int(os.environ.get("KILN_TORCH_SECONDS", "170"))
 
 
 @pytest.fixture(scope="module")
@@ -235,17 +238,39 @@ torch.jit.save(traced, os.path.join(os.environ["SM_MODEL_DIR"], "model.pt"))
 """
 
 
+@pytest.fixture(scope="module")
+def traced(jobs) -> str:
+    """The archive of a module that a training job has traced."""
+    trained = framework(jobs, PYTORCH, script_mode(jobs, {"trace.py": TRACE}, "trace.py"))
+    return completed(jobs.wait(trained, within=TORCH_PATIENCE))["ModelArtifacts"]["S3ModelArtifacts"]
+
+
 @pytest.mark.torch
 @pytest.mark.timeout(3600)
-def test_a_trained_module_of_pytorch_is_compiled(jobs, compilations, tmp_path):
-    patience = int(os.environ.get("KILN_TORCH_SECONDS", "170"))
-    trained = framework(jobs, PYTORCH, script_mode(jobs, {"trace.py": TRACE}, "trace.py"))
-    model = completed(jobs.wait(trained, within=patience))["ModelArtifacts"]["S3ModelArtifacts"]
+def test_a_trained_module_of_pytorch_is_compiled(compilations, traced, tmp_path):
     inputs = {"FrameworkVersion": "2.0"}
-    job = compilations.completed(
-        compilations.compile(model, "PYTORCH", THIS_MACHINE, inputs), within=patience
-    )
+    name = compilations.compile(traced, "PYTORCH", THIS_MACHINE, inputs)
+    job = compilations.completed(name, within=TORCH_PATIENCE)
     _, report = artifact(compilations, job, tmp_path)
     assert report["verification"]["reference"].startswith("PyTorch 2")
     derived = json.loads(job["DerivedInformation"]["DerivedDataInputConfig"])
     assert list(derived.values()) == [[1, 3, 8, 8]]
+
+
+@pytest.mark.torch
+@pytest.mark.timeout(3600)
+def test_a_trained_module_of_pytorch_becomes_a_core_ml_model(compilations, traced):
+    inputs = {"FrameworkVersion": "2.0", "DataInputConfig": "{'image': [1, 3, 8, 8]}"}
+    name = compilations.compile(traced, "PYTORCH", {"TargetDevice": "coreml"}, inputs)
+    job = compilations.completed(name, within=TORCH_PATIENCE)
+    uri = job["ModelArtifacts"]["S3ModelArtifacts"]
+    assert uri.endswith("/model-coreml.tar.gz")
+    derived = json.loads(job["DerivedInformation"]["DerivedDataInputConfig"])
+    assert derived == {"image": [1, 3, 8, 8]}
+    files = archives.files(compilations.jobs.object(uri))
+    assert files["model.mlmodel"]
+    report = json.loads(files["kiln-report.json"])
+    assert report["inputs"] == [{"name": "image", "type": "float32", "shape": [1, 3, 8, 8]}]
+    assert "outputs" not in report
+    assert report["verification"]["verdict"] == "built_not_run"
+    assert not [line for line in compilations.lines(name) if "%|" in line], "bars in the log"

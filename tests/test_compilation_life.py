@@ -7,18 +7,19 @@ test, as after every other.
 
 import fcntl
 import hashlib
+import os
 import pickle
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from harness import archives
+from harness import archives, processes
 from harness.compilations import Compilations
 from harness.crashes import AGENT, BOTH
 from harness.fault_proxy import Fault, in_front_of
 from harness.held import HeldCompilations
-from harness.jobs import Jobs
+from harness.jobs import PATIENCE, Jobs, poll
 from harness.server import Server
 
 
@@ -131,6 +132,38 @@ def test_a_stop_does_not_wait_for_tools(busybox, tmp_path):
         compilations.stop(name)
         job = compilations.wait(name)
     assert job["CompilationJobStatus"] == "STOPPED"
+    assert compilations.left_nothing(name)
+    server.close()
+
+
+# A Python whose pip starts a process of its own, and takes for ever.
+INSTALLER = """#!/bin/sh
+case "$*" in
+    -c*) echo '{{"executable": "{python}", "prefix": "/usr", "minor": 11}}' ;;
+    *" install "*) sleep 1000 & echo $$ $! > {started}; wait ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("end", ["stop", "loss of the agent"])
+def test_what_makes_an_environment_ends_with_its_job(busybox, tmp_path, end):
+    python, started = tmp_path / "python3.11", tmp_path / "started"
+    python.write_text(INSTALLER.format(python=python, started=started))
+    python.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    server = Server(environment={"KILN_CACHE_DIR": str(tmp_path / "cache"), "PATH": path}).start()
+    compilations = Compilations(Jobs(server))
+    name = compilations.compile(compilations.put_trees())
+    started.touch()
+    poll(started.read_text, lambda text: text.endswith("\n"), repr, PATIENCE)
+    if end == "stop":
+        compilations.stop(name)
+    else:
+        AGENT.strike(server)
+    job = compilations.wait(name)
+    assert job["CompilationJobStatus"] == ("STOPPED" if end == "stop" else "FAILED")
+    installers = [int(pid) for pid in started.read_text().split()]
+    poll(lambda: processes.have_ended(installers), bool, lambda _: f"{installers} live", PATIENCE)
     assert compilations.left_nothing(name)
     server.close()
 

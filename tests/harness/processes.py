@@ -24,9 +24,16 @@ def that_mention(text: str) -> list[int]:
 
 
 def agents_of(data_dir: str) -> list[int]:
-    """The agent processes that work for the server of this data directory."""
+    """The agent processes that work for the server of this data directory. Each leads a
+    session, unlike who minds its tools, which has the same command line."""
     lines = command_lines()
-    return [pid for pid in that_mention(data_dir) if " agent " in f"{lines.get(pid, '')} "]
+    mentioned = [pid for pid in that_mention(data_dir) if " agent " in f"{lines.get(pid, '')} "]
+    return [pid for pid in mentioned if _leads_a_session(pid)]
+
+
+def have_ended(pids: list[int]) -> bool:
+    """Whether all of them have, even if nobody has asked how."""
+    return all(_state(pid) in ("", "Z") for pid in pids)
 
 
 def kill_all_that_mention(text: str) -> None:
@@ -36,3 +43,18 @@ def kill_all_that_mention(text: str) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             pass
+
+
+def _leads_a_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
+
+
+def _state(pid: int) -> str:
+    """A letter, or nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""

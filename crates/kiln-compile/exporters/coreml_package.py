@@ -6,9 +6,13 @@ systems run what comes out, so there are no answers to compare with.
 """
 
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
+
+# A log is no place for bars that grow.
+os.environ["TQDM_DISABLE"] = "1"
 
 import coremltools as ct
 import numpy as np

@@ -11,6 +11,8 @@ const TRIED_FOR: Duration = Duration::from_secs(180);
 const LEAST: Duration = Duration::from_secs(20);
 /// A first run may take so many times as long as a run of the best; it is the coldest.
 const SLOWER: u32 = 4;
+/// A first run that is shorter costs nobody anything, and may be no more than cold.
+const SHORT: Duration = Duration::from_millis(100);
 
 /// What a further preset may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +57,7 @@ impl Patience {
 
 /// What a first run may take beside a best that takes `best`.
 pub(super) fn first_run(best: Duration) -> Duration {
-    best * SLOWER
+    (best * SLOWER).max(SHORT)
 }
 
 #[cfg(test)]
@@ -80,6 +82,20 @@ mod tests {
             let found = Patience::with_another(seconds(build), seconds(spent));
             let expected = expected.map_or(Patience::None, |limit| Patience::For(seconds(limit)));
             assert_eq!(found, expected, "{build} {spent}");
+        }
+    }
+
+    #[test]
+    fn a_first_run_is_too_slow_only_where_its_length_is_felt() {
+        let cases = [
+            (0.01, 100.0),
+            (20.0, 100.0),
+            (30.0, 120.0),
+            (1000.0, 4000.0),
+        ];
+        for (best, expected) in cases {
+            let limit = first_run(Duration::from_secs_f64(best / 1e3));
+            assert_eq!(limit, Duration::from_secs_f64(expected / 1e3), "{best} ms");
         }
     }
 }

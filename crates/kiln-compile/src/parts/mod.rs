@@ -8,8 +8,6 @@
 mod error;
 mod link;
 mod make;
-#[cfg(target_os = "linux")]
-mod minder;
 mod neural;
 mod recipe;
 mod target;

@@ -53,7 +53,7 @@ impl Toolchain {
             .env("ZIG_LOCAL_CACHE_DIR", folder.join(".zig-local"));
         // One that outlived us would go on writing where the next builder works.
         #[cfg(target_os = "linux")]
-        super::minder::attend(&mut command);
+        kiln_minder::attend(&mut command);
         let output = command.output().map_err(PartsError::io(self.doing()))?;
         if output.status.success() {
             return Ok(());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::course::Course;
 use super::error::CompileError;
-use super::interface::derived_from;
+use super::interface::{derived_from, described};
 use super::report::Verification;
 use super::workshop::{Compiled, Workshop};
 use crate::archive::{ModelFiles, Unpacked, class_labels};
@@ -42,6 +42,7 @@ pub(super) fn compile(
     std::fs::rename(&exported.model, folder.join(name))
         .map_err(CompileError::io("moving the model into the artifact"))?;
     course.report.engine = exported.reference;
+    course.report.inputs = described(&exported.inputs.inputs);
     course.report.verification = Verification::BuiltNotRun {
         reason: "Core ML is there on Apple's systems only".to_owned(),
     };

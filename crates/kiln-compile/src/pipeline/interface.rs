@@ -71,11 +71,12 @@ pub(super) fn derived(model: &Model, framework: Framework) -> Option<String> {
     derived_from(model.graph.inputs.iter().map(input).collect(), framework)
 }
 
-/// A model's inputs as a `DataInputConfig` in the layout of the framework's users, if
-/// every size is known.
+/// The shapes of a model's inputs as a `DataInputConfig` in the layout of the framework's
+/// users, if every size is known.
 pub(super) fn derived_from(mut inputs: Vec<Input>, framework: Framework) -> Option<String> {
-    if framework == Framework::Keras {
-        for input in &mut inputs {
+    for input in &mut inputs {
+        input.dtype = None;
+        if framework == Framework::Keras {
             input.shape = input.shape.channels_first();
         }
     }
@@ -132,6 +133,27 @@ fn element(element: GraphElement) -> Option<Element> {
         GraphElement::Bool => Element::Bool,
         _ => return None,
     })
+}
+
+/// Inputs of what is no graph, as reports show them: of several shapes, the first.
+pub(super) fn described(inputs: &[Input]) -> Vec<Port> {
+    let size = |dimension: &Dimension| match dimension {
+        Dimension::Fixed(size) => *size as i64,
+        Dimension::Open | Dimension::Range { .. } => -1,
+    };
+    let sizes = |shape: &Shape| match shape {
+        Shape::One(dimensions) => dimensions.iter().map(size).collect(),
+        Shape::Enumerated(shapes) => {
+            let first = shapes.first().into_iter().flatten();
+            first.map(|size| *size as i64).collect()
+        }
+    };
+    let port = |input: &Input| Port {
+        name: input.name.clone().unwrap_or_default(),
+        r#type: input.dtype.map(Dtype::name).unwrap_or_default().to_owned(),
+        shape: sizes(&input.shape),
+    };
+    inputs.iter().map(port).collect()
 }
 
 /// As reports show it.

@@ -25,7 +25,8 @@ pub struct Report {
     pub engine: String,
     /// What the model takes.
     pub inputs: Vec<Port>,
-    /// What the model gives.
+    /// What the model gives; nothing of a Core ML model, which need not say it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Port>,
     /// Seconds that each stage took, in order.
     pub stages: Vec<StageTime>,

@@ -2,11 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
-use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
-
-use nix::sys::prctl::set_pdeathsig;
-use nix::sys::signal::Signal;
 
 use super::EnvironmentError;
 use crate::shelf::Listener;
@@ -28,10 +24,7 @@ pub(super) fn run(
         .stdout(writer.try_clone().map_err(io)?)
         .stderr(writer);
     // A tool that outlived us would go on writing where the next builder works.
-    // SAFETY: prctl is safe to call between fork and exec.
-    unsafe {
-        command.pre_exec(|| Ok(set_pdeathsig(Signal::SIGKILL)?));
-    }
+    kiln_minder::attend(&mut command);
     let mut child = command.spawn().map_err(io)?;
     // The command holds the pipe's write end, and with it the reader would wait
     // for ever.

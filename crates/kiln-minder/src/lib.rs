@@ -1,36 +1,54 @@
-//! A compiler that ends with who asked for it, and takes along what it has started itself.
+//! A tool that ends with who asked for it, and takes along what it has started itself.
 //!
 //! The kernel ends a process with its parent on request, but that request is not
-//! inherited, and `zig` works in processes of its own. So a minder stands between: the
-//! parent of the compiler and the first of its process group, which it ends.
+//! inherited, and compilers and installers work in processes of their own. So a minder
+//! stands between: the parent of the tool and the first of its process group, which it
+//! ends. Who asked is the thread that starts the command, and so must wait for it.
+
+#![cfg(target_os = "linux")]
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 /// Has a minder stand between this process and the command's.
-pub(super) fn attend(command: &mut Command) {
+pub fn attend(command: &mut Command) {
     let asker = std::process::id();
     // SAFETY: between fork and exec, only system calls are made, and no memory is allocated.
     unsafe { command.pre_exec(move || stand_between(asker)) };
 }
 
-/// Returns in the process that will be the compiler only.
+/// Returns in the process that will be the tool only.
 fn stand_between(asker: u32) -> io::Result<()> {
     // SAFETY: takes numbers only.
     if unsafe { libc::setpgid(0, 0) } == -1 {
         return Err(io::Error::last_os_error());
     }
+    // SAFETY: takes nothing.
+    let minder = unsafe { libc::getpid() };
     // SAFETY: the process has this one thread, which goes on in both.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        0 => Ok(()),
-        compiler => mind(asker, compiler),
+        0 => end_with(minder),
+        tool => mind(asker, tool),
     }
 }
 
-/// Waits for the compiler and ends as it does, or ends all of the group with who asked.
-fn mind(asker: u32, compiler: libc::pid_t) -> ! {
+/// Has the tool end with its minder, who ends nobody where somebody kills it.
+fn end_with(minder: libc::pid_t) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: takes nothing. The minder may have ended before the kernel was told to watch.
+    match unsafe { libc::getppid() } == minder {
+        true => Ok(()),
+        false => Err(io::ErrorKind::Interrupted.into()),
+    }
+}
+
+/// Waits for the tool and ends as it does, or ends all of the group with who asked.
+fn mind(asker: u32, tool: libc::pid_t) -> ! {
     close_everything();
     let end: extern "C" fn(libc::c_int) = end_group;
     // SAFETY: the handler makes one system call, which a handler may make.
@@ -41,7 +59,7 @@ fn mind(asker: u32, compiler: libc::pid_t) -> ! {
     if asked == -1 || unsafe { libc::getppid() } as u32 != asker {
         end_group(libc::SIGTERM);
     }
-    let status = wait(compiler);
+    let status = wait(tool);
     if libc::WIFSIGNALED(status) {
         let signal = libc::WTERMSIG(status);
         // SAFETY: both take numbers only, and what is ended is this very process.
@@ -54,13 +72,13 @@ fn mind(asker: u32, compiler: libc::pid_t) -> ! {
     unsafe { libc::_exit(libc::WEXITSTATUS(status)) }
 }
 
-/// Ends the compiler, all that it has started, and the minder.
+/// Ends the tool, all that it has started, and the minder.
 extern "C" fn end_group(_: libc::c_int) {
     // SAFETY: takes numbers only; 0 is the minder's own group.
     unsafe { libc::kill(0, libc::SIGKILL) };
 }
 
-/// Lets go of what was inherited, so that ends of pipes are seen when the compiler ends.
+/// Lets go of what was inherited, so that ends of pipes are seen when the tool ends.
 fn close_everything() {
     let last = libc::c_uint::MAX;
     // SAFETY: takes numbers only, and nothing of this process uses a file any more.
@@ -79,11 +97,11 @@ fn close_everything() {
     }
 }
 
-fn wait(compiler: libc::pid_t) -> libc::c_int {
+fn wait(tool: libc::pid_t) -> libc::c_int {
     let mut status = 0;
     loop {
         // SAFETY: the place lives during the call, and the child is this process's.
-        if unsafe { libc::waitpid(compiler, &raw mut status, 0) } == compiler {
+        if unsafe { libc::waitpid(tool, &raw mut status, 0) } == tool {
             return status;
         }
     }
@@ -107,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_compiler_says_and_how_it_ends_passes_the_minder() {
+    fn what_a_tool_says_and_how_it_ends_passes_the_minder() {
         let output = shell("echo out; echo err >&2; exit 3").output().unwrap();
         assert_eq!(output.status.code(), Some(3));
         assert_eq!(output.stdout, b"out\n");
@@ -117,13 +135,13 @@ mod tests {
         // More than a pipe holds.
         let much = shell("head -c 1000000 /dev/zero").output().unwrap();
         assert_eq!(much.stdout.len(), 1_000_000);
-        let mut none = Command::new("/no/such/compiler");
+        let mut none = Command::new("/no/such/tool");
         attend(&mut none);
         assert_eq!(none.status().unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]
-    fn what_a_compiler_has_started_ends_with_who_asked_for_it() {
+    fn what_a_tool_has_started_ends_with_who_asked_for_it() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("started");
         // The kernel takes the end of the thread that asked for the end of who asked.
@@ -142,6 +160,19 @@ mod tests {
         for process in started.split_whitespace() {
             await_it(|| is_gone(process));
         }
+    }
+
+    #[test]
+    fn a_tool_ends_with_a_minder_that_is_killed() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("started");
+        let script = format!("echo $$ > {}; exec sleep 100", file.display());
+        let mut minder = shell(&script).spawn().unwrap();
+        let told = || std::fs::read_to_string(&file).unwrap_or_default();
+        await_it(|| told().ends_with('\n'));
+        minder.kill().unwrap();
+        minder.wait().unwrap();
+        await_it(|| is_gone(told().trim()));
     }
 
     fn await_it(happened: impl Fn() -> bool) {
