@@ -63,7 +63,10 @@ mod tests {
         Percentile::read(name).unwrap()
     }
 
-    fn seen(values: &[(f64, f64)]) -> Vec<Seen> {
+    /// Values, and how often each was seen.
+    type Counted<'a> = &'a [(f64, f64)];
+
+    fn seen(values: Counted<'_>) -> Vec<Seen> {
         let values = values.iter();
         values
             .map(|&(value, times)| Seen { value, times })
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn what_lies_between_two_values_is_interpolated() {
         let ten: Vec<(f64, f64)> = (1..=10).map(|n| (f64::from(n), 1.0)).collect();
-        let cases: [(&[(f64, f64)], &str, f64); 12] = [
+        let cases: [(Counted<'_>, &str, f64); 12] = [
             (&ten, "p0", 1.0),
             (&ten, "p10", 1.9),
             (&ten, "p50", 5.5),
