@@ -126,6 +126,13 @@ def test_a_token_is_good_for_its_own_list(sagemaker, kind, stem):
             refusing.page(sagemaker, **asked, NextToken=bad)
 
 
+def test_all_tags_are_on_one_page(sagemaker, kind, stem):
+    arn = kind.listed(sagemaker, NameContains=stem)[0][kind.member("JobArn")]
+    assert "NextToken" not in sagemaker.list_tags(ResourceArn=arn, MaxResults=50)
+    with refused("ValidationException", BAD_TOKEN):
+        sagemaker.list_tags(ResourceArn=arn, NextToken="x")
+
+
 def test_a_token_survives_jobs_and_a_restart(own_server, own_jobs: Jobs):
     for number in range(3):
         own_jobs.run("true", name=f"kept-{number}")

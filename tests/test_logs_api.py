@@ -170,6 +170,39 @@ def test_filter_interleaves_and_pages(logs, stream):
     assert seen == [f"line {i}" for i in range(1, 101)]
 
 
+def test_a_token_is_good_for_what_it_was_given_for(logs, group):
+    for stream in ("s", "t"):
+        if stream != "s":
+            logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        now = int(time.time() * 1000)
+        events = [{"timestamp": now + number, "message": str(number)} for number in range(3)]
+        logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
+    of = {"logGroupName": group}
+    read = {**of, "logStreamName": "s", "startFromHead": True}
+    forward = logs.get_log_events(**read, limit=1)["nextForwardToken"]
+    merged = logs.filter_log_events(**of, limit=1)["nextToken"]
+    by_name = logs.describe_log_streams(**of, limit=1)["nextToken"]
+    by_time = logs.describe_log_streams(**of, orderBy="LastEventTime", limit=1)["nextToken"]
+    # The same question may be asked for another number of answers.
+    assert messages(logs.get_log_events(**read, limit=2, nextToken=forward)) == ["1", "2"]
+    assert len(logs.filter_log_events(**of, limit=9, nextToken=merged)["events"]) == 5
+    for operation, asked, token in (
+        ("get_log_events", {**read, "logStreamName": "t"}, forward),
+        ("get_log_events", read, "b" + forward[1:]),
+        ("get_log_events", read, merged),
+        ("filter_log_events", {**of, "filterPattern": "1"}, merged),
+        ("filter_log_events", {**of, "logStreamNames": ["s"]}, merged),
+        ("filter_log_events", of, forward),
+        ("describe_log_streams", {**of, "descending": True}, by_name),
+        ("describe_log_streams", of, by_time),
+        ("describe_log_streams", of, "s"),
+        ("describe_log_groups", {}, group),
+    ):
+        with pytest.raises(ClientError, match="The specified nextToken is invalid") as refused:
+            getattr(logs, operation)(**asked, nextToken=token)
+        assert refused.value.response["Error"]["Code"] == "InvalidParameterException"
+
+
 def test_filter_matches_a_term(logs, stream):
     page = logs.filter_log_events(
         logGroupName=GROUP, filterPattern='"line 42"', logStreamNames=[stream["logStreamName"]]

@@ -188,6 +188,73 @@ def test_what_is_put_is_summed_up(cloudwatch):
     assert not cloudwatch.get_metric_statistics(**of_unit, **around(), Unit="Bytes")["Datapoints"]
 
 
+def test_percentiles_are_of_single_values(cloudwatch):
+    space, now = fresh_name("Percentiles"), datetime.now(UTC).replace(second=0, microsecond=0)
+    start = now - timedelta(minutes=10)
+    later = start + timedelta(minutes=1)
+    name = {"MetricName": "m", "Unit": "Seconds"}
+    cloudwatch.put_metric_data(
+        Namespace=space,
+        MetricData=[
+            {**name, "Values": [1.0, 4.0], "Counts": [3.0, 1.0], "Timestamp": start},
+            {**name, "Value": 2.0, "Timestamp": start + timedelta(seconds=10)},
+            # Of a summary with two values, nobody knows the others.
+            {
+                **name,
+                "StatisticValues": {"SampleCount": 4, "Sum": 6, "Minimum": 1, "Maximum": 2},
+                "Timestamp": later,
+            },
+            {**name, "Value": 7.0, "Timestamp": start + timedelta(minutes=2)},
+        ],
+    )
+    request = {"Namespace": space, "MetricName": "m", "StartTime": start, "EndTime": now}
+    points = cloudwatch.get_metric_statistics(
+        **request, Period=60, ExtendedStatistics=["p50", "p87.5", "p100"]
+    )["Datapoints"]
+    assert points == [
+        {
+            "Timestamp": start,
+            "Unit": "Seconds",
+            "ExtendedStatistics": {"p50": 1.0, "p87.5": 3.0, "p100": 4.0},
+        },
+        {
+            "Timestamp": start + timedelta(minutes=2),
+            "Unit": "Seconds",
+            "ExtendedStatistics": {"p50": 7.0, "p87.5": 7.0, "p100": 7.0},
+        },
+    ]
+    all_together = cloudwatch.get_metric_statistics(**request, Period=600, ExtendedStatistics=["p1"])
+    assert all_together["Datapoints"] == []
+    metric = {"Metric": {"Namespace": space, "MetricName": "m"}, "Period": 60}
+    queries = [
+        {"Id": "named", "MetricStat": {**metric, "Stat": "p75"}, "Label": "${PROP('Stat')}"},
+        {"Id": "found", "Expression": f"SEARCH('Namespace=\"{space}\"', 'p100', 60)"},
+    ]
+    found = cloudwatch.get_metric_data(
+        MetricDataQueries=queries, StartTime=start, EndTime=now, ScanBy="TimestampAscending"
+    )["MetricDataResults"]
+    values = {one["Id"]: (one["Label"], one["Values"]) for one in found}
+    assert values == {"named": ("p75", [2.0, 7.0]), "found": ("m", [4.0, 7.0])}
+
+
+def test_a_job_s_loss_has_percentiles(jobs, cloudwatch):
+    name = completed(
+        jobs.run(
+            "for i in 5 3 1 2 4; do echo loss=$i; done",
+            AlgorithmSpecification={"MetricDefinitions": LOSS},
+        )
+    )["TrainingJobName"]
+    points = cloudwatch.get_metric_statistics(
+        Namespace=SPACE,
+        MetricName="loss",
+        Dimensions=[{"Name": "TrainingJobName", "Value": name}],
+        Period=7200,
+        ExtendedStatistics=["p0", "p25", "p62.5"],
+        **around(),
+    )["Datapoints"]
+    assert [point["ExtendedStatistics"] for point in points] == [{"p0": 1.0, "p25": 2.0, "p62.5": 3.5}]
+
+
 def test_a_large_request_comes_packed(cloudwatch):
     space = fresh_name("Packed")
     data = [
@@ -259,7 +326,7 @@ def test_data_come_in_pages_in_either_order(cloudwatch):
     [
         ({"Expression": "m1 / m2"}, "SEARCH expressions only"),
         ({"Expression": "SEARCH('{X} (', 'Sum', 60)"}, "do not fit together"),
-        ({"Expression": "SEARCH('x', 'p99', 60)"}, "p99"),
+        ({"Expression": "SEARCH('x', 'tm99', 60)"}, "tm99"),
         ({"Expression": f"SEARCH('{'x' * 2048}', 'Sum', 60)"}, "shorter than 2049"),
         ({}, "Exactly one"),
     ],

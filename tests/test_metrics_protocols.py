@@ -1,5 +1,6 @@
 """CloudWatch in the protocols that boto3 does not speak, and the errors of all of them."""
 
+import json
 import struct
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
@@ -72,6 +73,22 @@ def test_forms_are_answered_in_xml(server):
     (point,) = tree.findall(".//a:Datapoints/a:member", XMLNS)
     assert point.find("a:Sum", XMLNS).text == "2.5"
     assert point.find("a:Timestamp", XMLNS).text.endswith(":00Z")
+    percentiles = form(
+        server,
+        **{
+            "Action": "GetMetricStatistics",
+            "Namespace": space,
+            "MetricName": "m",
+            "Dimensions.member.1.Name": "D",
+            "Dimensions.member.1.Value": "a&b",
+            "Period": "60",
+            "ExtendedStatistics.member.1": "p99.9",
+            **window,
+        },
+    )
+    tree = ElementTree.fromstring(percentiles.text)
+    (entry,) = tree.findall(".//a:ExtendedStatistics/a:entry", XMLNS)
+    assert [part.text for part in entry] == ["p99.9", "2.5"]
     refused = form(server, Action="PutMetricData", Namespace=space)
     assert refused.status_code == 400 and "<Code>MissingParameter</Code>" in refused.text
 
@@ -121,9 +138,36 @@ def test_cbor_is_answered_in_cbor(server):
     assert found.status_code == 200 and TWO_AND_A_HALF in found.content
     # A time carries its tag.
     assert b"Timestamps\x81\xc1\x1a" in found.content
+    points = in_cbor(
+        server,
+        "GetMetricStatistics",
+        **metric,
+        **around(),
+        Period=60,
+        ExtendedStatistics=["p50"],
+    )
+    assert points.status_code == 200, points.content
+    assert b"ExtendedStatistics\xa1\x63p50" + TWO_AND_A_HALF in points.content
     refused = in_cbor(server, "PutMetricData", Namespace=space)
     assert refused.status_code == 400
     assert b"MissingRequiredParameterException" in refused.content
+
+
+def test_json_has_percentiles_by_their_names(server):
+    space = fresh_name("Json")
+
+    def call(operation: str, **more) -> dict:
+        headers = {"X-Amz-Target": f"{TARGET}.{operation}"}
+        headers["Content-Type"] = "application/x-amz-json-1.0"
+        answer = signed(server, "/", json.dumps({"Namespace": space, **more}).encode(), headers)
+        assert answer.status_code == 200, answer.text
+        return answer.json() if answer.content else {}
+
+    call("PutMetricData", MetricData=[{"MetricName": "m", "Values": [1, 2]}])
+    window = {name: moment.timestamp() for name, moment in around().items()}
+    asked = {"MetricName": "m", "Period": 60, "ExtendedStatistics": ["p50"]}
+    (point,) = call("GetMetricStatistics", **asked, **window)["Datapoints"]
+    assert point["ExtendedStatistics"] == {"p50": 1.5}
 
 
 def test_errors_keep_their_old_names_for_those_who_ask(server):

@@ -30,8 +30,8 @@ pub use logs::{
     Direction, LogEvent, LogGroup, LogStore, LogStream, NewEvent, Position, Sources, Window, expiry,
 };
 pub use metrics::{
-    Delivery, Metric, MetricFilter, MetricStore, NewPoint, Periods, Point, Summary, TrialAxis,
-    TrialValue,
+    Delivery, Detail, Metric, MetricFilter, MetricStore, NewPoint, Periods, Point, Seen, Summary,
+    TrialAxis, TrialValue,
 };
 pub use models::{ModelEntry, ModelQuery, ModelStore, NewModel};
 /// What a caller's own change returns when SQLite refuses it.

@@ -8,6 +8,8 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::single_values;
+
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
@@ -49,6 +51,7 @@ fn coarsen(
     from: i64,
     to: i64,
 ) -> Result<(), rusqlite::Error> {
+    single_values::coarsen(tx, resolution, from, to)?;
     let window = params![resolution, from, to];
     tx.prepare_cached(
         "INSERT INTO points
@@ -62,6 +65,7 @@ fn coarsen(
     .execute(window)?;
     tx.prepare_cached("DELETE FROM points WHERE at >= ?2 AND at < ?3 AND at % ?1 <> 0")?
         .execute(window)?;
+    single_values::thin_out(tx, from, to)?;
     tx.prepare_cached(
         "INSERT INTO ageing VALUES (?1, ?2)
          ON CONFLICT (resolution) DO UPDATE SET until = excluded.until",
@@ -72,6 +76,7 @@ fn coarsen(
 
 /// Removes points of before a time, and metrics that have none left.
 fn remove(tx: &Transaction<'_>, before: i64) -> Result<(), rusqlite::Error> {
+    single_values::remove(tx, before)?;
     tx.prepare_cached("DELETE FROM points WHERE at < ?1")?
         .execute([before])?;
     tx.prepare_cached("DELETE FROM trials WHERE at < ?1")?

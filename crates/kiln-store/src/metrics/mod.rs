@@ -2,15 +2,16 @@
 //!
 //! Of a metric is kept, for each second or minute in which it had values, how
 //! many there were, their sum and their bounds. So a job that says its loss a
-//! thousand times a second takes no more room than one that says it once, and
-//! what has been lost is only what no statistic but a percentile would ask for.
-//! The older points are, the coarser they become; see [`ageing`].
+//! thousand times a second takes little more room than one that says it once. The
+//! single values are kept besides while they are few; see [`single_values`]. The
+//! older points are, the coarser they become; see [`ageing`].
 //!
 //! The number of the last report that was taken in is kept per instance in the
 //! same transaction as the points, so a delivery that is repeated adds nothing.
 
 mod ageing;
 mod reading;
+mod single_values;
 mod trials;
 mod writing;
 
@@ -23,7 +24,7 @@ pub use reading::{MetricFilter, Periods};
 pub use trials::{TrialAxis, TrialValue};
 
 /// Append-only; see [`Database::open`].
-const MIGRATIONS: &[&str] = &[SCHEMA];
+const MIGRATIONS: &[&str] = &[SCHEMA, single_values::SCHEMA];
 
 const SCHEMA: &str = "
 CREATE TABLE metrics (
@@ -141,6 +142,15 @@ pub struct NewPoint {
     pub summary: Summary,
 }
 
+/// A value, and how often it was seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Seen {
+    /// The value.
+    pub value: f64,
+    /// How often.
+    pub times: f64,
+}
+
 /// Values of a metric as they are kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
@@ -150,6 +160,26 @@ pub struct Point {
     pub unit: String,
     /// The values.
     pub summary: Summary,
+    /// Each different one of them in order, if they were asked for and all are kept.
+    pub values: Option<Vec<Seen>>,
+}
+
+impl Point {
+    /// Takes in what was measured at the same time in another unit.
+    pub fn add(&mut self, other: Self) {
+        self.summary = self.summary.and(other.summary);
+        let both = self.values.take().zip(other.values);
+        self.values = both.map(|(one, other)| single_values::different([one, other].concat()));
+    }
+}
+
+/// What is asked of points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Their summaries.
+    Summaries,
+    /// Their single values too.
+    Values,
 }
 
 /// What an instance reported of metrics, each with the number of its report.

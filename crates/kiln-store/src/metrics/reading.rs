@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::writing::{key, names_key};
-use super::{Metric, MetricStore, Point, Summary};
+use super::{Detail, Metric, MetricStore, Point, Summary, single_values};
 use crate::StoreError;
 
 /// Which metrics are wanted.
@@ -98,23 +98,37 @@ impl MetricStore {
         metric: &Metric,
         periods: Periods,
         unit: Option<&str>,
+        detail: Detail,
     ) -> Result<Vec<Point>, StoreError> {
-        let Periods { start, end, length } = periods;
         self.database.read(|connection| {
-            let Some(id) = find(connection, metric)? else {
+            let snapshot = connection.unchecked_transaction()?;
+            let Some(id) = find(&snapshot, metric)? else {
                 return Ok(Vec::new());
             };
-            let mut query = connection.prepare_cached(
-                "SELECT ?2 + (at - ?2) / ?4 * ?4 AS period, unit,
-                        sum(samples), sum(total), min(lowest), max(highest)
-                 FROM points WHERE metric = ?1 AND at >= ?2 AND at < ?3
-                   AND (?5 IS NULL OR unit = ?5)
-                 GROUP BY period, unit ORDER BY period, unit",
-            )?;
-            let rows = query.query_map(params![id, start, end, length, unit], point)?;
-            Ok(rows.collect::<Result<_, _>>()?)
+            let mut points = summaries(&snapshot, id, periods, unit)?;
+            if detail == Detail::Values {
+                single_values::fill(&snapshot, id, periods, unit, &mut points)?;
+            }
+            Ok(points)
         })
     }
+}
+
+fn summaries(
+    connection: &Connection,
+    metric: i64,
+    Periods { start, end, length }: Periods,
+    unit: Option<&str>,
+) -> Result<Vec<Point>, rusqlite::Error> {
+    let mut query = connection.prepare_cached(
+        "SELECT ?2 + (at - ?2) / ?4 * ?4 AS period, unit,
+                sum(samples), sum(total), min(lowest), max(highest)
+         FROM points WHERE metric = ?1 AND at >= ?2 AND at < ?3
+           AND (?5 IS NULL OR unit = ?5)
+         GROUP BY period, unit ORDER BY period, unit",
+    )?;
+    let rows = query.query_map(params![metric, start, end, length, unit], point)?;
+    rows.collect()
 }
 
 /// The statement with the conditions that the filter has, so that those that it
@@ -164,11 +178,17 @@ fn point(row: &Row<'_>) -> Result<Point, rusqlite::Error> {
     Ok(Point {
         at: row.get(0)?,
         unit: row.get(1)?,
-        summary: Summary {
-            samples: row.get(2)?,
-            total: row.get(3)?,
-            lowest: row.get(4)?,
-            highest: row.get(5)?,
-        },
+        summary: summary(row, 2)?,
+        values: None,
+    })
+}
+
+/// The summary in four columns of a row, from this one on.
+pub(super) fn summary(row: &Row<'_>, from: usize) -> Result<Summary, rusqlite::Error> {
+    Ok(Summary {
+        samples: row.get(from)?,
+        total: row.get(from + 1)?,
+        lowest: row.get(from + 2)?,
+        highest: row.get(from + 3)?,
     })
 }

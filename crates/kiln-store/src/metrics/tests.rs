@@ -43,7 +43,8 @@ fn periods(start: i64, end: i64, length: i64) -> Periods {
 
 /// Time, samples and total of each point.
 fn found(store: &MetricStore, name: &str, periods: Periods) -> Vec<(i64, f64, f64)> {
-    let points = store.points(&metric(name, &[("Job", "a")]), periods, None);
+    let named = metric(name, &[("Job", "a")]);
+    let points = store.points(&named, periods, None, Detail::Summaries);
     let short = |point: Point| (point.at, point.summary.samples, point.summary.total);
     points.unwrap().into_iter().map(short).collect()
 }
@@ -97,6 +98,7 @@ async fn points_are_summed_up_by_period_and_unit() {
             &metric("m", &[("Job", "a")]),
             periods(start, end, 120),
             None,
+            Detail::Summaries,
         )
         .unwrap();
     let short: Vec<_> = all
@@ -123,6 +125,7 @@ async fn points_are_summed_up_by_period_and_unit() {
             &metric("m", &[("Job", "a")]),
             periods(start, end, 120),
             Some("Percent"),
+            Detail::Summaries,
         )
         .unwrap();
     assert_eq!(percent.len(), 1);
@@ -242,6 +245,103 @@ async fn points_become_coarser_with_age_and_go() {
     }
 }
 
+/// Time, value and times of each single value; nothing of a period that has lost some.
+fn singles(store: &MetricStore, name: &str, periods: Periods) -> Vec<(i64, f64, f64)> {
+    let named = metric(name, &[("Job", "a")]);
+    let points = store.points(&named, periods, None, Detail::Values).unwrap();
+    let values = points.into_iter().flat_map(|Point { at, values, .. }| {
+        let values = values.into_iter().flatten();
+        values.map(move |seen| (at, seen.value, seen.times))
+    });
+    values.collect()
+}
+
+/// How many single values take room of their own.
+fn rows(store: &MetricStore) -> i64 {
+    let counted = store.database.read(|connection| {
+        let count = "SELECT count(*) FROM single_values";
+        Ok::<_, StoreError>(connection.query_row(count, [], |row| row.get(0))?)
+    });
+    counted.unwrap()
+}
+
+#[tokio::test]
+async fn single_values_are_counted() {
+    let (_directory, store) = store();
+    let window = periods(NOW, NOW + 60, 60);
+    // What a point says by itself takes no room.
+    store.add(vec![new("m", NOW, 2.0)], NOW).await.unwrap();
+    store.add(vec![new("m", NOW, 2.0)], NOW).await.unwrap();
+    assert_eq!(singles(&store, "m", window), [(NOW, 2.0, 2.0)]);
+    assert_eq!(rows(&store), 0);
+    let more = [2.0, -1.0, 2.0, 5.0].map(|value| new("m", NOW, value));
+    store.add(more.to_vec(), NOW).await.unwrap();
+    store.add(vec![new("m", NOW + 7, 5.0)], NOW).await.unwrap();
+    let expected = [(NOW, -1.0, 1.0), (NOW, 2.0, 4.0), (NOW, 5.0, 2.0)];
+    assert_eq!(singles(&store, "m", window), expected);
+    assert_eq!(rows(&store), 3);
+    // The values of a summary are not known.
+    let sum = NewPoint {
+        summary: Summary::of(1.0).and(Summary::of(3.0)),
+        ..new("m", NOW + 8, 0.0)
+    };
+    store.add(vec![sum], NOW).await.unwrap();
+    assert_eq!(singles(&store, "m", window), []);
+    assert_eq!(singles(&store, "m", periods(NOW, NOW + 8, 8)), expected);
+    assert_eq!(found(&store, "m", window), [(NOW, 9.0, 21.0)]);
+    // Nor are those of a second that had too many.
+    let many = (0..501).map(|n| new("many", NOW, f64::from(n)));
+    store.add(many.collect(), NOW).await.unwrap();
+    assert_eq!(singles(&store, "many", window), []);
+    let some = |from: i32, to: i32| (from..to).map(|n| new("some", NOW, f64::from(n))).collect();
+    store.add(some(0, 300), NOW).await.unwrap();
+    assert_eq!(singles(&store, "some", window).len(), 300);
+    store.add(some(300, 501), NOW).await.unwrap();
+    assert_eq!(singles(&store, "some", window), []);
+}
+
+#[tokio::test]
+async fn single_values_age_with_their_points() {
+    let (_directory, store) = store();
+    let then = NOW - 4 * HOUR;
+    let points = [
+        (0, 1.0),
+        (0, 2.0),
+        (30, 2.0),
+        (31, 4.0),
+        (60, 7.0),
+        (61, 7.0),
+    ];
+    let mut points: Vec<_> = points
+        .map(|(second, value)| new("few", then + second, value))
+        .into();
+    // A hundred and one different values in a minute are too many.
+    points.extend((0..101).map(|n| new("many", then + n / 2, n as f64)));
+    points.push(new("many", then + 60, 0.5));
+    store.add(points, then).await.unwrap();
+    let window = periods(then, then + 120, 60);
+    let young = singles(&store, "few", window);
+    let expected = [
+        (then, 1.0, 1.0),
+        (then, 2.0, 2.0),
+        (then, 4.0, 1.0),
+        (then + 60, 7.0, 2.0),
+    ];
+    assert_eq!(young, expected);
+    assert_eq!(singles(&store, "many", window).len(), 102);
+    store.add(vec![new("other", NOW, 1.0)], NOW).await.unwrap();
+    assert_eq!(found(&store, "few", periods(then, then + 120, 1)).len(), 2);
+    assert_eq!(singles(&store, "few", window), expected);
+    assert_eq!(singles(&store, "many", window), [(then + 60, 0.5, 1.0)]);
+    let gone = NOW + 456 * DAY;
+    store
+        .add(vec![new("other", gone, 1.0)], gone)
+        .await
+        .unwrap();
+    assert_eq!(singles(&store, "few", window), []);
+    assert_eq!(rows(&store), 0);
+}
+
 proptest! {
     // Each case has many commits.
     #![proptest_config(ProptestConfig::with_cases(16))]
@@ -269,5 +369,9 @@ proptest! {
         let samples: f64 = together.iter().map(|(_, samples, _)| samples).sum();
         prop_assert_eq!(samples, values.len() as f64);
         prop_assert_eq!(together, found(&store, "backwards", window));
+        let single = singles(&store, "together", window);
+        let seen: f64 = single.iter().map(|(_, _, times)| times).sum();
+        prop_assert_eq!(seen, values.len() as f64);
+        prop_assert_eq!(single, singles(&store, "backwards", window));
     }
 }

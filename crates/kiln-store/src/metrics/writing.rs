@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::single_values::{self, Gathered};
 use super::{Delivery, Metric, MetricStore, NewPoint, Summary, ageing, trials};
 use crate::{StoreError, deliveries};
 
 /// The points of one metric, by time and unit.
-type Points = BTreeMap<(i64, String), Summary>;
+type Points = BTreeMap<(i64, String), Gathered>;
 
 impl MetricStore {
     /// Adds points to those that are there; `now` is in epoch seconds.
@@ -87,8 +88,8 @@ fn add(
         let of_metric = metrics.entry(point.metric).or_default();
         of_metric
             .entry((point.at, point.unit))
-            .and_modify(|summary| *summary = summary.and(point.summary))
-            .or_insert(point.summary);
+            .and_modify(|gathered| gathered.add(point.summary))
+            .or_insert_with(|| Gathered::of(point.summary));
     }
     for (metric, points) in metrics {
         let latest = points.keys().map(|(at, _)| *at).max().unwrap_or(0);
@@ -104,13 +105,14 @@ fn add_points(tx: &Transaction<'_>, metric: i64, points: &Points) -> Result<(), 
            samples = samples + excluded.samples, total = total + excluded.total,
            lowest = min(lowest, excluded.lowest), highest = max(highest, excluded.highest)",
     )?;
-    for ((at, unit), summary) in points {
+    for ((at, unit), gathered) in points {
+        single_values::add(tx, (metric, *at, unit), gathered)?;
         let Summary {
             samples,
             total,
             lowest,
             highest,
-        } = summary;
+        } = gathered.summary;
         insert.execute(params![metric, at, unit, samples, total, lowest, highest])?;
     }
     Ok(())

@@ -158,6 +158,15 @@ impl Test {
             Self::IsNot(comparison) => (Some(comparison), false),
         }
     }
+
+    /// The more of it, the longer it takes to ask it of many values.
+    pub fn effort(&self) -> u8 {
+        match self.parts() {
+            (Some(Comparison::Contains(_)), _) => 2,
+            (Some(Comparison::Text(_) | Comparison::OneOf(_)), _) => 1,
+            _ => 0,
+        }
+    }
 }
 
 fn is_text(kind: PropertyKind) -> bool {

@@ -98,6 +98,17 @@ impl Condition {
             }
         }
     }
+
+    /// The more of it, the longer it takes to ask it of many jobs.
+    fn effort(&self) -> u8 {
+        match self {
+            Self::All(parts) | Self::Any(parts) => {
+                parts.iter().map(Self::effort).max().unwrap_or_default()
+            }
+            Self::Filter(filter) => filter.test.effort(),
+            Self::Nested(..) => 3,
+        }
+    }
 }
 
 impl Filter {
@@ -180,6 +191,8 @@ fn compile(expression: &SearchExpression, budget: &mut Budget) -> Result<Conditi
     if parts.is_empty() {
         return Err(InvalidSearch::EmptyExpression);
     }
+    // What is soon found out may leave few jobs for the rest.
+    parts.sort_by_key(Condition::effort);
     Ok(match expression.operator {
         Some(BooleanOperator::Or) => Condition::Any(parts),
         Some(BooleanOperator::And) | None => Condition::All(parts),

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod any_expression;
+mod bits;
 mod catalogue;
 mod column;
 mod columns;

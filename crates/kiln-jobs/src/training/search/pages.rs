@@ -220,7 +220,7 @@ impl<'a> Pass<'a> {
         if let Some(column) = columns.column(&property.name)? {
             let numerals = property.kind == PropertyKind::HyperParameter;
             let leading = match reach {
-                Some(reach) => column.perhaps_within(reach, numerals, &rest)?,
+                Some(reach) => column.perhaps_within(reach, numerals, &rest),
                 None => rest.clone(),
             };
             column.each(

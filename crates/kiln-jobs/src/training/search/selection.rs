@@ -2,6 +2,8 @@
 
 use kiln_store::BLOCK_BITS;
 
+use super::bits::Bits;
+
 /// Jobs in a block.
 const JOBS: usize = 1 << BLOCK_BITS;
 /// Words that have a bit for each job.
@@ -74,6 +76,18 @@ impl Selection {
         })
     }
 
+    /// Those that are in and have one of these ranks, which are how many others that are in
+    /// come before each.
+    pub fn ranked(&self, ranks: &Bits) -> Self {
+        let mut words = [0; WORDS];
+        let mut before = 0;
+        for (word, within) in words.iter_mut().zip(self.0) {
+            *word = spread(ranks.from(before), within);
+            before += within.count_ones() as usize;
+        }
+        Self(words)
+    }
+
     /// Those of `among` that are in and meet a condition, which is told the job's place
     /// and how many others that are in come before it.
     pub fn choose<E>(
@@ -100,6 +114,22 @@ impl Selection {
         }
         Ok(chosen)
     }
+}
+
+/// The bits of a word, from the first one on, in those places that are within.
+fn spread(mut bits: u64, within: u64) -> u64 {
+    // Most blocks are full.
+    if within == u64::MAX {
+        return bits;
+    }
+    let (mut word, mut left) = (0, within);
+    while left != 0 {
+        let place = left & left.wrapping_neg();
+        word |= place * (bits & 1);
+        bits >>= 1;
+        left ^= place;
+    }
+    word
 }
 
 #[cfg(test)]
@@ -142,6 +172,18 @@ mod tests {
             });
             let expected = (&all & &among).into_iter().filter(|place| place % 2 == 0);
             prop_assert_eq!(chosen, Ok(selection(&expected.collect())));
+        }
+
+        #[test]
+        fn those_of_a_rank_are_found(
+            all in prop_oneof![places(), Just((0..JOBS as u16).collect())],
+            odd: bool,
+        ) {
+            let ranks: Vec<usize> = (0..all.len()).collect();
+            let ranks = Bits::of(&ranks, |rank| (rank % 2 == 1) == odd);
+            let expected = all.iter().skip(usize::from(odd)).step_by(2);
+            let expected = selection(&expected.copied().collect());
+            prop_assert_eq!(selection(&all).ranked(&ranks), expected);
         }
     }
 }

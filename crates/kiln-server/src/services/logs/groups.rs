@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::retention::checked_days;
 use super::{
     Archive, MOST_LISTED, constrained, failed, group_name, invalid, limit, missing, now, taken,
+    token,
 };
 use crate::reply::Fault;
 
@@ -41,8 +42,11 @@ pub(super) fn describe(archive: &Archive, request: &Groups) -> Result<Value, Fau
             part.as_deref().unwrap_or_default(),
         ),
     };
-    let after = request.next_token.as_deref().unwrap_or_default();
-    let found = archive.logs.groups(prefix, part, after, limit + 1);
+    let after: String = match &request.next_token {
+        Some(one) => token::read(one, (prefix, part))?,
+        None => String::new(),
+    };
+    let found = archive.logs.groups(prefix, part, &after, limit + 1);
     let mut found = found.map_err(failed)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
@@ -50,7 +54,7 @@ pub(super) fn describe(archive: &Archive, request: &Groups) -> Result<Value, Fau
         "logGroups": found.iter().map(|one| shown(archive, one)).collect::<Vec<_>>()
     });
     if let Some(last) = found.last().filter(|_| more) {
-        answer["nextToken"] = json!(last.name);
+        answer["nextToken"] = json!(token::write(&last.name, (prefix, part)));
     }
     Ok(answer)
 }

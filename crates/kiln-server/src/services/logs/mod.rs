@@ -13,6 +13,7 @@ mod reading;
 mod retention;
 mod streams;
 mod tags;
+mod token;
 mod writing;
 
 use kiln_jobs::Identity;

@@ -1,4 +1,4 @@
-//! Page tokens: places in a stream, in several merged, or among streams.
+//! Where pages begin: places in a stream, in several merged, or among streams.
 
 use std::fmt;
 use std::str::FromStr;
@@ -59,8 +59,8 @@ impl fmt::Display for StreamPlace {
 impl FromStr for StreamPlace {
     type Err = ();
 
-    fn from_str(token: &str) -> Result<Self, ()> {
-        let mut parts = token.splitn(3, '/');
+    fn from_str(place: &str) -> Result<Self, ()> {
+        let mut parts = place.splitn(3, '/');
         let direction = match parts.next() {
             Some("f") => Direction::Forward,
             Some("b") => Direction::Backward,
@@ -111,8 +111,8 @@ impl fmt::Display for MergedPlace {
 impl FromStr for MergedPlace {
     type Err = ();
 
-    fn from_str(token: &str) -> Result<Self, ()> {
-        let mut parts = token.splitn(3, '/');
+    fn from_str(place: &str) -> Result<Self, ()> {
+        let mut parts = place.splitn(3, '/');
         let position = position(parts.next(), parts.next())?;
         Ok(Self {
             position,
@@ -146,8 +146,8 @@ impl fmt::Display for StreamInTime {
 impl FromStr for StreamInTime {
     type Err = ();
 
-    fn from_str(token: &str) -> Result<Self, ()> {
-        let (at, name) = token.split_once('/').ok_or(())?;
+    fn from_str(place: &str) -> Result<Self, ()> {
+        let (at, name) = place.split_once('/').ok_or(())?;
         Ok(Self {
             last_event: at.parse().map_err(|_| ())?,
             name: name.to_owned(),
@@ -163,7 +163,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tokens_read_back(at: i64, number: i64, forward: bool, stream in "[a-z/0-9-]{0,20}") {
+        fn places_read_back(at: i64, number: i64, forward: bool, stream in "[a-z/0-9-]{0,20}") {
             let position = Position { at, number };
             let direction = if forward { Direction::Forward } else { Direction::Backward };
             let place = StreamPlace { direction, position };
@@ -175,10 +175,10 @@ mod tests {
         }
 
         #[test]
-        fn nonsense_is_refused(token in "[^/]*") {
-            prop_assert_eq!(token.parse::<StreamPlace>(), Err(()));
-            prop_assert_eq!(token.parse::<MergedPlace>(), Err(()));
-            prop_assert_eq!(token.parse::<StreamInTime>(), Err(()));
+        fn nonsense_is_refused(place in "[^/]*") {
+            prop_assert_eq!(place.parse::<StreamPlace>(), Err(()));
+            prop_assert_eq!(place.parse::<MergedPlace>(), Err(()));
+            prop_assert_eq!(place.parse::<StreamInTime>(), Err(()));
         }
     }
 }

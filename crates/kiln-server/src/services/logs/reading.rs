@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::pattern::Pattern;
 use super::place::{MergedPlace, StreamPlace};
 use super::retention::shown_from;
-use super::{Archive, bad_token, failed, group_name, invalid, limit, missing, now};
+use super::{Archive, failed, group_name, invalid, limit, missing, now, token};
 use crate::reply::Fault;
 
 /// Events in one answer: the API's limit and default.
@@ -53,7 +53,7 @@ pub(super) fn events(archive: &Archive, request: &Events) -> Result<Value, Fault
     let stream = stream.ok_or_else(|| invalid("logStreamName is required."))?;
     let shown_from = shown_from(&archive.group(&group)?, now());
     let place = match &request.next_token {
-        Some(token) => token.parse().map_err(|()| bad_token())?,
+        Some(one) => token::read(one, (&group, stream))?,
         None => StreamPlace::start(request.start_from_head.unwrap_or(false)),
     };
     let window = Window {
@@ -80,8 +80,8 @@ pub(super) fn events(archive: &Archive, request: &Events) -> Result<Value, Fault
     };
     Ok(json!({
         "events": found.iter().map(event).collect::<Vec<_>>(),
-        "nextForwardToken": forward.to_string(),
-        "nextBackwardToken": backward.to_string(),
+        "nextForwardToken": token::write(forward, (&group, stream)),
+        "nextBackwardToken": token::write(backward, (&group, stream)),
     }))
 }
 
@@ -126,10 +126,11 @@ pub(super) fn filter(archive: &Archive, request: &Filter) -> Result<Value, Fault
     let pattern = Pattern::parse(request.filter_pattern.as_deref().unwrap_or_default());
     let pattern = pattern.map_err(|error| invalid(error.to_string()))?;
     let sources = sources(request)?;
+    let asked = (&group, sources, &request.filter_pattern);
     let after: Option<MergedPlace> = request
         .next_token
         .as_deref()
-        .map(|t| t.parse().map_err(|()| bad_token()))
+        .map(|one| token::read(one, asked))
         .transpose()?;
     let limit = limit(request.limit, MOST_EVENTS)?;
     // `endTime` is inclusive here, unlike in GetLogEvents.
@@ -153,13 +154,13 @@ pub(super) fn filter(archive: &Archive, request: &Filter) -> Result<Value, Fault
     let next = page
         .last()
         .filter(|_| page.len() < looked_at)
-        .map(MergedPlace::of);
+        .map(|last| token::write(MergedPlace::of(last), asked));
     let matching = page.iter().filter(|event| pattern.matches(&event.message));
     let mut answer = json!({
         "events": matching.map(filtered).collect::<Vec<_>>(), "searchedLogStreams": [],
     });
     if let Some(next) = next {
-        answer["nextToken"] = json!(next.to_string());
+        answer["nextToken"] = json!(next);
     }
     Ok(answer)
 }

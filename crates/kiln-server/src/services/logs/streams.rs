@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::place::StreamInTime;
 use super::{
-    Archive, MOST_LISTED, bad_token, constrained, failed, group_name, invalid, limit, missing, now,
-    taken,
+    Archive, MOST_LISTED, constrained, failed, group_name, invalid, limit, missing, now, taken,
+    token,
 };
 use crate::reply::Fault;
 
@@ -47,8 +47,8 @@ pub(super) fn describe(archive: &Archive, request: &Streams) -> Result<Value, Fa
     } else {
         Order::Name(prefix.unwrap_or_default())
     };
-    let token = request.next_token.as_deref();
-    let (found, next) = stream_page(archive, &group, order, descending, token, limit)?;
+    let before = request.next_token.as_deref();
+    let (found, next) = stream_page(archive, &group, order, descending, before, limit)?;
     let mut answer = json!({
         "logStreams": found.iter().map(|s| stream(archive, &group, s)).collect::<Vec<_>>()
     });
@@ -60,6 +60,7 @@ pub(super) fn describe(archive: &Archive, request: &Streams) -> Result<Value, Fa
 }
 
 /// What streams are listed by; by name, only those with a prefix.
+#[derive(Debug, Clone, Copy)]
 enum Order<'a> {
     Time,
     Name(&'a str),
@@ -72,26 +73,29 @@ fn stream_page(
     group: &str,
     order: Order<'_>,
     descending: bool,
-    token: Option<&str>,
+    before: Option<&str>,
     limit: u32,
 ) -> Result<(Vec<LogStream>, Option<String>), Fault> {
     let logs = &archive.logs;
+    let asked = (group, order, descending);
     let found = match order {
         Order::Time => {
-            let after: Option<StreamInTime> = token
-                .map(|token| token.parse().map_err(|()| bad_token()))
-                .transpose()?;
+            let after: Option<StreamInTime> =
+                before.map(|one| token::read(one, asked)).transpose()?;
             let after = after.as_ref().map(|last| (last.last_event, &*last.name));
             logs.streams_by_time(group, !descending, after, limit + 1)
         }
-        Order::Name(prefix) => logs.streams(group, prefix, token, descending, limit + 1),
+        Order::Name(prefix) => {
+            let after: Option<String> = before.map(|one| token::read(one, asked)).transpose()?;
+            logs.streams(group, prefix, after.as_deref(), descending, limit + 1)
+        }
     };
     let mut found = found.map_err(failed)?;
     let more = found.len() > limit as usize;
     found.truncate(limit as usize);
     let next = found.last().filter(|_| more).map(|last| match order {
-        Order::Time => StreamInTime::of(last).to_string(),
-        Order::Name(_) => last.name.clone(),
+        Order::Time => token::write(StreamInTime::of(last), asked),
+        Order::Name(_) => token::write(&last.name, asked),
     });
     Ok((found, next))
 }

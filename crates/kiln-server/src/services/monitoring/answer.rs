@@ -8,6 +8,8 @@ pub(super) enum Answer {
     /// Epoch seconds.
     Time(i64),
     List(Vec<Answer>),
+    /// Values by names that the caller chose.
+    Map(Vec<(String, Answer)>),
     /// Members in the order in which XML has them.
     Structure(Vec<(&'static str, Answer)>),
 }

@@ -1,6 +1,6 @@
 //! GetMetricData: many metrics at once, named or searched for, a page at a time.
 
-use kiln_store::{Metric, Summary};
+use kiln_store::{Metric, Point};
 use serde::Deserialize;
 
 use super::Archive;
@@ -276,9 +276,8 @@ fn statistic(name: Option<&str>, place: &str) -> Result<Statistic, Fault> {
         NoStatistic::Unknown => validation(format!(
             "The value for parameter {place} is not a valid statistic."
         )),
-        NoStatistic::NotKept => validation(format!(
-            "The statistic {name} for parameter {place} is not served by Kiln, which keeps sums \
-             and bounds of metrics and not their single values."
+        NoStatistic::NotServed => validation(format!(
+            "The statistic {name} for parameter {place} is not served by Kiln; percentiles are."
         )),
     })
 }
@@ -306,7 +305,12 @@ impl Asked {
             }
         };
         let (numbers, metrics): (Vec<_>, Vec<_>) = found.into_iter().unzip();
-        let labels = labels(self.label.as_deref(), &metrics, self.statistic, self.period);
+        let labels = labels(
+            self.label.as_deref(),
+            &metrics,
+            &self.statistic,
+            self.period,
+        );
         let series = metrics
             .into_iter()
             .zip(labels)
@@ -327,22 +331,20 @@ impl Asked {
     ) -> Result<Vec<(i64, f64)>, Fault> {
         let Stretch { start, end, .. } = stretch;
         let periods = periods(start, end, self.period, archive.now);
-        let found = archive
-            .metrics
-            .points(metric, periods, self.unit.as_deref());
-        let mut sums: Vec<(i64, Summary)> = Vec::new();
+        let (unit, detail) = (self.unit.as_deref(), self.statistic.detail());
+        let found = archive.metrics.points(metric, periods, unit, detail);
+        let mut together: Vec<Point> = Vec::new();
         for point in found.map_err(failed)? {
-            match sums.last_mut() {
-                Some((at, sum)) if *at == point.at => *sum = sum.and(point.summary),
-                _ => sums.push((point.at, point.summary)),
+            match together.last_mut() {
+                Some(last) if last.at == point.at => last.add(point),
+                _ => together.push(point),
             }
         }
         if stretch.descending {
-            sums.reverse();
+            together.reverse();
         }
-        let values = sums.iter();
-        Ok(values
-            .map(|(at, summary)| (*at, self.statistic.of(summary)))
-            .collect())
+        let values = together.iter();
+        let known = values.filter_map(|point| Some((point.at, self.statistic.of(point)?)));
+        Ok(known.collect())
     }
 }

@@ -1,17 +1,19 @@
 //! GetMetricStatistics: one metric, several statistics.
 
-use kiln_store::{Point, StoreError};
+use kiln_store::{Detail, Point};
 use serde::Deserialize;
 
 use super::Archive;
 use super::answer::{Answer, structure};
 use super::fault::{combination, failed, invalid, invalid_value};
 use super::input::{Dimension, MetricInput, Moment, Number, required};
-use super::statistic::{NoStatistic, Statistic, UNITS, is_period, periods};
+use super::percentile::Percentile;
+use super::statistic::{NoStatistic, Simple, Statistic, UNITS, is_period, periods};
 use crate::reply::Fault;
 
-/// The API's limit on what one answer could hold.
+/// The API's limits: what one answer could hold, and percentiles that it has.
 const MOST_POINTS: i64 = 1440;
+const MOST_PERCENTILES: usize = 10;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -40,7 +42,7 @@ pub(super) fn answer(archive: &Archive, request: GetMetricStatistics) -> Result<
     let Moment(start) = required(request.start_time, "StartTime")?;
     let Moment(end) = required(request.end_time, "EndTime")?;
     let length = length(required(request.period, "Period")?)?;
-    let statistics = statistics(&request.statistics, &request.extended_statistics)?;
+    let statistics = Asked::of(&request.statistics, &request.extended_statistics)?;
     check_stretch(start, end, length)?;
     if let Some(unit) = request.unit.as_ref()
         && !UNITS.contains(&unit.as_str())
@@ -48,12 +50,14 @@ pub(super) fn answer(archive: &Archive, request: GetMetricStatistics) -> Result<
         return Err(invalid_value(unit, "Unit"));
     }
     let periods = periods(start, end, length, archive.now);
-    let found: Result<Vec<Point>, StoreError> =
-        archive
-            .metrics
-            .points(&metric, periods, request.unit.as_deref());
-    let points = found.map_err(failed)?;
-    let points = points.iter().map(|point| datapoint(point, &statistics));
+    let unit = request.unit.as_deref();
+    let points = archive
+        .metrics
+        .points(&metric, periods, unit, statistics.detail());
+    let points = points.map_err(failed)?;
+    let points = points
+        .iter()
+        .filter_map(|point| statistics.datapoint(point));
     Ok(Answer::Structure(vec![
         ("Label", Answer::Text(metric.name)),
         ("Datapoints", Answer::list(points)),
@@ -67,32 +71,94 @@ fn length(period: Number) -> Result<i64, Fault> {
     })
 }
 
-/// The statistics that are asked for, in the order in which answers have them.
-fn statistics(plain: &[String], extended: &[String]) -> Result<Vec<Statistic>, Fault> {
-    if plain.is_empty() && extended.is_empty() {
-        return Err(combination(
-            "At least one of the parameters Statistics and ExtendedStatistics must be specified.",
-        ));
-    }
-    let mut statistics = Vec::new();
-    for (number, name) in (1..).zip(plain) {
-        let statistic = name.parse();
-        let statistic =
-            statistic.map_err(|_| invalid_value(name, &format!("Statistics.member.{number}")))?;
-        statistics.push(statistic);
-    }
-    if let Some(name) = extended.first() {
-        return Err(match name.parse::<Statistic>() {
-            Err(NoStatistic::NotKept) => invalid(format!(
-                "The value {name} for parameter ExtendedStatistics.member.1 is not served by \
-                 Kiln, which keeps sums and bounds of metrics and not their single values."
+/// What is asked of every period: either of these, as CloudWatch has it.
+#[derive(Debug, PartialEq)]
+enum Asked {
+    /// In the order in which answers have them.
+    Simple(Vec<Simple>),
+    Percentiles(Vec<Percentile>),
+}
+
+impl Asked {
+    fn of(plain: &[String], extended: &[String]) -> Result<Self, Fault> {
+        match (plain, extended) {
+            ([], []) => Err(combination(
+                "At least one of the parameters Statistics and ExtendedStatistics must be \
+                 specified.",
             )),
-            _ => invalid_value(name, "ExtendedStatistics.member.1"),
-        });
+            (plain, []) => simple(plain).map(Self::Simple),
+            ([], extended) => percentiles(extended).map(Self::Percentiles),
+            _ => Err(combination(
+                "The parameters Statistics and ExtendedStatistics are mutually exclusive and you \
+                 have specified both.",
+            )),
+        }
     }
-    statistics.sort_unstable();
-    statistics.dedup();
-    Ok(statistics)
+
+    fn detail(&self) -> Detail {
+        match self {
+            Self::Simple(_) => Detail::Summaries,
+            Self::Percentiles(_) => Detail::Values,
+        }
+    }
+
+    /// What an answer says of a point, if there is anything to say.
+    fn datapoint(&self, point: &Point) -> Option<Answer> {
+        let (simple, percentiles) = match self {
+            Self::Simple(simple) => (simple.as_slice(), None),
+            Self::Percentiles(percentiles) => {
+                let values = point.values.as_ref()?;
+                let of = |one: &Percentile| {
+                    Some((one.name().to_owned(), Answer::Number(one.of(values)?)))
+                };
+                let all = percentiles.iter().filter_map(of).collect();
+                (&[][..], Some(Answer::Map(all)))
+            }
+        };
+        let first = [("Timestamp", Some(Answer::Time(point.at)))];
+        let number = |one: &Simple| (one.name(), Some(Answer::Number(one.of(&point.summary))));
+        let last = [
+            ("Unit", Some(Answer::text(&point.unit))),
+            ("ExtendedStatistics", percentiles),
+        ];
+        let members = first.into_iter().chain(simple.iter().map(number));
+        Some(structure(members.chain(last)))
+    }
+}
+
+fn simple(names: &[String]) -> Result<Vec<Simple>, Fault> {
+    let one = |(number, name): (usize, &String)| {
+        let known = Simple::named(name);
+        known.ok_or_else(|| invalid_value(name, &format!("Statistics.member.{number}")))
+    };
+    let all = (1..).zip(names).map(one);
+    let mut all = all.collect::<Result<Vec<_>, _>>()?;
+    all.sort_unstable();
+    all.dedup();
+    Ok(all)
+}
+
+fn percentiles(names: &[String]) -> Result<Vec<Percentile>, Fault> {
+    if names.len() > MOST_PERCENTILES {
+        return Err(invalid(format!(
+            "The collection ExtendedStatistics must not have a size greater than \
+             {MOST_PERCENTILES}."
+        )));
+    }
+    let one = |(number, name): (usize, &String)| {
+        let parameter = format!("ExtendedStatistics.member.{number}");
+        match name.parse() {
+            Ok(Statistic::Percentile(percentile)) => Ok(percentile),
+            Err(NoStatistic::NotServed) => Err(invalid(format!(
+                "The value {name} for parameter {parameter} is not served by Kiln; percentiles \
+                 are."
+            ))),
+            Ok(Statistic::Simple(_)) | Err(NoStatistic::Unknown) => {
+                Err(invalid_value(name, &parameter))
+            }
+        }
+    };
+    (1..).zip(names).map(one).collect()
 }
 
 fn check_stretch(start: i64, end: i64, length: i64) -> Result<(), Fault> {
@@ -126,15 +192,6 @@ fn grouped(number: i64) -> String {
     groups.join(",")
 }
 
-fn datapoint(point: &Point, statistics: &[Statistic]) -> Answer {
-    let values = statistics
-        .iter()
-        .map(|one| (one.name(), Some(Answer::Number(one.of(&point.summary)))));
-    let first = [("Timestamp", Some(Answer::Time(point.at)))];
-    let unit = [("Unit", Some(Answer::text(&point.unit)))];
-    structure(first.into_iter().chain(values).chain(unit))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,15 +222,27 @@ mod tests {
     fn statistics_are_asked_for_by_name() {
         let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
         assert_eq!(
-            statistics(&words(&["Sum", "Average", "Sum"]), &[]),
-            Ok(vec![Statistic::Average, Statistic::Sum])
+            Asked::of(&words(&["Sum", "Average", "Sum"]), &[]),
+            Ok(Asked::Simple(vec![Simple::Average, Simple::Sum]))
         );
+        let asked = Asked::of(&[], &words(&["p99.9", "p50"])).unwrap();
+        let Asked::Percentiles(all) = asked else {
+            panic!("{asked:?}")
+        };
+        let names: Vec<&str> = all.iter().map(Percentile::name).collect();
+        assert_eq!(names, ["p99.9", "p50"]);
+        let (value, both) = ("InvalidParameterValue", "InvalidParameterCombination");
         for (plain, extended, code) in [
-            (words(&[]), words(&[]), "InvalidParameterCombination"),
-            (words(&["Mean"]), words(&[]), "InvalidParameterValue"),
-            (words(&["Sum"]), words(&["p90"]), "InvalidParameterValue"),
+            (words(&[]), words(&[]), both),
+            (words(&["Sum"]), words(&["p90"]), both),
+            (words(&["Mean"]), words(&[]), value),
+            (words(&["p90"]), words(&[]), value),
+            (words(&[]), words(&["Sum"]), value),
+            (words(&[]), words(&["p50", "p101"]), value),
+            (words(&[]), words(&["tm90"]), value),
+            (words(&[]), words(&["p1"; 11]), value),
         ] {
-            assert_eq!(statistics(&plain, &extended).unwrap_err().code, code);
+            assert_eq!(Asked::of(&plain, &extended).unwrap_err().code, code);
         }
     }
 }

@@ -15,6 +15,7 @@ mod list;
 mod metric_data;
 mod metric_statistics;
 mod paging;
+mod percentile;
 mod put;
 mod search;
 mod statistic;

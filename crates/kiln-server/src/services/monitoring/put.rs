@@ -85,13 +85,15 @@ pub(super) fn points(request: PutMetricData, now: i64) -> Result<Vec<NewPoint>, 
             )));
         }
     }
-    let point = |(place, datum): (String, Datum)| datum.point(&place, &namespace, now);
-    all.into_iter().map(point).collect()
+    let points = |(place, datum): (String, Datum)| datum.points(&place, &namespace, now);
+    let each: Result<Vec<Vec<NewPoint>>, Fault> = all.into_iter().map(points).collect();
+    Ok(each?.into_iter().flatten().collect())
 }
 
 impl Datum {
-    fn point(self, place: &str, namespace: &str, now: i64) -> Result<NewPoint, Fault> {
-        let summary = self.summary(place)?;
+    /// A point for each value that it has.
+    fn points(self, place: &str, namespace: &str, now: i64) -> Result<Vec<NewPoint>, Fault> {
+        let summaries = self.summaries(place)?;
         let resolution = resolution(self.storage_resolution, place)?;
         let at = timestamp(self.timestamp, place, now)?;
         let unit = unit(self.unit, place)?;
@@ -100,15 +102,17 @@ impl Datum {
             metric_name: self.metric_name,
             dimensions: self.dimensions,
         };
-        Ok(NewPoint {
-            metric: metric.check(place)?,
+        let metric = metric.check(place)?;
+        let point = |summary| NewPoint {
+            metric: metric.clone(),
             at: at - at.rem_euclid(resolution),
-            unit,
+            unit: unit.clone(),
             summary,
-        })
+        };
+        Ok(summaries.into_iter().map(point).collect())
     }
 
-    fn summary(&self, place: &str) -> Result<Summary, Fault> {
+    fn summaries(&self, place: &str) -> Result<Vec<Summary>, Fault> {
         let given = [
             ("Value", self.value.is_some()),
             ("Values", !self.values.is_empty()),
@@ -124,16 +128,16 @@ impl Datum {
             _ => match (self.value, self.statistic_values) {
                 (Some(value), _) => {
                     let value = measurable(value, &format!("{place}Value"))?;
-                    Ok(Summary::of(value))
+                    Ok(vec![Summary::of(value)])
                 }
-                (None, Some(set)) => set.summary(&format!("{place}StatisticValues.")),
+                (None, Some(set)) => Ok(vec![set.summary(&format!("{place}StatisticValues."))?]),
                 (None, None) => self.distribution(place),
             },
         }
     }
 
     /// Values, each seen as often as its count says.
-    fn distribution(&self, place: &str) -> Result<Summary, Fault> {
+    fn distribution(&self, place: &str) -> Result<Vec<Summary>, Fault> {
         let (values, counts) = (&self.values, &self.counts);
         if values.len() > MOST_VALUES {
             return Err(invalid(format!(
@@ -146,18 +150,16 @@ impl Datum {
             )));
         }
         let counts = counts.iter().copied().chain(std::iter::repeat(Number(1.0)));
-        let mut sum: Option<Summary> = None;
-        for (number, (value, count)) in (1..).zip(values.iter().zip(counts)) {
+        let one = |(number, (value, count)): (usize, (&Number, Number))| {
             let value = measurable(*value, &format!("{place}Values.member.{number}"))?;
             let parameter = format!("{place}Counts.member.{number}");
             let count = measurable(count, &parameter)?;
-            if count <= 0.0 {
-                return Err(invalid_value(count, &parameter));
+            match count > 0.0 {
+                true => Ok(Summary::of_many(value, count)),
+                false => Err(invalid_value(count, &parameter)),
             }
-            let one = Summary::of_many(value, count);
-            sum = Some(sum.map_or(one, |sum| sum.and(one)));
-        }
-        sum.ok_or_else(|| missing(&format!("{place}Values")))
+        };
+        (1..).zip(values.iter().zip(counts)).map(one).collect()
     }
 }
 
@@ -246,41 +248,49 @@ mod tests {
 
     #[test]
     fn data_become_points() {
-        let summary = |samples, total, lowest, highest| Summary {
-            samples,
-            total,
-            lowest,
-            highest,
-        };
         let cases = [
-            (json!({"Value": 2.5}), NOW - 30, summary(1.0, 2.5, 2.5, 2.5)),
+            (json!({"Value": 2.5}), NOW - 30, vec![Summary::of(2.5)]),
             (
                 json!({"Value": "2.5", "StorageResolution": "1"}),
                 NOW,
-                summary(1.0, 2.5, 2.5, 2.5),
+                vec![Summary::of(2.5)],
             ),
             (
                 json!({"Values": [1, 2, 5], "Counts": [1, 3, 0.5], "Timestamp": NOW - 60}),
                 NOW - 90,
-                summary(4.5, 9.5, 1.0, 5.0),
+                vec![
+                    Summary::of(1.0),
+                    Summary::of_many(2.0, 3.0),
+                    Summary::of_many(5.0, 0.5),
+                ],
             ),
             (
                 json!({"Values": [4, 2]}),
                 NOW - 30,
-                summary(2.0, 6.0, 2.0, 4.0),
+                vec![Summary::of(4.0), Summary::of(2.0)],
             ),
             (
                 json!({"StatisticValues":
                     {"SampleCount": 4, "Sum": 10, "Minimum": 1, "Maximum": 5}}),
                 NOW - 30,
-                summary(4.0, 10.0, 1.0, 5.0),
+                vec![Summary {
+                    samples: 4.0,
+                    total: 10.0,
+                    lowest: 1.0,
+                    highest: 5.0,
+                }],
             ),
         ];
-        for (mut datum, at, summary) in cases {
+        for (mut datum, at, summaries) in cases {
             datum["MetricName"] = json!("m");
             let points = put(datum).unwrap();
-            assert_eq!((points[0].at, points[0].summary), (at, summary));
-            assert_eq!(points[0].unit, "None");
+            let found: Vec<Summary> = points.iter().map(|point| point.summary).collect();
+            assert_eq!(found, summaries);
+            assert!(
+                points
+                    .iter()
+                    .all(|point| (point.at, point.unit.as_str()) == (at, "None"))
+            );
         }
     }
 

@@ -1,10 +1,19 @@
 //! Statistics, units, and the periods that time is cut into.
 
-use kiln_store::{Periods, Summary};
+use kiln_store::{Detail, Periods, Point, Summary};
+
+use super::percentile::Percentile;
 
 /// A number that says something of many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Statistic {
+    Simple(Simple),
+    Percentile(Percentile),
+}
+
+/// A statistic that follows from a summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Simple {
     SampleCount,
     Average,
     Sum,
@@ -13,6 +22,31 @@ pub(super) enum Statistic {
 }
 
 impl Statistic {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Simple(simple) => simple.name(),
+            Self::Percentile(percentile) => percentile.name(),
+        }
+    }
+
+    /// What must be known of points.
+    pub(super) fn detail(&self) -> Detail {
+        match self {
+            Self::Simple(_) => Detail::Summaries,
+            Self::Percentile(_) => Detail::Values,
+        }
+    }
+
+    /// The statistic of a point; `None` if too little is known of it.
+    pub(super) fn of(&self, point: &Point) -> Option<f64> {
+        match self {
+            Self::Simple(simple) => Some(simple.of(&point.summary)),
+            Self::Percentile(percentile) => percentile.of(point.values.as_ref()?),
+        }
+    }
+}
+
+impl Simple {
     pub(super) const ALL: [Self; 5] = [
         Self::SampleCount,
         Self::Average,
@@ -20,6 +54,10 @@ impl Statistic {
         Self::Minimum,
         Self::Maximum,
     ];
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|one| one.name() == name)
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
@@ -45,8 +83,8 @@ impl Statistic {
 /// Why a statistic is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoStatistic {
-    /// CloudWatch has it, and it needs every single value.
-    NotKept,
+    /// CloudWatch has it, and Kiln does not.
+    NotServed,
     /// There is no such.
     Unknown,
 }
@@ -55,10 +93,11 @@ impl std::str::FromStr for Statistic {
     type Err = NoStatistic;
 
     fn from_str(name: &str) -> Result<Self, NoStatistic> {
-        let known = Self::ALL.into_iter().find(|one| one.name() == name);
+        let simple = Simple::named(name).map(Self::Simple);
+        let known = simple.or_else(|| Percentile::read(name).map(Self::Percentile));
         known.ok_or_else(|| {
-            if is_of_single_values(name) {
-                NoStatistic::NotKept
+            if is_of_a_part(name) {
+                NoStatistic::NotServed
             } else {
                 NoStatistic::Unknown
             }
@@ -66,10 +105,11 @@ impl std::str::FromStr for Statistic {
     }
 }
 
-/// Percentiles, trimmed means and their kin: `p99.9`, `tm90`, `TM(10%:90%)`, `IQM`.
-fn is_of_single_values(name: &str) -> bool {
+/// Trimmed means and their kin: `tm90`, `TM(10%:90%)`, `IQM`. How they count what lies at an
+/// edge, CloudWatch does not say.
+fn is_of_a_part(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let rest = ["tm", "tc", "ts", "wm", "pr", "p"]
+    let rest = ["tm", "tc", "ts", "wm", "pr"]
         .iter()
         .find_map(|prefix| name.strip_prefix(prefix));
     let is_argument = |rest: &str| {
@@ -141,40 +181,48 @@ pub(super) fn periods(start: i64, end: i64, length: i64, now: i64) -> Periods {
 
 #[cfg(test)]
 mod tests {
+    use kiln_store::Seen;
+
     use super::*;
 
     #[test]
     fn statistics_are_known_by_their_names() {
-        for one in Statistic::ALL {
-            assert_eq!(one.name().parse(), Ok(one));
+        for one in Simple::ALL {
+            assert_eq!(one.name().parse(), Ok(Statistic::Simple(one)));
         }
-        for name in [
-            "p50",
-            "p99.9",
-            "P99",
-            "tm90",
-            "TM(10%:90%)",
-            "IQM",
-            "PR(:300)",
-            "wm98",
-        ] {
-            assert_eq!(
-                name.parse::<Statistic>(),
-                Err(NoStatistic::NotKept),
-                "{name}"
-            );
+        for name in ["p50", "P99.9"] {
+            let read: Statistic = name.parse().unwrap();
+            assert_eq!((read.name(), read.detail()), (name, Detail::Values));
         }
-        for name in ["average", "Median", "p", "", "pear"] {
-            assert_eq!(
-                name.parse::<Statistic>(),
-                Err(NoStatistic::Unknown),
-                "{name}"
-            );
+        for name in ["tm90", "TM(10%:90%)", "IQM", "PR(:300)", "wm98", "ts(:5)"] {
+            let refused = name.parse::<Statistic>();
+            assert_eq!(refused, Err(NoStatistic::NotServed), "{name}");
         }
-        let mut summary = Summary::of_many(2.0, 3.0);
-        summary = summary.and(Summary::of(6.0));
-        let all = Statistic::ALL.map(|one| one.of(&summary));
+        for name in ["average", "Median", "p", "", "pear", "p101"] {
+            let refused = name.parse::<Statistic>();
+            assert_eq!(refused, Err(NoStatistic::Unknown), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_statistic_is_of_what_is_known() {
+        let summary = Summary::of_many(2.0, 3.0).and(Summary::of(6.0));
+        let all = Simple::ALL.map(|one| one.of(&summary));
         assert_eq!(all, [4.0, 3.0, 12.0, 2.0, 6.0]);
+        let seen = |value, times| Seen { value, times };
+        let mut point = Point {
+            at: 0,
+            unit: "None".to_owned(),
+            summary,
+            values: Some(vec![seen(2.0, 3.0), seen(6.0, 1.0)]),
+        };
+        let of = |name: &str, point: &Point| name.parse::<Statistic>().unwrap().of(point);
+        assert_eq!(of("p100", &point), Some(6.0));
+        point.values = None;
+        assert_eq!(
+            (of("p100", &point), of("Maximum", &point)),
+            (None, Some(6.0))
+        );
     }
 
     #[test]

@@ -31,8 +31,11 @@ pub(super) async fn add_tags(services: &Services, request: AddTagsInput) -> Resu
 }
 
 /// All tags come on one page: a resource has at most fifty, the smallest page
-/// that may be asked for.
+/// that may be asked for. So there is no token of another one.
 pub(super) fn list_tags(services: &Services, request: &ListTagsInput) -> Result<Reply, Fault> {
+    if request.next_token.is_some() {
+        return Err(JobError::Validation("The given NextToken is not valid.".to_owned()).into());
+    }
     let all = services
         .store
         .tags

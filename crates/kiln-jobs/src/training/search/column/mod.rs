@@ -22,6 +22,7 @@ mod writing;
 use std::ops::Range;
 
 pub use self::writing::ColumnWriter;
+use super::bits::Bits;
 use super::comparison::Test;
 use super::interval::Interval;
 use super::scalar::Scalar;
@@ -168,16 +169,29 @@ impl<'a> Column<'a> {
         interval: Interval,
         numerals: bool,
         among: &Selection,
-    ) -> Result<Selection, Damaged> {
+    ) -> Selection {
         let within = match (self.lists, self.values) {
             (None, Values::Numbers(numbers)) => interval.has_each(numbers),
             (None, Values::Numerals(numbers, _)) if numerals => interval.has_each(numbers),
-            _ => return Ok(self.jobs.and(among)),
+            _ => return self.jobs.and(among),
         };
-        self.jobs.choose(among, |_, rank| {
-            let value = self.numbers.get(rank).ok_or(Damaged)?;
-            within.get(value).copied().ok_or(Damaged)
-        })
+        self.having(&within).and(among)
+    }
+
+    /// Those with one of these values, or of these lists where there are some.
+    fn having(&self, values: &Bits) -> Selection {
+        let ranked = |ranks| self.jobs.ranked(ranks);
+        match self.numbers {
+            Numbers::One if values.has(0) => self.jobs.clone(),
+            Numbers::One => Selection::NONE,
+            Numbers::Each => ranked(values),
+            Numbers::Narrow(numbers) => {
+                ranked(&Bits::of(numbers, |one| values.has(usize::from(*one))))
+            }
+            Numbers::Wide(numbers) => ranked(&Bits::of(numbers, |one| {
+                values.has(usize::from(u16::from_le_bytes(*one)))
+            })),
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 
 use memchr::memmem;
 
-use super::{Column, Damaged, Texts, Values};
+use super::{Column, Damaged, Lists, Texts, Values};
+use crate::training::search::bits::Bits;
 use crate::training::search::comparison::Comparison;
 use crate::training::search::objects::Objects;
 use crate::training::search::selection::Selection;
@@ -15,8 +16,8 @@ const VALUES_FOR_A_JOB: usize = 4;
 struct Verdicts<'c, 'a> {
     values: Values<'a>,
     comparison: &'c Comparison,
-    /// For each value, if all have been compared.
-    known: Option<Vec<bool>>,
+    /// Those that compare so, if all have been compared.
+    known: Option<Bits>,
 }
 
 impl<'a> Column<'a> {
@@ -27,6 +28,14 @@ impl<'a> Column<'a> {
         among: &Selection,
     ) -> Result<Selection, Damaged> {
         let verdicts = self.verdicts(comparison, among)?;
+        match (&verdicts.known, self.lists) {
+            (Some(known), None) => return Ok(self.having(known).and(among)),
+            (Some(known), Some(lists)) => {
+                let some = lists.with(known)?;
+                return Ok(self.having(&some).and(among));
+            }
+            (None, _) => {}
+        }
         self.jobs.choose(among, |_, rank| {
             let mut values = self.values_of(rank).ok_or(Damaged)?;
             values.try_fold(false, |met, value| Ok(met | verdicts.of(value)?))
@@ -77,53 +86,60 @@ impl<'a> Column<'a> {
     }
 }
 
+impl Lists<'_> {
+    /// Those that have one of these values.
+    fn with(self, values: &Bits) -> Result<Bits, Damaged> {
+        met(self.ends.0.len(), |list| {
+            let mut list = self.ends.stretch(list).ok_or(Damaged)?;
+            Ok(list.any(|value| values.has(value)))
+        })
+    }
+}
+
 impl Verdicts<'_, '_> {
     fn of(&self, value: usize) -> Result<bool, Damaged> {
         match &self.known {
-            Some(known) => known.get(value).copied().ok_or(Damaged),
+            Some(known) => Ok(known.has(value)),
             None => Ok(self.comparison.holds(self.values.scalar(value)?)),
         }
     }
 }
 
 impl Values<'_> {
-    /// Whether each of the values compares so.
-    fn compare(self, count: usize, comparison: &Comparison) -> Result<Vec<bool>, Damaged> {
+    /// Those of the values that compare so.
+    fn compare(self, count: usize, comparison: &Comparison) -> Result<Bits, Damaged> {
         match self {
             Self::Numbers(numbers) => Ok(match comparison.numbers() {
                 Some(interval) => interval.has_each(numbers),
-                None => vec![false; count],
+                None => Bits::none(count),
             }),
             Self::Numerals(numbers, texts) => match comparison.numerals() {
                 Some(interval) => Ok(interval.has_each(numbers)),
                 None => texts.compare(count, comparison),
             },
             Self::Texts(texts) => texts.compare(count, comparison),
-            Self::Mixed(..) => {
-                let each = (0..count).map(|value| Ok(comparison.holds(self.scalar(value)?)));
-                each.collect()
-            }
+            Self::Mixed(..) => met(count, |value| Ok(comparison.holds(self.scalar(value)?))),
         }
     }
 }
 
 impl Texts<'_> {
-    /// Whether each of the texts compares so, as a text.
-    fn compare(self, count: usize, comparison: &Comparison) -> Result<Vec<bool>, Damaged> {
+    /// Those of the texts that compare so, as texts.
+    fn compare(self, count: usize, comparison: &Comparison) -> Result<Bits, Damaged> {
         match comparison {
             Comparison::Contains(part) if !part.is_empty() => self.containing(count, part),
-            _ => {
-                let each = (0..count).map(|text| Ok(comparison.holds_of_word(self.bytes(text)?)));
-                each.collect()
-            }
+            _ => met(count, |text| {
+                let word = self.bytes(text)?;
+                Ok(comparison.holds_of_word(word))
+            }),
         }
     }
 
-    /// Whether each has a part: all are looked through as one text, and what begins in one and
+    /// Those that have a part: all are looked through as one text, and what begins in one and
     /// ends in another does not count.
-    fn containing(self, count: usize, part: &str) -> Result<Vec<bool>, Damaged> {
+    fn containing(self, count: usize, part: &str) -> Result<Bits, Damaged> {
         let finder = memmem::Finder::new(part);
-        let mut met = vec![false; count];
+        let mut met = Bits::none(count);
         let (mut text, mut from) = (0, 0);
         while let Some(found) = finder.find(self.all.get(from..).ok_or(Damaged)?) {
             let at = from + found;
@@ -133,10 +149,24 @@ impl Texts<'_> {
             let end = self.ends.end(text).ok_or(Damaged)?;
             from = at + 1;
             if at + part.len() <= end {
-                *met.get_mut(text).ok_or(Damaged)? = true;
+                met.insert(text);
                 from = end;
             }
         }
         Ok(met)
     }
+}
+
+/// Those of so many values that compare as asked.
+fn met(
+    count: usize,
+    mut compares: impl FnMut(usize) -> Result<bool, Damaged>,
+) -> Result<Bits, Damaged> {
+    let mut met = Bits::none(count);
+    for value in 0..count {
+        if compares(value)? {
+            met.insert(value);
+        }
+    }
+    Ok(met)
 }

@@ -11,7 +11,7 @@ use crate::services::monitoring::statistic::Statistic;
 pub(super) fn labels(
     given: Option<&str>,
     metrics: &[Metric],
-    statistic: Statistic,
+    statistic: &Statistic,
     period: i64,
 ) -> Vec<String> {
     let usual = usual(metrics);
@@ -81,7 +81,7 @@ fn filled(text: &str, value: impl Fn(&str) -> Option<String>) -> String {
 fn property_of(
     metric: &Metric,
     property: &str,
-    statistic: Statistic,
+    statistic: &Statistic,
     period: i64,
 ) -> Option<String> {
     match property {
@@ -96,6 +96,7 @@ fn property_of(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::services::monitoring::statistic::Simple;
 
     fn metric(name: &str, host: &str) -> Metric {
         Metric {
@@ -110,7 +111,7 @@ mod tests {
         let (a, b, c) = (metric("cpu", "1"), metric("cpu", "2"), metric("disk", "1"));
         let label = |given: Option<&str>, metrics: &[&Metric]| {
             let metrics: Vec<Metric> = metrics.iter().map(|one| (*one).clone()).collect();
-            labels(given, &metrics, Statistic::Average, 60)
+            labels(given, &metrics, &Statistic::Simple(Simple::Average), 60)
         };
         assert_eq!(label(None, &[&a]), ["cpu"]);
         assert_eq!(label(None, &[&a, &b]), ["1", "2"]);

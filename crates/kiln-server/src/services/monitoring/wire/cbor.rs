@@ -54,6 +54,11 @@ pub(super) fn value(answer: &Answer) -> Cbor {
         Answer::Number(number) => Cbor::Float(*number),
         Answer::Time(seconds) => Cbor::Tag(TIME, Box::new(Cbor::Integer((*seconds).into()))),
         Answer::List(items) => Cbor::Array(items.iter().map(value).collect()),
+        Answer::Map(entries) => {
+            let entries = entries.iter();
+            let written = entries.map(|(name, one)| (Cbor::Text(name.clone()), value(one)));
+            Cbor::Map(written.collect())
+        }
         Answer::Structure(members) => {
             let members = members.iter();
             let written = members.map(|(name, one)| (Cbor::Text((*name).to_owned()), value(one)));

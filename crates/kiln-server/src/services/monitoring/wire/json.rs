@@ -44,6 +44,11 @@ pub(super) fn write(answer: &Answer) -> Value {
         Answer::Number(number) => json!(word(*number)),
         Answer::Time(seconds) => json!(seconds),
         Answer::List(items) => items.iter().map(write).collect(),
+        Answer::Map(entries) => {
+            let entries = entries.iter();
+            let written = entries.map(|(name, value)| (name.clone(), write(value)));
+            Value::Object(written.collect::<Map<_, _>>())
+        }
         Answer::Structure(members) => {
             let members = members.iter();
             let written = members.map(|(name, value)| ((*name).to_owned(), write(value)));

@@ -61,15 +61,21 @@ fn an_answer_is_the_same_in_every_protocol() {
             Answer::list([Answer::Number(2.0), Answer::Number(0.5)]),
         ),
         ("Empty", Answer::list([])),
+        (
+            "Map",
+            Answer::Map(vec![("p9".to_owned(), Answer::Number(1.5))]),
+        ),
     ]);
     assert_eq!(
         json::write(&answer),
-        json!({"Label": "a<b", "Timestamps": [1_795_003_200], "Values": [2.0, 0.5], "Empty": []})
+        json!({"Label": "a<b", "Timestamps": [1_795_003_200], "Values": [2.0, 0.5], "Empty": [],
+            "Map": {"p9": 1.5}})
     );
     let xml = xml::write("Op", Some(&answer));
     let result = "<OpResult><Label>a&lt;b</Label>\
         <Timestamps><member>2026-11-18T12:00:00Z</member></Timestamps>\
-        <Values><member>2.0</member><member>0.5</member></Values><Empty></Empty></OpResult>";
+        <Values><member>2.0</member><member>0.5</member></Values><Empty></Empty>\
+        <Map><entry><key>p9</key><value>1.5</value></entry></Map></OpResult>";
     assert!(xml.contains(result), "{xml}");
     assert!(!xml::write("Op", None).contains("OpResult"));
     let bytes = cbor::write(&cbor::value(&answer));

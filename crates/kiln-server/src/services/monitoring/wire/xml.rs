@@ -36,6 +36,14 @@ fn element(out: &mut String, name: &str, answer: &Answer) {
                 element(out, "member", item);
             }
         }
+        Answer::Map(entries) => {
+            for (key, value) in entries {
+                out.push_str("<entry>");
+                element(out, "key", &Answer::text(key));
+                element(out, "value", value);
+                out.push_str("</entry>");
+            }
+        }
         Answer::Structure(members) => {
             for (name, value) in members {
                 element(out, name, value);
