@@ -1,6 +1,6 @@
 //! Weights become codes.
 
-use super::precision::{self, Brain, Half, Precision, Rounding, Single};
+use super::precision::{self, Brain, BrainByBrain, Divisor, Half, Precision, Rounding, Single};
 
 /// So many weights are encoded before their error is summed.
 pub(crate) const PIECE: usize = 256;
@@ -20,6 +20,9 @@ pub(crate) fn integers(
     sums: &mut Sums,
 ) {
     match precision {
+        Precision::Brain if Divisor::new(scale).is_moderate() => {
+            integers_as::<BrainByBrain>(range, (scale, zero), weights, codes, sums);
+        }
         Precision::Brain => integers_as::<Brain>(range, (scale, zero), weights, codes, sums),
         Precision::Half => integers_as::<Half>(range, (scale, zero), weights, codes, sums),
         Precision::Single => integers_as::<Single>(range, (scale, zero), weights, codes, sums),
@@ -36,6 +39,9 @@ pub(crate) fn fp8(
     sums: &mut Sums,
 ) {
     match precision {
+        Precision::Brain if Divisor::new(scale).is_moderate() => {
+            fp8_as::<BrainByBrain>(scale, weights, codes, sums);
+        }
         Precision::Brain => fp8_as::<Brain>(scale, weights, codes, sums),
         Precision::Half => fp8_as::<Half>(scale, weights, codes, sums),
         Precision::Single => fp8_as::<Single>(scale, weights, codes, sums),
@@ -50,9 +56,20 @@ fn integers_as<R: Rounding>(
     codes: &mut [i8],
     sums: &mut Sums,
 ) {
+    let divisor = Divisor::new(scale);
     in_pieces(scale, weights, codes, sums, |weights, codes, levels| {
-        for ((&weight, code), level) in weights.iter().zip(codes).zip(levels) {
-            let place = R::round(R::round(weight / scale) + zero);
+        let each = weights.iter().zip(codes).zip(levels);
+        if zero == 0.0 {
+            // Nothing is added to what is rounded already.
+            for ((&weight, code), level) in each {
+                let place = precision::limit(R::quotient(weight, divisor), range.0, range.1);
+                *code = precision::byte(place);
+                *level = precision::integer(place);
+            }
+            return;
+        }
+        for ((&weight, code), level) in each {
+            let place = R::round(R::quotient(weight, divisor) + zero);
             let place = precision::limit(place, range.0, range.1);
             *code = precision::byte(place);
             *level = precision::integer(place) - zero;
@@ -62,9 +79,10 @@ fn integers_as<R: Rounding>(
 
 #[inline(always)]
 fn fp8_as<R: Rounding>(scale: f32, weights: &[f32], codes: &mut [i8], sums: &mut Sums) {
+    let divisor = Divisor::new(scale);
     in_pieces(scale, weights, codes, sums, |weights, codes, levels| {
         for ((&weight, code), level) in weights.iter().zip(codes).zip(levels) {
-            let quotient = R::round(weight / scale);
+            let quotient = R::quotient(weight, divisor);
             (*level, *code) = precision::fp8(precision::limit(quotient, -448.0, 448.0));
         }
     })

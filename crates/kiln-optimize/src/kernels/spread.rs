@@ -25,6 +25,17 @@ impl Spread {
     }
 }
 
+/// As the processor's own instruction does it, which does not ask what is a number.
+#[inline(always)]
+fn least(one: f32, other: f32) -> f32 {
+    if one < other { one } else { other }
+}
+
+#[inline(always)]
+fn most(one: f32, other: f32) -> f32 {
+    if one > other { one } else { other }
+}
+
 /// The spread of finite weights.
 #[inline(always)]
 pub(crate) fn spread(weights: &[f32]) -> Spread {
@@ -33,21 +44,14 @@ pub(crate) fn spread(weights: &[f32]) -> Spread {
     let (whole, rest) = weights.as_chunks::<LANES>();
     for chunk in whole {
         for lane in 0..LANES {
-            let value = chunk[lane];
-            low[lane] = if value < low[lane] { value } else { low[lane] };
-            high[lane] = if value > high[lane] {
-                value
-            } else {
-                high[lane]
-            };
+            low[lane] = least(chunk[lane], low[lane]);
+            high[lane] = most(chunk[lane], high[lane]);
         }
     }
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
+    for width in [8, 4, 2, 1] {
         for lane in 0..width {
-            low[lane] = low[lane].min(low[lane + width]);
-            high[lane] = high[lane].max(high[lane + width]);
+            low[lane] = least(low[lane], low[lane + width]);
+            high[lane] = most(high[lane], high[lane + width]);
         }
     }
     let mut all = Spread {
