@@ -109,57 +109,16 @@ fn compress(
     for (word, mark) in v[12..].iter_mut().zip(marks) {
         *word = token.avx2._mm256_xor_si256(*word, pulp::cast(mark));
     }
-    // Written out: a loop over a table of places stays a loop, and takes twice as long.
-    for order in &ORDER {
-        mix(
-            token,
-            &mut v,
-            [0, 4, 8, 12],
-            [words[order[0]], words[order[1]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [1, 5, 9, 13],
-            [words[order[2]], words[order[3]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [2, 6, 10, 14],
-            [words[order[4]], words[order[5]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [3, 7, 11, 15],
-            [words[order[6]], words[order[7]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [0, 5, 10, 15],
-            [words[order[8]], words[order[9]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [1, 6, 11, 12],
-            [words[order[10]], words[order[11]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [2, 7, 8, 13],
-            [words[order[12]], words[order[13]]],
-        );
-        mix(
-            token,
-            &mut v,
-            [3, 4, 9, 14],
-            [words[order[14]], words[order[15]]],
-        );
-    }
+    turn::<0>(token, &mut v, &words);
+    turn::<1>(token, &mut v, &words);
+    turn::<2>(token, &mut v, &words);
+    turn::<3>(token, &mut v, &words);
+    turn::<4>(token, &mut v, &words);
+    turn::<5>(token, &mut v, &words);
+    turn::<6>(token, &mut v, &words);
+    turn::<7>(token, &mut v, &words);
+    turn::<8>(token, &mut v, &words);
+    turn::<9>(token, &mut v, &words);
     let mut states = states;
     for (word, state) in states.iter_mut().enumerate() {
         let both = token.avx2._mm256_xor_si256(v[word], v[word + 8]);
@@ -168,15 +127,30 @@ fn compress(
     states
 }
 
+/// One of the ten turns, with the places of its words known to the compiler: a loop over the
+/// table stays a loop.
+#[inline(always)]
+fn turn<const NUMBER: usize>(token: V4, v: &mut [__m256i; 16], words: &[__m256i; 16]) {
+    let words: [__m256i; 16] = std::array::from_fn(|at| words[ORDER[NUMBER][at]]);
+    mix(token, v, [0, 4, 8, 12], [words[0], words[1]]);
+    mix(token, v, [1, 5, 9, 13], [words[2], words[3]]);
+    mix(token, v, [2, 6, 10, 14], [words[4], words[5]]);
+    mix(token, v, [3, 7, 11, 15], [words[6], words[7]]);
+    mix(token, v, [0, 5, 10, 15], [words[8], words[9]]);
+    mix(token, v, [1, 6, 11, 12], [words[10], words[11]]);
+    mix(token, v, [2, 7, 8, 13], [words[12], words[13]]);
+    mix(token, v, [3, 4, 9, 14], [words[14], words[15]]);
+}
+
 /// Mixes four words of the states, and two of the blocks into them.
 #[inline(always)]
 fn mix(token: V4, v: &mut [__m256i; 16], [a, b, c, d]: [usize; 4], [first, second]: [__m256i; 2]) {
     let (avx2, avx512) = (token.avx2, token.avx512vl);
-    v[a] = avx2._mm256_add_epi32(avx2._mm256_add_epi32(v[a], v[b]), first);
+    v[a] = avx2._mm256_add_epi32(avx2._mm256_add_epi32(v[a], first), v[b]);
     v[d] = avx512._mm256_ror_epi32::<16>(avx2._mm256_xor_si256(v[d], v[a]));
     v[c] = avx2._mm256_add_epi32(v[c], v[d]);
     v[b] = avx512._mm256_ror_epi32::<12>(avx2._mm256_xor_si256(v[b], v[c]));
-    v[a] = avx2._mm256_add_epi32(avx2._mm256_add_epi32(v[a], v[b]), second);
+    v[a] = avx2._mm256_add_epi32(avx2._mm256_add_epi32(v[a], second), v[b]);
     v[d] = avx512._mm256_ror_epi32::<8>(avx2._mm256_xor_si256(v[d], v[a]));
     v[c] = avx2._mm256_add_epi32(v[c], v[d]);
     v[b] = avx512._mm256_ror_epi32::<7>(avx2._mm256_xor_si256(v[b], v[c]));
