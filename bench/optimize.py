@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import pydoc_data.topics
+import random
 import shutil
 import subprocess
 import sys
@@ -194,8 +195,8 @@ def with_data(folder, tiny):
     vocabulary = 512 if tiny else 32000
     make_model(model, *((1, 512, 1024) if tiny else (2, 2048, 5632)), vocabulary)
     data.mkdir()
-    random = numpy.random.default_rng(1)
-    tokens = random.integers(3, vocabulary, (2, 64) if tiny else (32, 256))
+    numbers = numpy.random.default_rng(1)
+    tokens = numbers.integers(3, vocabulary, (2, 64) if tiny else (32, 256))
     lines = (json.dumps({"input_ids": row.tolist()}) for row in tokens)
     (data / "tokens.jsonl").write_text("\n".join(lines))
     ours, _ = kiln(
@@ -214,11 +215,12 @@ def encoder(folder):
 
 
 def texts():
-    """Real English: Python's own manual, paragraph by paragraph."""
-    pages = "\n\n".join(pydoc_data.topics.topics.values())
-    paragraphs = (" ".join(part.split()) for part in pages.split("\n\n"))
-    found = [part for part in dict.fromkeys(paragraphs) if 120 < len(part) < 600]
-    return found[::2], found[1::2]
+    """Real English: lines of Python's own manual, some to calibrate with and others."""
+    pages = "\n".join(pydoc_data.topics.topics.values())
+    lines = dict.fromkeys(line.strip() for line in pages.split("\n"))
+    found = [line for line in lines if len(line) > 20]
+    random.Random(0).shuffle(found)
+    return found[400:], found[:400]
 
 
 def unpacked(words):
