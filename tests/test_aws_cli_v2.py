@@ -55,6 +55,8 @@ class SecondAwsCli:
             stderr=subprocess.PIPE,
             # What it prints is to come at once.
             env={**environment, "AWS_PAGER": "", "PYTHONUNBUFFERED": "1"},
+            # What a shell starts in its background is deaf to interrupts, and so are these tests.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def run(self, arguments: list[str], environment: dict[str, str]) -> Printed:
