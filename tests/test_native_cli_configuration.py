@@ -72,6 +72,9 @@ def test_files_configure_both(both, server, tmp_path):
     both.agree(*LIST, **{**without_keys, "AWS_PROFILE": "work"})
     both.agree(*DESCRIBE, "--profile", "iso", **without_keys)
     both.agree(*LIST, "--profile", "half", status=GENERAL, **alone)
+    # What a script passes whose variable is not set.
+    both.agree(*LIST, "--profile", "", **files)
+    both.agree(*LIST, "--profile", "", **{**without_keys, "AWS_PROFILE": "work"})
 
 
 NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
