@@ -110,8 +110,7 @@ fn perform(operation: &Operation, globals: &Globals, arguments: &[String]) -> Re
             "warning: Non-positive values for --max-items may result in undefined behavior.",
         );
     }
-    if let Some(kind) = parsed.words(parameters::SKELETON) {
-        let kind = kind.first().map(String::as_str);
+    if let Some(kind) = skeleton_asked_for(&parsed) {
         return print_skeleton(operation, kind, request, globals);
     }
     let settings = Settings::gather(globals)?;
@@ -155,6 +154,9 @@ fn wait_for(globals: &Globals, arguments: &[String]) -> Result<(), Failure> {
         return Ok(());
     };
     let request = parameters::request(operation, &parsed)?;
+    if let Some(kind) = skeleton_asked_for(&parsed) {
+        return print_skeleton(operation, kind, request, globals);
+    }
     let settings = Settings::gather(globals)?;
     wait::wait(&Client::new(&settings)?, operation, &request)
 }
@@ -185,14 +187,20 @@ fn options(
     }
 }
 
+/// Which skeleton is wanted, if any is.
+fn skeleton_asked_for(parsed: &Parsed) -> Option<&str> {
+    let kind = parsed.words(parameters::SKELETON)?;
+    Some(kind.first().map_or("input", String::as_str))
+}
+
 fn print_skeleton(
     operation: &Operation,
-    kind: Option<&str>,
+    kind: &str,
     request: Members,
     globals: &Globals,
 ) -> Result<(), Failure> {
     match kind {
-        Some("output") => {
+        "output" => {
             validate::request(operation, request)?;
             let answer = Answer::Whole(skeleton::output(operation));
             output::print(
@@ -202,8 +210,8 @@ fn print_skeleton(
                 globals,
             )
         }
-        Some("yaml-input") => {
-            output::put(&yaml::write(&skeleton::input(operation)));
+        "yaml-input" => {
+            output::put(&skeleton::yaml_input(operation));
             Ok(())
         }
         _ => {
