@@ -29,6 +29,10 @@ CONFIGURED = {
     "wrong secret": ({"AWS_SECRET_ACCESS_KEY": "wrong"}, SERVICE),
     "unknown profile": ({"AWS_PROFILE": "none"}, GENERAL),
     "text": ({"AWS_DEFAULT_OUTPUT": "text"}, 0),
+    "no word for tries": ({"AWS_RETRY_MODE": "frob"}, GENERAL),
+    "no tries": ({"AWS_MAX_ATTEMPTS": "0"}, GENERAL),
+    "no number of tries": ({"AWS_MAX_ATTEMPTS": "x"}, GENERAL),
+    "no address": ({"AWS_ENDPOINT_URL": "frob", "AWS_MAX_ATTEMPTS": "1"}, GENERAL),
     "nobody there": (
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"},
         GENERAL,
