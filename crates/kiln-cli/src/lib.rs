@@ -8,6 +8,7 @@
 
 mod answer;
 mod client;
+mod completion;
 mod config;
 mod failure;
 mod flags;
@@ -39,6 +40,8 @@ mod wait;
 mod yaml;
 
 use std::ffi::OsString;
+
+pub use completion::{CommandOption, CommandWord, command_line};
 
 use client::Client;
 use config::Settings;
