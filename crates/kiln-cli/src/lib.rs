@@ -85,9 +85,11 @@ fn invocation(arguments: &[String]) -> Result<(), Failure> {
     }
     let globals = Globals::read(&parsed)?;
     // The first word was the operation, wherever it stood.
-    let Some(command) = parsed.positional else {
-        return Err(missing("operation"));
+    let command = match parsed.positional {
+        None if config::auto_prompt(&globals)? => prompt::operation()?,
+        named => named,
     };
+    let command = command.ok_or_else(|| missing("operation"))?;
     match command.as_str() {
         "help" => {
             output::put(&help::service());
