@@ -2,6 +2,7 @@
 and prints of jobs what `kiln sagemaker` prints."""
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -126,6 +127,32 @@ def test_training_jobs_are_printed_alike(both, question, output):
     both.agree(*question, "--output", output, "--no-cli-pager")
 
 
+STREAMS = {
+    "pages": ("--page-size", "2"),
+    "items": ("--max-items", "3", "--page-size", "2"),
+    "first page": ("--max-items", "2", "--page-size", "2"),
+    "one page": ("--no-paginate", "--max-results", "2"),
+    "tokens": ("--page-size", "2", "--query", "NextToken"),
+}
+
+
+@pytest.mark.parametrize("case", STREAMS)
+def test_a_stream_has_pages_as_the_service_sent_them(both, case):
+    """Debian's shows no secondary status, so that of the jobs nothing is asked."""
+    pages = "{Token: NextToken, Names: TrainingJobSummaries[].TrainingJobName}"
+    query = () if "--query" in STREAMS[case] else ("--query", pages)
+    both.agree(*LIST, "--output", "yaml-stream", *STREAMS[case], *query)
+
+
+def test_an_empty_answer_is_no_item_of_a_stream(both, jobs):
+    def printed(run) -> Printed:
+        name = jobs.create(LINGER)
+        return run("stop-training-job", "--training-job-name", name, "--output", "yaml-stream")
+
+    golden = printed(lambda *words: both.aws.run(["sagemaker", *words], both.environment))
+    assert printed(both.native) == golden == Printed(0, b"", b"")
+
+
 LONE = ["TrainingJobStatus", "HyperParameters.name", "Missing", "length(keys(@))", "`[]`", "`1.5`"]
 
 
@@ -149,6 +176,28 @@ def test_a_document_of_yaml_is_read_alike(both, document):
     text, status = DOCUMENTS[document]
     asked = ("describe-training-job", "--query", "TrainingJobArn", "--output", "text")
     both.agree(*asked, "--cli-input-yaml", text, status=status)
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["list-tags", "add-tags", "delete-tags", "describe-training-job", "list-compilation-jobs"],
+)
+def test_a_skeleton_of_yaml_says_the_same_but_for_documentation(both, operation):
+    asked = (operation, "--generate-cli-skeleton", "yaml-input")
+    golden = both.aws.run(["sagemaker", *asked], both.environment)
+    native = both.native(*asked)
+    assert native.stdout.decode() == undocumented(golden.stdout.decode())
+    assert (native.status, golden.status) == (0, 0)
+
+
+def undocumented(skeleton: str) -> str:
+    """A skeleton without the sentences of documentation."""
+    lines = []
+    for line in skeleton.splitlines():
+        sample, gap, comment = re.match(r"(.*?)( *)(?:# (.*))?$", line).groups()
+        kept = re.findall(r"\[REQUIRED\]|Valid values are: .*", comment or "")
+        lines.append(f"{sample}{gap}# {' '.join(kept)}" if kept else sample)
+    return "\n".join(lines) + "\n"
 
 
 STATUSES = {

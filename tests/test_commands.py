@@ -391,6 +391,12 @@ def test_a_line_is_completed_in_bash(place, pair):
     assert completed_to("train", "x.py", "--frame") == ["--framework"]
     assert completed_to("jobs", "--status", "Fa") == ["Failed"]
     assert completed_to("logs", pair[0]) == [pair[0]]
+    operation = ("sagemaker", "list-training-jobs")
+    assert completed_to("sagemaker", "list-tr") == [operation[1]]
+    assert completed_to(*operation, "--sort") == ["--sort-by", "--sort-order"]
+    assert completed_to(*operation, "--sort-by", "N") == ["Name"]
+    assert completed_to(*operation, "--sort-by", "Name", "--output", "te") == ["text"]
+    assert completed_to("sagemaker", "wait", "train") == ["training-job-completed-or-stopped"]
 
 
 def test_the_names_of_jobs_are_completed(place, pair):

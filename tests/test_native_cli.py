@@ -193,6 +193,8 @@ SKELETONS = [
     ("stop-training-job", *NAME, "--generate-cli-skeleton", "output"),
     ("describe-compilation-job", "--generate-cli-skeleton"),
     ("describe-optimization-job", "--generate-cli-skeleton"),
+    ("wait", "training-job-completed-or-stopped", "--generate-cli-skeleton"),
+    ("wait", "training-job-completed-or-stopped", *NAME, "--generate-cli-skeleton", "input"),
 ]
 
 

@@ -29,6 +29,10 @@ CONFIGURED = {
     "wrong secret": ({"AWS_SECRET_ACCESS_KEY": "wrong"}, SERVICE),
     "unknown profile": ({"AWS_PROFILE": "none"}, GENERAL),
     "text": ({"AWS_DEFAULT_OUTPUT": "text"}, 0),
+    "no word for tries": ({"AWS_RETRY_MODE": "frob"}, GENERAL),
+    "no tries": ({"AWS_MAX_ATTEMPTS": "0"}, GENERAL),
+    "no number of tries": ({"AWS_MAX_ATTEMPTS": "x"}, GENERAL),
+    "no address": ({"AWS_ENDPOINT_URL": "frob", "AWS_MAX_ATTEMPTS": "1"}, GENERAL),
     "nobody there": (
         {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"},
         GENERAL,
@@ -72,6 +76,9 @@ def test_files_configure_both(both, server, tmp_path):
     both.agree(*LIST, **{**without_keys, "AWS_PROFILE": "work"})
     both.agree(*DESCRIBE, "--profile", "iso", **without_keys)
     both.agree(*LIST, "--profile", "half", status=GENERAL, **alone)
+    # What a script passes whose variable is not set.
+    both.agree(*LIST, "--profile", "", **files)
+    both.agree(*LIST, "--profile", "", **{**without_keys, "AWS_PROFILE": "work"})
 
 
 NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}

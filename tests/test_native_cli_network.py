@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness.native_cli import DESCRIBE, GENERAL, LIST, SERVICE, make_jobs, programs
+from harness.native_cli import ARN, DESCRIBE, GENERAL, LIST, SERVICE, make_jobs, programs
 from harness.stub import Answer, Certificates, Stub
 from harness.terminal import Terminal
 
@@ -143,8 +143,24 @@ def test_what_is_missing_is_asked_for(both):
     assert asked.end() == 0
 
 
+def test_several_words_are_asked_for_and_the_operation_too(both, jobs):
+    # Nobody else's tags change.
+    name = jobs.run("true")["TrainingJobName"]
+    asked = Terminal("sagemaker", "--cli-auto-prompt", environment=both.environment)
+    asked.expect("operation: ")
+    asked.type("add-tags\n")
+    asked.expect("--resource-arn: ")
+    asked.type(f"{ARN}/{name}\n")
+    asked.expect("--tags: ")
+    asked.type("Key=a,Value=b Key=c,Value='d e'\n")
+    assert asked.end() == 0
+    told = jobs.sagemaker.list_tags(ResourceArn=f"{ARN}/{name}")["Tags"]
+    assert told == [{"Key": "a", "Value": "b"}, {"Key": "c", "Value": "d e"}]
+
+
 def test_nobody_is_asked_where_nobody_sits(both):
     arguments = ("describe-training-job", "--cli-auto-prompt")
     plain = both.native("describe-training-job")
     assert both.native(*arguments) == plain
     assert both.native("describe-training-job", AWS_CLI_AUTO_PROMPT="on") == plain
+    assert both.native("--cli-auto-prompt") == both.native()

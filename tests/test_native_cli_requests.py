@@ -60,6 +60,14 @@ WAYS = {
     "day": (*ONE_PAGE, "--creation-time-after", "2020-01-01"),
     "time elsewhere": (*ONE_PAGE, "--creation-time-after", "2020-01-01T10:00:00+02:00"),
     "time in words": (*ONE_PAGE, "--creation-time-after", "Wed, 01 Jan 2020 10:00:00 GMT"),
+    "time of date": (*ONE_PAGE, "--creation-time-after", "Sat Nov  7 09:20:00 UTC 2026"),
+    "time of date in english": (
+        *(*ONE_PAGE, "--creation-time-after"),
+        "Sat 07 Nov 2026 09:20:00 PM UTC",
+    ),
+    "time of a zone": (*ONE_PAGE, "--creation-time-after", "2026-11-07 08:58:41 UTC"),
+    "day in words": (*ONE_PAGE, "--creation-time-after", "Nov 7, 2026"),
+    "day in numbers": (*ONE_PAGE, "--creation-time-after", "11/7/2026"),
     "time in seconds": (*ONE_PAGE, "--creation-time-after", "1577836800.25"),
     "page": (*LIST, "--page-size", "7"),
     "items": (*LIST, "--max-items", "7"),
@@ -95,7 +103,8 @@ WAYS = {
 @pytest.mark.parametrize("way", WAYS)
 def test_the_same_request_is_sent(both, way):
     with Stub(script=[Answer(200, "{}")] * 2) as stub:
-        both.agree(*WAYS[way], AWS_ENDPOINT_URL=stub.url)
+        # Where it is not said, times are in UTC, wherever somebody is.
+        both.agree(*WAYS[way], AWS_ENDPOINT_URL=stub.url, TZ="America/New_York")
         golden, native = stub.requests
     assert native.path == golden.path
     for header in ("X-Amz-Target", "Content-Type"):

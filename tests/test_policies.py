@@ -119,6 +119,18 @@ def test_what_a_policy_allows_is_done(server, jobs, identities):
         server.client("iam", **given).get_user(UserName="another")
 
 
+def test_metrics_are_put_to_the_namespaces_that_a_policy_names(server, identities):
+    put, key = "cloudwatch:PutMetricData", "cloudwatch:namespace"
+    _, only = identities.user(allow(put, Condition={"StringEquals": {key: "Mine"}}))
+    _, but = identities.user(allow(put), deny(put, Condition={"StringLike": {key: "Their*"}}))
+    data = [{"MetricName": "m", "Value": 1.0}]
+    for given in (only, but):
+        cloudwatch = server.client("cloudwatch", **given)
+        cloudwatch.put_metric_data(Namespace="Mine", MetricData=data)
+        with refused("AccessDeniedException", f"{put} on resource: *"):
+            cloudwatch.put_metric_data(Namespace="Theirs", MetricData=data)
+
+
 def test_a_user_creates_the_jobs_that_it_may(server, jobs, identities):
     small = {"ForAllValues:StringEquals": {"sagemaker:InstanceTypes": ["ml.m5.large"]}}
     limited, other = (identities.role(*storage(jobs)) for _ in range(2))

@@ -287,26 +287,30 @@ def test_a_role_is_assumed_by_whom_it_trusts(server, identities):
         "account": identities.role(trusting=TRUST_ACCOUNT),
         "sagemaker": identities.role(),
     }
+    unallowed = f"because no identity-based policy allows the {assume} action"
+    untrusted = f"because no role trust policy allows the {assume} action"
+    # Whose keys, which role, and why not.
     cases = [
-        (trusted, "name", True),
-        (trusted, "account", False),
-        (allowed, "name", False),
-        (allowed, "account", True),
-        (allowed, "sagemaker", False),
-        (stranger, "account", False),
-        (barred, "account", False),
-        ({}, "account", True),
-        ({}, "sagemaker", False),
+        (trusted, "name", None),
+        (trusted, "account", unallowed),
+        (allowed, "name", untrusted),
+        (allowed, "account", None),
+        (allowed, "sagemaker", untrusted),
+        (stranger, "account", unallowed),
+        (barred, "account", "with an explicit deny in an identity-based policy"),
+        ({}, "account", None),
+        ({}, "sagemaker", untrusted),
     ]
-    for given, role, may in cases:
+    for given, role, reason in cases:
         sts = server.client("sts", **given)
-        if may:
+        if reason is None:
             made = sts.assume_role(RoleArn=roles[role], RoleSessionName="me")
             assert made["Credentials"]["AccessKeyId"].startswith("ASIA")
         else:
-            with refused("AccessDenied", "is not authorized to perform: sts:AssumeRole on"):
+            words = f"is not authorized to perform: {assume} on resource: {roles[role]} {reason}"
+            with refused("AccessDenied", words):
                 sts.assume_role(RoleArn=roles[role], RoleSessionName="me")
-    with refused("AccessDenied"):
+    with refused("AccessDenied", untrusted):
         server.client("sts").assume_role(RoleArn=ROLE, RoleSessionName="me")
 
 

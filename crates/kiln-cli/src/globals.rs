@@ -99,7 +99,8 @@ impl Globals {
             verify_ssl: !given("--no-verify-ssl"),
             paginate: !given("--no-paginate"),
             output: parsed.word("--output").and_then(Output::named),
-            profile: word("--profile"),
+            // An empty one is what a script's unset variable leaves.
+            profile: word("--profile").filter(|name| !name.is_empty()),
             region: word("--region"),
             color: match parsed.word("--color") {
                 Some("on") => Color::On,

@@ -8,6 +8,7 @@
 
 mod answer;
 mod client;
+mod completion;
 mod config;
 mod failure;
 mod flags;
@@ -39,6 +40,8 @@ mod wait;
 mod yaml;
 
 use std::ffi::OsString;
+
+pub use completion::{CommandOption, CommandWord, command_line};
 
 use client::Client;
 use config::Settings;
@@ -82,9 +85,11 @@ fn invocation(arguments: &[String]) -> Result<(), Failure> {
     }
     let globals = Globals::read(&parsed)?;
     // The first word was the operation, wherever it stood.
-    let Some(command) = parsed.positional else {
-        return Err(missing("operation"));
+    let command = match parsed.positional {
+        None if config::auto_prompt(&globals)? => prompt::operation()?,
+        named => named,
     };
+    let command = command.ok_or_else(|| missing("operation"))?;
     match command.as_str() {
         "help" => {
             output::put(&help::service());
@@ -110,8 +115,7 @@ fn perform(operation: &Operation, globals: &Globals, arguments: &[String]) -> Re
             "warning: Non-positive values for --max-items may result in undefined behavior.",
         );
     }
-    if let Some(kind) = parsed.words(parameters::SKELETON) {
-        let kind = kind.first().map(String::as_str);
+    if let Some(kind) = skeleton_asked_for(&parsed) {
         return print_skeleton(operation, kind, request, globals);
     }
     let settings = Settings::gather(globals)?;
@@ -155,6 +159,9 @@ fn wait_for(globals: &Globals, arguments: &[String]) -> Result<(), Failure> {
         return Ok(());
     };
     let request = parameters::request(operation, &parsed)?;
+    if let Some(kind) = skeleton_asked_for(&parsed) {
+        return print_skeleton(operation, kind, request, globals);
+    }
     let settings = Settings::gather(globals)?;
     wait::wait(&Client::new(&settings)?, operation, &request)
 }
@@ -185,14 +192,20 @@ fn options(
     }
 }
 
+/// Which skeleton is wanted, if any is.
+fn skeleton_asked_for(parsed: &Parsed) -> Option<&str> {
+    let kind = parsed.words(parameters::SKELETON)?;
+    Some(kind.first().map_or("input", String::as_str))
+}
+
 fn print_skeleton(
     operation: &Operation,
-    kind: Option<&str>,
+    kind: &str,
     request: Members,
     globals: &Globals,
 ) -> Result<(), Failure> {
     match kind {
-        Some("output") => {
+        "output" => {
             validate::request(operation, request)?;
             let answer = Answer::Whole(skeleton::output(operation));
             output::print(
@@ -202,8 +215,8 @@ fn print_skeleton(
                 globals,
             )
         }
-        Some("yaml-input") => {
-            output::put(&yaml::write(&skeleton::input(operation)));
+        "yaml-input" => {
+            output::put(&skeleton::yaml_input(operation));
             Ok(())
         }
         _ => {

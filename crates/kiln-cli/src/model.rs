@@ -90,8 +90,13 @@ impl Shape {
 
     /// The shape of a member of a structure.
     pub(crate) fn member(&self, name: &str) -> Option<&'static Shape> {
+        self.member_number(name).map(shape)
+    }
+
+    /// The number of that shape.
+    pub(crate) fn member_number(&self, name: &str) -> Option<u16> {
         let found = self.members().iter().find(|(member, _)| *member == name);
-        found.map(|(_, number)| shape(*number))
+        found.map(|(_, number)| *number)
     }
 
     /// Whether values are made of further values.

@@ -88,8 +88,8 @@ impl Paging {
 #[derive(Debug)]
 pub(crate) struct Pages {
     pub(crate) key: &'static str,
-    /// The items of each page; a page may have none to tell of.
-    pub(crate) items: Vec<Option<Value>>,
+    /// The pages as they came, but for items that were not asked for.
+    pub(crate) pages: Vec<Members>,
     /// What belongs to the whole.
     pub(crate) whole: Members,
     /// Where a later invocation goes on.
@@ -100,8 +100,8 @@ impl Pages {
     /// The pages as one answer.
     pub(crate) fn joined(self) -> Members {
         let mut items: Option<Vec<Value>> = None;
-        for page in self.items.into_iter().flatten() {
-            if let Value::List(page) = page {
+        for mut page in self.pages {
+            if let Some(Value::List(page)) = page.remove(self.key) {
                 items.get_or_insert_default().extend(page);
             }
         }
@@ -129,7 +129,7 @@ pub(crate) fn pages(
     let key = result_key(operation).unwrap_or_default();
     let mut pages = Pages {
         key,
-        items: Vec::new(),
+        pages: Vec::new(),
         whole: Members::default(),
         resume: None,
     };
@@ -162,23 +162,27 @@ pub(crate) fn pages(
             .map_or(0, |most| (seen + count).saturating_sub(most));
         if beyond > 0 {
             let kept = count.saturating_sub(beyond);
-            pages.items.push(Some(first_items(items, kept)));
+            page.set(key, first_items(items, kept));
+            pages.pages.push(page);
             pages.resume = Some(resume_token(
                 token.as_deref(),
                 Some(kept.saturating_add(skipped)),
             ));
             return Ok(pages);
         }
-        pages.items.push(items);
-        seen += count;
         let next = page.get(TOKEN).and_then(Value::as_text);
         let next = next.filter(|next| !next.is_empty()).map(str::to_owned);
+        if let Some(items) = items {
+            page.set(key, items);
+        }
+        pages.pages.push(page);
+        seen += count;
         let Some(next) = next else { return Ok(pages) };
         if paging.max_items == Some(seen) {
             pages.resume = Some(resume_token(Some(&next), None));
             return Ok(pages);
         }
-        if token.as_ref() == Some(&next) && pages.items.len() > 1 {
+        if token.as_ref() == Some(&next) && pages.pages.len() > 1 {
             return Err(Failure::General(format!(
                 "Error during pagination: The same next token was received twice: {{'{TOKEN}': {}}}",
                 crate::python::quoted(&next)

@@ -1,6 +1,8 @@
 //! Instants as people and services write them.
 
+use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc2822;
+use time::macros::format_description;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
 
 use crate::python;
@@ -58,10 +60,36 @@ fn from_seconds(seconds: f64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(micros as i128 * 1000).ok()
 }
 
+type Form = &'static [BorrowedFormatItem<'static>];
+
+/// What `date` prints, in UTC.
+const INSTANTS: [Form; 2] = [
+    format_description!(
+        "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] UTC \
+         [year]"
+    ),
+    format_description!(
+        "[weekday repr:short] [day] [month repr:short] [year] [hour repr:12]:[minute]:[second] \
+         [period] UTC"
+    ),
+];
+/// Days; of numbers with the year at the end, the month comes first.
+const DAYS: [Form; 4] = [
+    format_description!("[month repr:short] [day padding:none] [year]"),
+    format_description!("[month repr:short] [day padding:none], [year]"),
+    format_description!("[day padding:none] [month repr:short] [year]"),
+    format_description!("[month padding:none]/[day padding:none]/[year]"),
+];
+
+/// An instant as text, which is in UTC unless it says otherwise.
 fn from_text(text: &str) -> Option<OffsetDateTime> {
-    if let Ok(time) = OffsetDateTime::parse(text, &Rfc2822) {
-        return Some(time);
-    }
+    let known = OffsetDateTime::parse(text, &Rfc2822).ok();
+    known
+        .or_else(|| from_numbers(text))
+        .or_else(|| from_words(text))
+}
+
+fn from_numbers(text: &str) -> Option<OffsetDateTime> {
     let split = text.find(['T', ' ']);
     let (date, rest) = match split {
         Some(place) => (&text[..place], text[place + 1..].trim()),
@@ -69,17 +97,24 @@ fn from_text(text: &str) -> Option<OffsetDateTime> {
     };
     let date = date_from(date)?;
     let (clock, offset) = split_offset(rest)?;
-    let local = PrimitiveDateTime::new(date, clock_from(clock)?);
-    let offset = offset.unwrap_or_else(|| local_offset(local.assume_utc()));
-    Some(local.assume_offset(offset))
+    let written = PrimitiveDateTime::new(date, clock_from(clock)?);
+    Some(written.assume_offset(offset.unwrap_or(UtcOffset::UTC)))
 }
 
-/// `2026-01-31`, `2026/01/31`, `20260131`, `2026-01`.
+/// An instant as `date` prints it, or a day with its month's name.
+fn from_words(text: &str) -> Option<OffsetDateTime> {
+    let mut instants = INSTANTS.iter();
+    let found = instants.find_map(|form| PrimitiveDateTime::parse(text, form).ok());
+    let day = |form: &Form| Date::parse(text, form).ok();
+    let found = found.or_else(|| Some(DAYS.iter().find_map(day)?.midnight()));
+    found.map(PrimitiveDateTime::assume_utc)
+}
+
+/// `2026-01-31`, `2026/01/31`, `20260131`.
 fn date_from(text: &str) -> Option<Date> {
     let parts: Vec<&str> = text.split(['-', '/']).collect();
     let (year, month, day) = match parts[..] {
         [year, month, day] if year.len() == 4 => (year, month, day),
-        [year, month] if year.len() == 4 => (year, month, "1"),
         [whole] if whole.len() == 8 && whole.is_ascii() => (&whole[..4], &whole[4..6], &whole[6..]),
         _ => return None,
     };
@@ -87,16 +122,17 @@ fn date_from(text: &str) -> Option<Date> {
     Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()
 }
 
-/// `12:34:56.789`, `12:34`, `123456`, or nothing, which is midnight.
+/// `12:34:56.789`, `12:34`, `12`, `123456`, or nothing, which is midnight.
 fn clock_from(text: &str) -> Option<Time> {
     if text.is_empty() {
         return Some(Time::MIDNIGHT);
     }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, ""));
     let parts: Vec<&str> = whole.split(':').collect();
     let (hour, minute, second) = match parts[..] {
         [hour, minute, second] => (hour, minute, second),
         [hour, minute] => (hour, minute, "0"),
+        [hour] if hour.len() == 2 => (hour, "0", "0"),
         [all] if all.len() == 6 && all.is_ascii() => (&all[..2], &all[2..4], &all[4..]),
         _ => return None,
     };
@@ -111,7 +147,8 @@ fn clock_from(text: &str) -> Option<Time> {
 
 /// The clock without its offset from UTC, and that offset if there is one.
 fn split_offset(text: &str) -> Option<(&str, Option<UtcOffset>)> {
-    if let Some(clock) = text.strip_suffix(['Z', 'z']) {
+    let names = ["Z", "z", " UTC", " GMT"];
+    if let Some(clock) = names.into_iter().find_map(|name| text.strip_suffix(name)) {
         return Some((clock, Some(UtcOffset::UTC)));
     }
     let Some(place) = text.rfind(['+', '-']) else {
@@ -163,11 +200,30 @@ mod tests {
             "1767323045",
             "1767323045.4",
             "Fri, 02 Jan 2026 03:04:05 GMT",
+            "2026-01-02T03:04:05",
+            "2026-01-02 03:04:05 UTC",
+            "2026-01-02T03:04:05,7",
+            "Fri Jan  2 03:04:05 UTC 2026",
+            "Fri 02 Jan 2026 03:04:05 AM UTC",
         ] {
             let time = parse(&Value::text(text)).unwrap();
             assert_eq!(time.unix_timestamp(), 1_767_323_045, "{text}");
         }
         for text in [
+            "2026-01-02",
+            "2026/01/02",
+            "Jan 2 2026",
+            "Jan 2, 2026",
+            "2 Jan 2026",
+            "1/2/2026",
+            "2026-01-02T00",
+        ] {
+            let time = parse(&Value::text(text)).unwrap();
+            assert_eq!(time.unix_timestamp(), 1_767_312_000, "{text}");
+        }
+        for text in [
+            "2026-01",
+            "Jan 2026",
             "yesterdayish",
             "",
             "2026-13-01",

@@ -75,7 +75,9 @@ impl<'a> Transport<'a> {
     /// Nothing is connected yet.
     pub(crate) fn new(address: Address<'a>, connection: &'a Connection) -> Result<Self, Failure> {
         let uri = address.endpoint.parse::<Uri>().ok();
-        if uri.is_none_or(|uri| uri.host().is_none_or(str::is_empty)) {
+        let has_host = |uri: &Uri| uri.host().is_some_and(|host| !host.is_empty());
+        // A lone word is a host to the parser, and no address.
+        if !uri.is_some_and(|uri| uri.scheme().is_some() && has_host(&uri)) {
             let endpoint = address.endpoint;
             return Err(Failure::General(format!("Invalid endpoint: {endpoint}")));
         }

@@ -204,10 +204,7 @@ impl Served {
                 (Language::Other("sagemaker"), operation)
             }
             Self::Logs => (Language::Logs, call.operation()?.to_owned()),
-            Self::Monitoring => {
-                let operation = monitoring::operation(call)?;
-                (Language::Other("cloudwatch"), operation)
-            }
+            Self::Monitoring => (Language::CloudWatch, monitoring::operation(call)?),
             Self::Iam => (Language::Iam, call.parameter("Action").unwrap_or_default()),
             Self::Operator => (Language::Other("kiln"), operator::ACTION.to_owned()),
             Self::Sts => return Ok(None),

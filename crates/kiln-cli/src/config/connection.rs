@@ -5,7 +5,6 @@ use super::variable;
 use crate::failure::Failure;
 use crate::globals::{Globals, not_whole};
 use crate::log::Log;
-use crate::python;
 
 /// How calls that failed are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,10 +56,9 @@ fn retries(profile: &Profile) -> Result<(RetryMode, u32), Failure> {
         Some("standard" | "adaptive") => RetryMode::Standard,
         None | Some("legacy") => RetryMode::Legacy,
         Some(other) => {
-            let other = python::quoted(other);
             return Err(Failure::General(format!(
-                "Invalid value provided to \"mode\": {other} must be one of: legacy, standard, \
-                 adaptive"
+                "Invalid value provided to \"mode\": \"{other}\" must be one of: ('legacy', \
+                 'standard', 'adaptive')"
             )));
         }
     };
@@ -69,8 +67,19 @@ fn retries(profile: &Profile) -> Result<(RetryMode, u32), Failure> {
         RetryMode::Standard => 3,
     };
     let attempts = match configured("AWS_MAX_ATTEMPTS", "max_attempts") {
-        Some(number) => number.parse::<u32>().map_err(|_| not_whole(&number))?,
+        Some(number) => attempts(number.parse().map_err(|_| not_whole(&number))?)?,
         None => usual,
     };
-    Ok((mode, attempts.max(1)))
+    Ok((mode, attempts))
+}
+
+/// A number of tries, which is at least one.
+fn attempts(number: i64) -> Result<u32, Failure> {
+    let attempts = u32::try_from(number).ok().filter(|attempts| *attempts > 0);
+    attempts.ok_or_else(|| {
+        Failure::General(format!(
+            "Value provided to \"max_attempts\": {number} must be an integer greater than or \
+             equal to 1."
+        ))
+    })
 }

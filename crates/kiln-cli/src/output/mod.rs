@@ -55,7 +55,7 @@ fn write_whole(
         Answer::Pages(pages) => pages.joined(),
     };
     let value = queried(Value::Map(members), globals)?;
-    if matches!(&value, Value::Map(members) if members.is_empty()) {
+    if is_nothing(&value) {
         return Ok(());
     }
     match form {
@@ -79,8 +79,9 @@ fn write_texts(text: &mut String, answer: Answer, globals: &Globals) -> Result<(
         Answer::Pages(pages) => pages,
     };
     let mut whole = Value::Map(pages.whole);
-    for items in pages.items {
+    for mut answered in pages.pages {
         let mut page = std::mem::replace(&mut whole, Value::Map(Members::default()));
+        let items = answered.remove(pages.key);
         set_member(&mut page, pages.key, items.unwrap_or(Value::Null));
         text::write(text, &queried(page, globals)?);
     }
@@ -94,29 +95,29 @@ fn write_texts(text: &mut String, answer: Answer, globals: &Globals) -> Result<(
     Ok(())
 }
 
-/// A stream is a list with one item for each page.
+/// A stream is a list with one item for each page, which is as the service sent it: it
+/// has the service's token, and none of this program's.
 fn write_stream(text: &mut String, answer: Answer, globals: &Globals) -> Result<(), Failure> {
     let pages = match answer {
-        Answer::Whole(members) => vec![Value::Map(members)],
-        Answer::Pages(pages) => {
-            let mut whole = Value::Map(pages.whole);
-            let mut out = Vec::new();
-            for items in pages.items {
-                let mut page = std::mem::replace(&mut whole, Value::Map(Members::default()));
-                set_member(&mut page, pages.key, items.unwrap_or(Value::Null));
-                out.push(page);
+        Answer::Whole(members) => {
+            let value = queried(Value::Map(members), globals)?;
+            if !is_nothing(&value) {
+                text.push_str(&yaml::write(&Value::List(vec![value])));
             }
-            if let (Some(token), Some(last)) = (pages.resume, out.last_mut()) {
-                set_member(last, "NextToken", Value::Text(token));
-            }
-            out
+            return Ok(());
         }
+        Answer::Pages(pages) => pages.pages,
     };
     for page in pages {
-        let page = Value::List(vec![queried(page, globals)?]);
+        let page = Value::List(vec![queried(Value::Map(page), globals)?]);
         text.push_str(&yaml::write(&page));
     }
     Ok(())
+}
+
+/// Whether an operation had nothing to answer.
+fn is_nothing(value: &Value) -> bool {
+    matches!(value, Value::Map(members) if members.is_empty())
 }
 
 fn queried(value: Value, globals: &Globals) -> Result<Value, Failure> {

@@ -9,7 +9,7 @@ use crate::value::{Members, Value};
 use crate::{json, python};
 
 /// How much further in what is within something stands.
-const STEP: usize = 2;
+pub(crate) const STEP: usize = 2;
 
 /// Writes a value.
 pub(crate) fn write(value: &Value) -> String {
@@ -70,13 +70,15 @@ fn list(out: &mut String, items: &[Value], indent: usize) {
     }
 }
 
-fn indent_after(out: &mut String, place: usize, indent: usize) {
+/// Begins a line that is not the first.
+pub(crate) fn indent_after(out: &mut String, place: usize, indent: usize) {
     if place > 0 {
         out.extend(std::iter::repeat_n(' ', indent));
     }
 }
 
-fn simple_value(out: &mut String, value: &Value, indent: usize) {
+/// Writes a value that has nothing within it.
+pub(crate) fn simple_value(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(flag) => out.push_str(if *flag { "true" } else { "false" }),

@@ -5,7 +5,7 @@ mod scalar;
 
 use crate::value::Value;
 
-pub(crate) use emit::write;
+pub(crate) use emit::{STEP, indent_after, simple_value, write};
 
 /// Reads a YAML text.
 ///

@@ -222,6 +222,20 @@ pub(crate) fn of_logs(operation: &str, input: &Value, identity: &Identity) -> Ve
     groups.into_iter().map(demand).collect()
 }
 
+/// The demand of a request to CloudWatch. To which namespace metrics are put is a fact
+/// that conditions may speak of.
+pub(crate) fn of_cloudwatch(operation: &str, input: &Value) -> Demand {
+    let mut demand = Demand::of_all("cloudwatch", operation);
+    if operation == "PutMetricData" {
+        add_values(
+            &mut demand.context,
+            "cloudwatch:namespace",
+            input.get("Namespace"),
+        );
+    }
+    demand
+}
+
 /// The demand of a request to IAM, whose parameters `parameter` knows. Some are about
 /// the caller's own user unless they name another. Users and roles that are there have
 /// ARNs that `found` knows, however the request spells their names.

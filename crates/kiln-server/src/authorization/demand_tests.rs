@@ -305,3 +305,15 @@ fn keys_are_listed_in_a_bucket() {
         assert_eq!(found.map(|found| found[0].as_str()), prefix);
     }
 }
+
+#[test]
+fn only_what_puts_metrics_speaks_of_their_namespace() {
+    let input = json!({"Namespace": "Mine"});
+    let put = of_cloudwatch("PutMetricData", &input);
+    let expected = Context::default().with("cloudwatch:namespace", "Mine");
+    assert_eq!((put.resource.as_str(), put.context), ("*", expected));
+    assert_eq!(
+        of_cloudwatch("ListMetrics", &input).context,
+        Context::default()
+    );
+}

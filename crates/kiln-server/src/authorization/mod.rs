@@ -20,7 +20,7 @@ pub(crate) use self::rights::{Denial, Rights};
 
 use crate::keyring::Principal;
 use crate::reply::{Fault, Protocol};
-use crate::services::{Call, Services};
+use crate::services::{Call, Services, monitoring};
 
 /// The service that jobs' roles are passed to.
 pub(crate) const SAGEMAKER: &str = "sagemaker.amazonaws.com";
@@ -30,6 +30,7 @@ pub(crate) const SAGEMAKER: &str = "sagemaker.amazonaws.com";
 pub(crate) enum Language {
     SageMaker,
     Logs,
+    CloudWatch,
     Iam,
     /// Others, with the name that their actions begin with. All they do is done to
     /// everything.
@@ -109,6 +110,9 @@ fn demands(
             demands
         }
         Language::Logs => demand::of_logs(operation, &call.json()?, identity),
+        Language::CloudWatch => {
+            vec![demand::of_cloudwatch(operation, &monitoring::input(call)?)]
+        }
         Language::Iam => {
             let found = |kind, name: &str| {
                 let found = services.store.principals.find(kind, name);

@@ -25,6 +25,8 @@ pub(crate) struct Denial {
 
 const OWN: &str = "identity-based";
 const SESSION: &str = "session";
+/// A role's, of who may assume it.
+const TRUST: &str = "role trust";
 
 impl Rights {
     /// Judges one demand.
@@ -95,13 +97,29 @@ impl Denial {
         by: OWN,
     };
 
+    /// That a role's trust policy does not let somebody assume it.
+    pub(crate) const UNTRUSTED: Self = Self {
+        explicit: false,
+        by: TRUST,
+    };
+
+    /// That it denies this.
+    pub(crate) const DISTRUSTED: Self = Self {
+        explicit: true,
+        by: TRUST,
+    };
+
     /// AWS's words.
     pub(crate) fn words(self, who: &str, action: &str, resource: &str) -> String {
         let start =
             format!("User: {who} is not authorized to perform: {action} on resource: {resource}");
         let by = self.by;
         if self.explicit {
-            let article = if by == OWN { "an" } else { "a" };
+            let article = match by {
+                OWN => "an",
+                TRUST => "the",
+                _ => "a",
+            };
             format!("{start} with an explicit deny in {article} {by} policy")
         } else {
             format!("{start} because no {by} policy allows the {action} action")
@@ -175,5 +193,9 @@ mod tests {
             });
             assert_eq!(words, expected);
         }
+        let distrusted = Denial::DISTRUSTED.words("me", "a:b", "it");
+        assert!(
+            distrusted.ends_with("on resource: it with an explicit deny in the role trust policy")
+        );
     }
 }

@@ -73,7 +73,8 @@ async fn assume_role(services: &Services, call: &Call<'_>) -> Result<Reply, Faul
     refuse_unserved(call)?;
     let principals = &services.store.principals;
     let role = CreatedRole::named_by(&role_arn, principals, &services.identity)?;
-    let refused = || not_allowed(services, call, &role_arn, Denial::UNSPOKEN);
+    // A role that is not there is refused as one that trusts nobody.
+    let refused = || not_allowed(services, call, &role_arn, Denial::UNTRUSTED);
     let role = role.ok_or_else(refused)?.principal;
     if entity_arn(&role, &services.identity) != role_arn {
         return Err(refused());
@@ -136,10 +137,12 @@ fn may_assume(
     let by_account = trusts(role, &account, &context, resource);
     let rights = services.keyring.rights(&call.caller)?;
     let judged = match (directly, by_account) {
-        (Decision::ExplicitlyDenied, _) | (_, Decision::ExplicitlyDenied) => Err(Denial::UNSPOKEN),
+        (Decision::ExplicitlyDenied, _) | (_, Decision::ExplicitlyDenied) => {
+            Err(Denial::DISTRUSTED)
+        }
         (Decision::Allowed, _) => rights.judge_trusted(ASSUME, resource, &context),
         (_, Decision::Allowed) => rights.judge(ASSUME, resource, &context),
-        _ => Err(Denial::UNSPOKEN),
+        _ => Err(Denial::UNTRUSTED),
     };
     judged.map_err(|denial| not_allowed(services, call, resource, denial))
 }

@@ -4,10 +4,11 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Arg, ArgAction, Args, Command, CommandFactory, ValueEnum};
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 use clap_complete::env::Shells;
+use kiln_cli::{CommandOption, CommandWord};
 
 use super::{Failure, Kiln, jobs};
 use crate::connection::{Server, Session};
@@ -60,9 +61,43 @@ impl Completions {
 /// Answers a shell that asks what a line can become, and ends the process then.
 pub fn answer_the_shell() {
     if std::env::var_os(VARIABLE).is_some() {
-        CompleteEnv::with_factory(Kiln::command)
+        CompleteEnv::with_factory(whole_command)
             .var(VARIABLE)
             .complete();
+    }
+}
+
+/// The command with the operations of `kiln sagemaker`, which otherwise reads its
+/// command line itself.
+fn whole_command() -> Command {
+    let line = kiln_cli::command_line();
+    Kiln::command().mut_subcommand(line.name.clone(), |plain| {
+        let about = plain.get_about().cloned().unwrap_or_default();
+        command(line).about(about)
+    })
+}
+
+fn command(word: CommandWord) -> Command {
+    // What may stand before an operation may also follow it.
+    let is_global = !word.words.is_empty();
+    let options = word.options.into_iter().map(argument);
+    Command::new(word.name)
+        .disable_help_flag(true)
+        .args(options.map(|option| option.global(is_global)))
+        .subcommands(word.words.into_iter().map(command))
+}
+
+fn argument(option: CommandOption) -> Arg {
+    let (least, most) = option.takes;
+    let argument = Arg::new(option.name.clone()).long(option.name);
+    if most == 0 {
+        return argument.action(ArgAction::SetTrue);
+    }
+    let argument = argument.num_args(least..=most);
+    if option.values.is_empty() {
+        argument
+    } else {
+        argument.value_parser(option.values.to_vec())
     }
 }
 

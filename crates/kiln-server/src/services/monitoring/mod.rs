@@ -47,11 +47,16 @@ pub(crate) fn operation(call: &Call<'_>) -> Result<String, Fault> {
     Wire::of(call.parts).operation(call)
 }
 
+/// The input of a request, in whichever protocol it came.
+pub(crate) fn input(call: &Call<'_>) -> Result<serde_json::Value, Fault> {
+    Wire::of(call.parts).read(call)
+}
+
 pub(crate) async fn answer(services: &Services, call: &Call<'_>) -> Result<Reply, Fault> {
     let wire = Wire::of(call.parts);
     let operation = wire.operation(call)?;
     may_call(services, call, &operation)?;
-    let input = wire.read(call)?;
+    let input = input(call)?;
     let archive = Archive {
         metrics: services.store.metrics.clone(),
         now: now(),

@@ -8,6 +8,8 @@ use crate::terminal::{FAINT, STRONG, clock, painted, plain, span, status_style};
 
 /// Wide enough for most names, so that sections line up.
 const NAME_WIDTH: usize = 12;
+/// Below a fact, where its further lines stand.
+const BELOW: &str = "\n              ";
 
 /// All that there is to see of a job.
 pub fn page(job: &Job, now: f64) -> String {
@@ -31,7 +33,7 @@ fn heading(job: &Job, now: f64) -> String {
     let mut lines = format!("{}  {status}\n", painted(STRONG, job.name()));
     let mut fact = |name: &str, value: String| {
         if !value.is_empty() {
-            lines += &format!("  {name:<11} {value}\n");
+            lines += &format!("  {name:<11} {}\n", value.replace('\n', BELOW));
         }
     };
     if job.stage() != job.status() {
@@ -209,7 +211,7 @@ mod tests {
             Kind::Training,
             json!({
                 "TrainingJobName": "job-1", "TrainingJobStatus": "Failed", "SecondaryStatus": "Failed",
-                "FailureReason": "AlgorithmError: no", "CreationTime": 40.0,
+                "FailureReason": "AlgorithmError: no\nExit code 3", "CreationTime": 40.0,
                 "TrainingStartTime": 50.0, "TrainingEndTime": 92.0,
                 "AlgorithmSpecification": {"TrainingImage": "busybox"},
                 "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1},
@@ -228,6 +230,7 @@ mod tests {
             page,
             "job-1  Failed\n\
              \x20 Reason      AlgorithmError: no\n\
+             \x20             Exit code 3\n\
              \x20 Image       busybox\n\
              \x20 Instances   ml.m5.large\n\
              \x20 Created     1970-01-01 00:00:40 UTC (1m 0s ago)\n\
