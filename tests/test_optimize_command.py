@@ -357,6 +357,11 @@ REFUSALS = [
         "ClientError: the model is quantized already, by awq",
     ),
     (
+        {"QUANTIZE": "fp8"},
+        {"num_hidden_layers": 3},
+        "ClientError: the model has no weights of layer 2, but config.json says that there are 3",
+    ),
+    (
         {"QUANTIZE": "fp8", "FP8_IGNORE": "re:.*"},
         {},
         "ClientError: the model has no linear layer to quantize but those that are ignored",

@@ -176,6 +176,12 @@ impl Model {
         expect::unquantized(self, purpose)
     }
 
+    /// Makes sure that a model of a known family that numbers its layers has weights of as many
+    /// as `config.json` says: a file of its weights may be missing where no index names it.
+    pub fn expect_layers(&self) -> Result<(), OptimizeError> {
+        expect::layers(self)
+    }
+
     /// Makes sure that the model is a decoder or encoder of a known family, not quantized,
     /// with all the tensors and shapes that `config.json` says, for the same kind of purpose.
     pub fn expect(&self, families: &[Family], purpose: &str) -> Result<&Geometry, OptimizeError> {

@@ -27,6 +27,7 @@ pub fn quantize(
     asked: &Quantization,
 ) -> Result<(), OptimizeError> {
     let selection = select(model, asked)?;
+    model.expect_layers()?;
     if let Some(remark) = fused::remark(model, &selection) {
         course.remark(remark);
     }
