@@ -28,7 +28,7 @@ use crate::safetensors::{Reader, Tensor};
 pub use config::{Config, Geometry};
 pub use family::Family;
 pub use files::LeftOut;
-pub use linear::Linear;
+pub use linear::{Linear, module};
 pub use rope::{Rope, Scaling};
 
 /// A model's directory, opened.
@@ -63,6 +63,8 @@ impl Model {
             files.push(reader);
             tensors.extend(found);
         }
+        // There may be a hundred thousand.
+        tensors.shrink_to_fit();
         tensors.sort_unstable_by(|a, b| (&a.name, a.file).cmp(&(&b.name, b.file)));
         index::refuse_twins(&tensors, &chosen.weights)?;
         if let (Some(index), Some(name)) = (&index, &index_name) {
