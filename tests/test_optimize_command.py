@@ -227,6 +227,22 @@ def test_memory_is_bounded(optimization, method):
     assert report["peak_memory_bytes"] < 64 << 20
 
 
+@pytest.mark.parametrize("method", ["w4a16", "gptq"])
+def test_memory_is_bounded_of_many_tensors(optimization, method):
+    # As a mixture of experts has them; the headers alone have megabytes.
+    language_models.llama(optimization.model, files=8, model_type="mixture")
+    weight = numpy.full((32, 32), 0.5, language_models.DTYPES["BF16"])
+    names = [f"model.layers.{n // 500}.experts.{n % 500}.up_proj.weight" for n in range(20_000)]
+    language_models.write_weights(optimization.model, dict.fromkeys(names, weight), 8)
+    options = {"QUANTIZE": method, "ROUNDING": "nearest", "GROUP_SIZE": "32"}
+    report = optimization.works(options)
+    assert len(report["tensors"]) == len(names)
+    assert report["peak_memory_bytes"] < 64 << 20
+    listed = json.loads((optimization.output / "model.safetensors.index.json").read_text())
+    modules = {name.rpartition(".")[0] for name in listed["weight_map"]}
+    assert modules == {name.removesuffix(".weight") for name in names}
+
+
 CALIBRATED = {
     "awq": ({}, 1.3e-2),
     "gptq": ({"QUANTIZE": "gptq"}, 4e-2),
@@ -355,6 +371,11 @@ REFUSALS = [
         {"QUANTIZE": "fp8"},
         {"quantization_config": {"quant_method": "awq"}},
         "ClientError: the model is quantized already, by awq",
+    ),
+    (
+        {"QUANTIZE": "fp8"},
+        {"num_hidden_layers": 3},
+        "ClientError: the model has no weights of layer 2, but config.json says that there are 3",
     ),
     (
         {"QUANTIZE": "fp8", "FP8_IGNORE": "re:.*"},

@@ -22,11 +22,18 @@ def optimization(tmp_path) -> Optimization:
 @pytest.mark.parametrize("files", [1, 3])
 def test_shards_are_a_model_again(optimization, ranks, files):
     language_models.llama(optimization.model, vocabulary=301, files=files)
-    optimization.works({"TENSOR_PARALLEL_DEGREE": str(ranks)}, "Sharding")
+    report = optimization.works({"TENSOR_PARALLEL_DEGREE": str(ranks)}, "Sharding")
     check_shards.check(optimization.model, optimization.output, ranks)
     config = json.loads((optimization.output / "config.json").read_text())
     assert config["hidden_size"] == 128
     assert not (optimization.output / "model.safetensors.index.json").exists()
+    tensors = {tensor["name"]: tensor for tensor in report["tensors"]}
+    assert tensors.keys() == language_models.read_model(optimization.model).keys()
+    # Norms are everywhere, and what is cut is so once.
+    for name, copies in (("model.norm.weight", ranks), ("lm_head.weight", 1)):
+        tensor = tensors[name]
+        assert tensor["bytes_after"] == copies * tensor["bytes_before"], name
+        assert tensor["bits"] == copies * 16
 
 
 @pytest.mark.parametrize("kind", ["F16", "Q8_0", "Q4_0"])

@@ -25,7 +25,7 @@ NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 def write_safetensors(path: Path, tensors: dict[str, numpy.ndarray]) -> None:
     """Writes tensors in the order in which they are given."""
-    header, data = {"__metadata__": {"format": "pt"}}, b""
+    header, data = {"__metadata__": {"format": "pt"}}, bytearray()
     for name, tensor in tensors.items():
         content = numpy.ascontiguousarray(tensor).tobytes()
         offsets = [len(data), len(data) + len(content)]

@@ -73,10 +73,12 @@ pub enum OptimizeError {
     Unsupported(String),
 
     /// A tensor was not written as a whole, which is a mistake of Kiln's.
-    #[error("ServerError: {written} of the {size} bytes of {tensor} were written to {file}")]
+    #[error(
+        "ServerError: {written} of the {size} bytes from byte {begin} on were written to {file}"
+    )]
     Unwritten {
-        /// The tensor.
-        tensor: String,
+        /// Where the tensor begins in the file.
+        begin: u64,
         /// The file.
         file: PathBuf,
         /// How many bytes were written.

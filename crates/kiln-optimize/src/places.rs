@@ -22,7 +22,6 @@ use crate::tape::Tape;
 /// Where a tensor goes, and how much of it is there.
 #[derive(Debug)]
 pub(crate) struct Place {
-    tensor: String,
     begin: u64,
     size: u64,
     written: AtomicU64,
@@ -30,9 +29,8 @@ pub(crate) struct Place {
 
 impl Place {
     /// A place of `size` bytes from the byte `begin` of the file on.
-    pub(crate) fn new(tensor: String, begin: u64, size: u64) -> Self {
+    pub(crate) fn new(begin: u64, size: u64) -> Self {
         Self {
-            tensor,
             begin,
             size,
             written: AtomicU64::new(0),
@@ -92,7 +90,7 @@ impl Places {
         let file = File::create_new(path).map_err(OptimizeError::written(path))?;
         reserve(&file, size).map_err(OptimizeError::written(path))?;
         let mut body = body(file);
-        body.put(0, head).map_err(OptimizeError::written(path))?;
+        body.begin(head).map_err(OptimizeError::written(path))?;
         Ok(Self {
             path: path.to_path_buf(),
             body: Mutex::new(body),
@@ -112,8 +110,8 @@ impl Places {
         let length = bytes.len() as u64;
         assert!(
             at.checked_add(length).is_some_and(|end| end <= place.size),
-            "a part beyond the end of {}",
-            place.tensor
+            "a part beyond the end of the tensor at byte {}",
+            place.begin
         );
         self.body()
             .put(place.begin + at, bytes)
@@ -129,7 +127,7 @@ impl Places {
             let written = place.written.load(Ordering::Relaxed);
             if written != place.size {
                 return Err(OptimizeError::Unwritten {
-                    tensor: place.tensor.clone(),
+                    begin: place.begin,
                     file: self.path.clone(),
                     written,
                     size: place.size,
@@ -154,6 +152,14 @@ impl Places {
 }
 
 impl Body {
+    fn begin(&mut self, head: &[u8]) -> io::Result<()> {
+        self.put(0, head)?;
+        match self {
+            Self::Scattered(_) => Ok(()),
+            Self::InOrder(tape) => tape.rest(),
+        }
+    }
+
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Scattered(file) => file.write_all_at(bytes, at),

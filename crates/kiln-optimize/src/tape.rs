@@ -68,6 +68,21 @@ impl Tape {
         Ok(())
     }
 
+    /// Writes whole blocks, and gives the memory back but for what is left, until more comes:
+    /// that may be long, when there are many files, and their headers are long.
+    pub(crate) fn rest(&mut self) -> io::Result<()> {
+        let whole = self.taken / BLOCK * BLOCK;
+        let left = self.room.bytes(self.taken)[whole..].to_vec();
+        self.taken = whole;
+        self.write()?;
+        self.taken = left.len();
+        self.room = Room {
+            left,
+            ..Room::default()
+        };
+        Ok(())
+    }
+
     /// What is written.
     pub(crate) fn report(&self) -> FileReport {
         self.digester.report()
@@ -148,6 +163,8 @@ fn go_past_cache(file: &File, past: bool) -> nix::Result<()> {
 struct Room {
     memory: Vec<u8>,
     begin: usize,
+    /// What it begins with when the memory is taken.
+    left: Vec<u8>,
 }
 
 impl Room {
@@ -156,6 +173,8 @@ impl Room {
         if self.memory.is_empty() {
             self.memory = vec![0; ROOM + BLOCK];
             self.begin = self.memory.as_ptr().align_offset(BLOCK);
+            let left = std::mem::take(&mut self.left);
+            self.bytes_mut()[..left.len()].copy_from_slice(&left);
         }
     }
 
@@ -193,6 +212,7 @@ mod tests {
             size in prop_oneof![1..9000_usize, 1..3 * ROOM, Just(ROOM), Just(2 * ROOM + BLOCK)],
             cuts in prop::collection::vec(0..3 * ROOM, 0..9),
             order in any::<prop::sample::Index>(),
+            rests in 0..9_usize,
         ) {
             let home = tempfile::tempdir().unwrap();
             let path = home.path().join("file");
@@ -201,8 +221,11 @@ mod tests {
             let mut parts = parts(size, &cuts);
             let first = order.index(parts.len());
             parts.rotate_left(first);
-            for [begin, end] in parts {
+            for (number, [begin, end]) in parts.into_iter().enumerate() {
                 tape.put(begin as u64, &bytes[begin..end]).unwrap();
+                if number == rests {
+                    tape.rest().unwrap();
+                }
             }
             let told = tape.report();
             prop_assert!(std::fs::read(&path).unwrap() == bytes);

@@ -52,8 +52,7 @@ pub(super) fn create(
     let head = head(metadata, entries, &offsets);
     let data = head.len() as u64;
     let places = entries.iter().zip(offsets);
-    let places =
-        places.map(|(entry, offset)| Place::new(entry.name.clone(), data + offset, entry.bytes()));
+    let places = places.map(|(entry, offset)| Place::new(data + offset, entry.bytes()));
     Places::create(path, &head, places.collect(), data + end)
 }
 

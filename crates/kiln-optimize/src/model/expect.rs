@@ -1,6 +1,8 @@
 //! Makes sure that a model of a known family has the tensors and shapes that its
 //! `config.json` says, for those who look into layers.
 
+use std::collections::BTreeSet;
+
 use super::{Family, Geometry, Model};
 use crate::OptimizeError;
 
@@ -36,6 +38,24 @@ pub(super) fn unquantized(model: &Model, purpose: &str) -> Result<(), OptimizeEr
     Err(OptimizeError::Unsupported(format!(
         "the model is quantized already, by {method}, and a quantized model cannot {purpose}"
     )))
+}
+
+/// As [`Model::expect_layers`] says.
+pub(super) fn layers(model: &Model) -> Result<(), OptimizeError> {
+    let Some(geometry) = &model.config().geometry else {
+        return Ok(());
+    };
+    let linears = model.linears().iter();
+    let there: BTreeSet<usize> = linears.filter_map(|linear| linear.layer).collect();
+    let missing = (0..geometry.layers).find(|layer| !there.contains(layer));
+    match missing.filter(|_| !there.is_empty()) {
+        Some(layer) => Err(OptimizeError::Model(format!(
+            "the model has no weights of layer {layer}, but config.json says that there are {} \
+             layers",
+            geometry.layers
+        ))),
+        None => Ok(()),
+    }
 }
 
 fn check_weights(model: &Model, geometry: &Geometry) -> Result<(), OptimizeError> {

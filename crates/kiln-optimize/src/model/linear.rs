@@ -10,15 +10,20 @@ use super::family::Family;
 use crate::safetensors::Tensor;
 
 /// The weight of a linear layer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Linear {
     /// Which of the model's tensors it is.
     pub tensor: usize,
-    /// The layer's name: the tensor's without `.weight`.
-    pub module: String,
     /// Which of the model's repeated layers it is in. What is in none, such as `lm_head` or
     /// a pooler, is called a head.
     pub layer: Option<usize>,
+}
+
+/// The name of the linear layer that a tensor is the weight of: its own without `.weight`.
+#[must_use]
+pub fn module(tensor: &Tensor) -> &str {
+    let name = tensor.name.as_str();
+    name.strip_suffix(".weight").unwrap_or(name)
 }
 
 /// Parts of names whose weights are not linear.
@@ -54,11 +59,12 @@ pub(super) fn find(config: &Config, tensors: &[Tensor]) -> Vec<Linear> {
         let is_weight = tensor.shape.len() == 2 && !tensor.shape.contains(&0);
         (is_weight && tensor.dtype.is_float() && is_linear(module)).then(|| Linear {
             tensor: number,
-            module: module.to_owned(),
             layer: layer(module),
         })
     };
-    tensors.iter().enumerate().filter_map(linear).collect()
+    let mut linears: Vec<Linear> = tensors.iter().enumerate().filter_map(linear).collect();
+    linears.shrink_to_fit();
+    linears
 }
 
 fn is_linear_of(family: Family, module: &str) -> bool {
@@ -118,7 +124,8 @@ mod tests {
             })
             .collect();
         let found = find(&config, &tensors).into_iter();
-        found.map(|linear| (linear.module, linear.layer)).collect()
+        let named = |linear: Linear| (module(&tensors[linear.tensor]).to_owned(), linear.layer);
+        found.map(named).collect()
     }
 
     #[test]

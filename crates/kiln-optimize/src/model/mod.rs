@@ -28,7 +28,7 @@ use crate::safetensors::{Reader, Tensor};
 pub use config::{Config, Geometry};
 pub use family::Family;
 pub use files::LeftOut;
-pub use linear::Linear;
+pub use linear::{Linear, module};
 pub use rope::{Rope, Scaling};
 
 /// A model's directory, opened.
@@ -63,6 +63,8 @@ impl Model {
             files.push(reader);
             tensors.extend(found);
         }
+        // There may be a hundred thousand.
+        tensors.shrink_to_fit();
         tensors.sort_unstable_by(|a, b| (&a.name, a.file).cmp(&(&b.name, b.file)));
         index::refuse_twins(&tensors, &chosen.weights)?;
         if let (Some(index), Some(name)) = (&index, &index_name) {
@@ -174,6 +176,12 @@ impl Model {
     /// what cannot be done, as in "be sharded".
     pub fn expect_unquantized(&self, purpose: &str) -> Result<(), OptimizeError> {
         expect::unquantized(self, purpose)
+    }
+
+    /// Makes sure that a model of a known family that numbers its layers has weights of as many
+    /// as `config.json` says: a file of its weights may be missing where no index names it.
+    pub fn expect_layers(&self) -> Result<(), OptimizeError> {
+        expect::layers(self)
     }
 
     /// Makes sure that the model is a decoder or encoder of a known family, not quantized,

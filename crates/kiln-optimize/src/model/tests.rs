@@ -84,6 +84,41 @@ fn a_model_that_is_not_what_it_says_is_not_looked_into() {
     );
 }
 
+#[test]
+fn a_layer_that_is_missing_is_found() {
+    let found = |kind: &str, layers: usize, missing: &str| {
+        let home = tempfile::tempdir().unwrap();
+        let mut config = config(kind);
+        let mut tensors = decoder(&config);
+        config["num_hidden_layers"] = json!(layers);
+        tensors.retain(|name, _| missing.is_empty() || !name.contains(missing));
+        write(home.path(), &config, &tensors);
+        let layers = Model::open(home.path()).unwrap().expect_layers();
+        layers.err().map(|error| error.to_string())
+    };
+    let missing = |layer: usize, layers: usize| {
+        Some(format!(
+            "ClientError: the model has no weights of layer {layer}, but config.json says that \
+             there are {layers} layers"
+        ))
+    };
+    for (kind, layers, left_out, expected) in [
+        ("llama", 2, "", None),
+        ("llama", 2, "layers.0.", missing(0, 2)),
+        ("qwen3", 2, "layers.1.", missing(1, 2)),
+        ("mistral", 3, "", missing(2, 3)),
+        // Not all is there of what it says, but nobody knows what else it is.
+        ("mamba", 3, "", None),
+        ("llama", 2, "layers.", None),
+    ] {
+        assert_eq!(
+            found(kind, layers, left_out),
+            expected,
+            "{kind} {layers} {left_out}"
+        );
+    }
+}
+
 /// Writes a file of tensors of four bytes.
 fn part(directory: &Path, file: &str, names: &[&str]) {
     let spec = |name: &&str| TensorSpec {

@@ -66,7 +66,7 @@ pub fn plan(
         Technique::SpeculativeDecoding => return Err(OptionsError::SpeculativeDecoding),
     };
     let mut remarks = deployment::remarks(&order.deployment, kernel(&plan))?;
-    remarks.extend(borrowed(&plan));
+    remarks.extend(borrowed(&plan, has_data));
     remarks.extend(unknown(&settings));
     Ok(Planned {
         properties: served(&plan, &settings, properties),
@@ -148,18 +148,25 @@ fn kernel(plan: &Plan) -> Kernel {
 
 /// That a method's name says more than is done, and what the reader of the result
 /// cannot make use of.
-fn borrowed(plan: &Plan) -> Vec<String> {
+fn borrowed(plan: &Plan, has_data: bool) -> Vec<String> {
     let Plan::Quantize(quantization) = plan else {
         return Vec::new();
     };
     let mut remarks = Vec::new();
     let method = quantization.method;
     if quantization.only_borrows_the_layout() {
-        remarks.push(format!(
-            "OPTION_QUANTIZE={method} without its calibration: the weights are rounded and stored \
-             in the layout of {method}, and no activations were looked at. Give \
-             OPTION_CALIBRATION_DATA for {method} itself"
-        ));
+        remarks.push(match has_data {
+            false => format!(
+                "OPTION_QUANTIZE={method} without its calibration: the weights are rounded and \
+                 stored in the layout of {method}, and no activations were looked at. Give \
+                 OPTION_CALIBRATION_DATA for {method} itself"
+            ),
+            true => format!(
+                "OPTION_QUANTIZE={method} with OPTION_CALIBRATION_METHOD={}: the weights are \
+                 stored in the layout of {method}, without its own calibration",
+                quantization.calibration.name()
+            ),
+        });
     }
     let has_zero_points = matches!(
         quantization.scheme.grid,
@@ -185,6 +192,7 @@ fn borrowed(plan: &Plan) -> Vec<String> {
 fn unknown(settings: &Settings) -> Vec<String> {
     let unknown = settings.all().filter(|(name, _)| !is_known(name));
     let remark = |(name, given): (&str, Given<'_>)| {
+        let name = spelled(name);
         format!("{given} means nothing here, and is passed on as option.{name}")
     };
     unknown.map(remark).collect()

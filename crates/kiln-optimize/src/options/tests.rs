@@ -319,7 +319,13 @@ fn what_the_model_says_stands_against_the_environment() {
         "engine=Python\noption.entryPoint=x.py\noption.load_format=auto\noption.quantize=compressed-tensors\n\
          option.rolling_batch=vllm\noption.tensor_parallel_degree=2\n"
     );
-    assert_eq!(planned.remarks.len(), 2, "{:?}", planned.remarks);
+    assert_eq!(
+        planned.remarks,
+        [
+            "OPTION_ENTRYPOINT means nothing here, and is passed on as option.entryPoint",
+            "OPTION_ROLLING_BATCH means nothing here, and is passed on as option.rolling_batch",
+        ]
+    );
     let wrong = Properties::read("option.quantize=int3");
     let refused = plan(&order(Technique::Quantization, ""), &wrong, false).unwrap_err();
     assert!(
@@ -346,18 +352,43 @@ fn zero_points_that_vllm_does_not_read_are_told_of() {
 
 #[test]
 fn a_borrowed_layout_is_told_of() {
-    let told = |options, has_data| {
+    for (options, has_data, expected) in [
+        (
+            "",
+            false,
+            Some("no activations were looked at. Give OPTION_CALIBRATION_DATA"),
+        ),
+        (
+            "QUANTIZE=gptq",
+            false,
+            Some("no activations were looked at. Give OPTION_CALIBRATION_DATA"),
+        ),
+        ("QUANTIZE=gptq", true, None),
+        (
+            "QUANTIZE=gptq CALIBRATION_METHOD=none",
+            true,
+            Some(
+                "with OPTION_CALIBRATION_METHOD=none: the weights are stored in the layout of gptq",
+            ),
+        ),
+        (
+            "CALIBRATION_METHOD=importance",
+            true,
+            Some(
+                "with OPTION_CALIBRATION_METHOD=importance: the weights are stored in the layout of awq",
+            ),
+        ),
+        ("QUANTIZE=w4a16", false, None),
+    ] {
         let order = order(Technique::Quantization, options);
-        let planned = plan(&order, &Properties::default(), has_data).unwrap();
-        planned
-            .remarks
-            .iter()
-            .any(|remark| remark.contains("no activations were looked at"))
-    };
-    assert!(told("", false));
-    assert!(told("QUANTIZE=gptq", false));
-    assert!(!told("QUANTIZE=gptq", true));
-    assert!(!told("QUANTIZE=w4a16", false));
+        let told = plan(&order, &Properties::default(), has_data)
+            .unwrap()
+            .remarks;
+        match expected {
+            Some(expected) => assert!(told.iter().any(|told| told.contains(expected)), "{told:?}"),
+            None => assert!(told.is_empty(), "{told:?}"),
+        }
+    }
 }
 
 #[test]

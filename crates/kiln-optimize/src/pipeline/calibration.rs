@@ -1,6 +1,7 @@
 //! The part of a quantization that looks at texts: what a calibration makes is written as
 //! it comes.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread;
 
@@ -22,8 +23,8 @@ pub struct Calibrated {
     pub there: Vec<bool>,
     /// What it lost.
     pub losses: Vec<Loss>,
-    /// What its layer answers.
-    pub figures: Vec<Option<Figures>>,
+    /// What its layer answers, if that was looked at.
+    pub figures: BTreeMap<usize, Figures>,
 }
 
 impl Calibrated {
@@ -33,7 +34,7 @@ impl Calibrated {
         Self {
             there: vec![false; count],
             losses: vec![Loss::default(); count],
-            figures: vec![None; count],
+            figures: BTreeMap::new(),
         }
     }
 }
@@ -82,7 +83,7 @@ pub fn request<'a>(
 pub fn scheme_of(
     model: &Model,
     asked: &Quantization,
-    draft: &Draft,
+    draft: &Draft<'_>,
     module: &str,
 ) -> Option<Scheme> {
     let number = number(model, &format!("{module}.weight"))?;
@@ -95,7 +96,7 @@ pub fn calibrate(
     prepared: &Prepared<'_>,
     model: &Model,
     asked: &Quantization,
-    (draft, writers): (&Draft, &[Writer]),
+    (draft, writers): (&Draft<'_>, &[Writer]),
 ) -> Result<Calibrated, OptimizeError> {
     course.begin(0);
     let mut writing = Writing {
@@ -168,7 +169,7 @@ fn number(model: &Model, name: &str) -> Option<usize> {
 struct Writing<'a, 'b> {
     course: &'a mut Course<'b>,
     model: &'a Model,
-    draft: &'a Draft,
+    draft: &'a Draft<'a>,
     writers: &'a [Writer],
     has_input_scales: bool,
     packed: Packed,
@@ -188,7 +189,7 @@ impl Sink for Writing<'_, '_> {
         match &made {
             Made::Linear(linear) => {
                 self.linear(number, place, linear)?;
-                self.calibrated.figures[number] = Some(linear.figures);
+                self.calibrated.figures.insert(number, linear.figures);
                 self.calibrated.losses[number] = Loss {
                     signal: linear.quantized.signal,
                     noise: linear.quantized.noise,

@@ -6,21 +6,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::pieces::in_order_of_files;
-use crate::OptimizeError;
 use crate::layout::Form;
-use crate::model::Model;
+use crate::model::{Model, module};
 use crate::options::{Activations, Quantization};
 use crate::safetensors::{Tensor, TensorSpec, Writer};
+use crate::{Dtype, OptimizeError};
 
 /// A file that will be written.
 #[derive(Debug, Default)]
 pub struct DraftFile {
     /// Its name.
     pub name: String,
-    /// What will be in it.
-    pub specs: Vec<TensorSpec>,
+    /// The numbers of the tensors that become what will be in it, in the order of the
+    /// model's file.
+    sources: Vec<usize>,
 }
 
 /// What becomes of a tensor of the model.
@@ -32,42 +34,55 @@ pub struct Place {
     pub first: usize,
     /// How many it becomes.
     pub count: usize,
-    /// What it becomes, if it is quantized.
-    pub form: Option<Form>,
+    /// What it becomes, if it is quantized. Weights of a type and shape share it.
+    pub form: Option<Arc<Form>>,
 }
 
-/// All files, and the places of all tensors of the model in them.
-#[derive(Debug, Default)]
-pub struct Draft {
+/// All files, and the places of all tensors of the model in them. There may be a hundred
+/// thousand tensors, so that what follows from their names is not kept.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    model: &'a Model,
+    activations: Activations,
     /// The files.
     pub files: Vec<DraftFile>,
     /// For each tensor of the model, by its number.
     pub places: Vec<Place>,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
     /// Plans the files. `quantized` are the numbers of the tensors that are quantized, in
     /// order.
     pub fn new(
-        model: &Model,
+        model: &'a Model,
         quantization: &Quantization,
         quantized: &[usize],
     ) -> Result<Self, OptimizeError> {
-        let mut draft = Self::default();
-        for path in model.files() {
-            let name = path.file_name().unwrap_or(path.as_os_str());
-            draft.files.push(DraftFile {
-                name: name.to_string_lossy().into_owned(),
-                specs: Vec::new(),
-            });
-        }
+        let mut draft = Self {
+            model,
+            activations: quantization.activations,
+            files: model.files().map(file).collect(),
+            places: Vec::new(),
+        };
         let tensors = model.tensors();
-        let mut places = Vec::new();
+        let mut forms = Forms::default();
+        let mut ends = vec![0; draft.files.len()];
+        let mut places = Vec::with_capacity(tensors.len());
         for number in in_order_of_files(tensors) {
+            let tensor = &tensors[number];
             let is_quantized = quantized.binary_search(&number).is_ok();
-            let form = is_quantized.then(|| form(quantization, &tensors[number]));
+            let form = is_quantized.then(|| forms.of(quantization, tensor));
             let form = form.transpose()?;
-            let place = draft.add(&tensors[number], form, quantization.activations);
+            let first = ends[tensor.file];
+            let count = draft.count(form.as_deref());
+            ends[tensor.file] += count;
+            draft.files[tensor.file].sources.push(number);
+            let place = Place {
+                file: tensor.file,
+                first,
+                count,
+                form,
+            };
             places.push((number, place));
         }
         places.sort_by_key(|(number, _)| *number);
@@ -75,64 +90,66 @@ impl Draft {
         Ok(draft)
     }
 
-    fn add(&mut self, tensor: &Tensor, form: Option<Form>, activations: Activations) -> Place {
-        let file = &mut self.files[tensor.file];
-        let first = file.specs.len();
-        match &form {
-            Some(form) => {
-                file.specs.extend(specs(form, tensor));
-                if activations == Activations::Static {
-                    file.specs.push(TensorSpec {
-                        name: format!("{}.input_scale", module(tensor)),
-                        dtype: tensor.dtype,
-                        shape: vec![1],
-                    });
-                }
-            }
-            None => file.specs.push(TensorSpec {
+    /// How many tensors come of one.
+    fn count(&self, form: Option<&Form>) -> usize {
+        let scales = usize::from(self.activations == Activations::Static);
+        form.map_or(1, |form| form.parts().len() + scales)
+    }
+
+    /// What a tensor of the model becomes.
+    fn specs(&self, number: usize) -> Vec<TensorSpec> {
+        let tensor = &self.model.tensors()[number];
+        let Some(form) = &self.places[number].form else {
+            return vec![TensorSpec {
                 name: tensor.name.clone(),
                 dtype: tensor.dtype,
                 shape: tensor.shape.clone(),
-            }),
+            }];
+        };
+        let module = module(tensor);
+        let parts = form.parts().iter().map(|part| TensorSpec {
+            name: format!("{module}.{}", part.suffix),
+            dtype: part.dtype,
+            shape: part.shape.clone(),
+        });
+        let mut specs: Vec<TensorSpec> = parts.collect();
+        if self.activations == Activations::Static {
+            specs.push(TensorSpec {
+                name: format!("{module}.input_scale"),
+                dtype: tensor.dtype,
+                shape: vec![1],
+            });
         }
-        Place {
-            file: tensor.file,
-            first,
-            count: file.specs.len() - first,
-            form,
-        }
+        specs
     }
 
     /// Bytes that a tensor of the model becomes.
     pub fn bytes_of(&self, number: usize) -> u64 {
-        let place = &self.places[number];
-        let specs = &self.files[place.file].specs;
-        let specs = &specs[place.first..place.first + place.count];
-        specs.iter().map(bytes).sum()
+        self.specs(number).iter().map(bytes).sum()
     }
 
     /// The most bytes that any tensor becomes besides the first of what it becomes.
     pub fn most_besides(&self) -> u64 {
-        let besides = self.places.iter().map(|place| {
-            let specs = &self.files[place.file].specs;
-            let specs = &specs[place.first..place.first + place.count];
-            specs.iter().skip(1).map(bytes).sum()
-        });
-        besides.max().unwrap_or_default()
+        let besides = |number| self.specs(number).iter().skip(1).map(bytes).sum();
+        (0..self.places.len())
+            .map(besides)
+            .max()
+            .unwrap_or_default()
     }
 
     /// Bytes of all tensors.
     pub fn bytes(&self) -> u64 {
-        let specs = self.files.iter().flat_map(|file| &file.specs);
-        specs.map(bytes).sum()
+        let numbers = 0..self.places.len();
+        numbers.map(|number| self.bytes_of(number)).sum()
     }
 
-    /// The tensors, each with the name of its file.
-    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        let files = self.files.iter();
-        files.flat_map(|file| {
-            let specs = file.specs.iter();
-            specs.map(|spec| (spec.name.as_str(), file.name.as_str()))
+    /// The tensors by the names that they come from, each with the name of its file.
+    pub fn names(&self) -> impl Iterator<Item = (String, &str)> {
+        let numbers = 0..self.places.len();
+        numbers.flat_map(|number| {
+            let file = self.files[self.places[number].file].name.as_str();
+            let specs = self.specs(number).into_iter();
+            specs.map(move |spec| (spec.name, file))
         })
     }
 
@@ -141,9 +158,42 @@ impl Draft {
     pub fn create(&self, directory: &Path, in_order: bool) -> Result<Vec<Writer>, OptimizeError> {
         let create = |file: &DraftFile| {
             let path = directory.join(&file.name);
-            Writer::create_in_order(&path, file.specs.clone(), &BTreeMap::new(), in_order)
+            let specs = file.sources.iter().flat_map(|number| self.specs(*number));
+            Writer::create_in_order(&path, specs.collect(), &BTreeMap::new(), in_order)
         };
         self.files.iter().map(create).collect()
+    }
+}
+
+/// A file of the result, which is called as one of the model.
+fn file(path: &Path) -> DraftFile {
+    let name = path.file_name().unwrap_or(path.as_os_str());
+    DraftFile {
+        name: name.to_string_lossy().into_owned(),
+        sources: Vec::new(),
+    }
+}
+
+/// What weights become, by their types and shapes, of which most models have few.
+#[derive(Debug, Default)]
+struct Forms(Vec<(Dtype, Vec<usize>, Arc<Form>)>);
+
+impl Forms {
+    fn of(
+        &mut self,
+        quantization: &Quantization,
+        tensor: &Tensor,
+    ) -> Result<Arc<Form>, OptimizeError> {
+        let mut known = self.0.iter();
+        let known =
+            known.find(|(dtype, shape, _)| (dtype, shape) == (&tensor.dtype, &tensor.shape));
+        if let Some((.., form)) = known {
+            return Ok(Arc::clone(form));
+        }
+        let form = Arc::new(form(quantization, tensor)?);
+        let entry = (tensor.dtype, tensor.shape.clone(), Arc::clone(&form));
+        self.0.push(entry);
+        Ok(form)
     }
 }
 
@@ -165,21 +215,6 @@ pub fn narrow_form(
         tensor: tensor.name.clone(),
         error,
     })
-}
-
-fn specs<'a>(form: &'a Form, tensor: &Tensor) -> impl Iterator<Item = TensorSpec> + 'a {
-    let module = module(tensor).to_owned();
-    form.parts().iter().map(move |part| TensorSpec {
-        name: format!("{module}.{}", part.suffix),
-        dtype: part.dtype,
-        shape: part.shape.clone(),
-    })
-}
-
-/// The linear layer whose weight this is.
-fn module(tensor: &Tensor) -> &str {
-    let name = tensor.name.as_str();
-    name.strip_suffix(".weight").unwrap_or(name)
 }
 
 /// Bytes of a tensor.

@@ -2,9 +2,10 @@
 //! what is carried over from the model.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use crate::OptimizeError;
@@ -19,21 +20,43 @@ const LONGEST_PROPERTIES: u64 = 1 << 20;
 const ONLY: &str = "model.safetensors";
 
 /// Writes the index, unless the only file is found without it. `places` are names of
-/// tensors with their files.
-pub fn write_index<'a>(
+/// tensors with their files, told anew each time: there may be very many.
+pub fn write_index<'a, I>(
     directory: &Path,
-    total: u64,
-    places: impl IntoIterator<Item = (&'a str, &'a str)>,
-) -> Result<(), OptimizeError> {
-    let map: Map<String, Value> = places
-        .into_iter()
-        .map(|(tensor, file)| (tensor.to_owned(), json!(file)))
-        .collect();
-    if map.values().all(|file| file == ONLY) {
+    total_size: u64,
+    places: impl Fn() -> I,
+) -> Result<(), OptimizeError>
+where
+    I: Iterator<Item = (String, &'a str)>,
+{
+    if places().all(|(_, file)| file == ONLY) {
         return Ok(());
     }
-    let index = json!({"metadata": {"total_size": total}, "weight_map": map});
+    let index = Index {
+        metadata: json!({ "total_size": total_size }),
+        weight_map: WeightMap(places),
+    };
     write_json(&directory.join(INDEX), &index)
+}
+
+/// The index.
+#[derive(Serialize)]
+struct Index<M> {
+    metadata: Value,
+    weight_map: M,
+}
+
+/// The names of tensors with their files.
+struct WeightMap<F>(F);
+
+impl<'a, F, I> Serialize for WeightMap<F>
+where
+    F: Fn() -> I,
+    I: Iterator<Item = (String, &'a str)>,
+{
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map((self.0)())
+    }
 }
 
 /// Writes `config.json`.
@@ -113,10 +136,15 @@ fn carried(model: &Model) -> impl Iterator<Item = &PathBuf> {
     carried.filter(move |name| !anew.iter().any(|anew| name.as_path() == Path::new(anew)))
 }
 
-/// Writes a document as people read it.
-pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), OptimizeError> {
-    let text = serde_json::to_string_pretty(value).map_err(std::io::Error::other);
-    write(path, text.map_err(OptimizeError::written(path))? + "\n")
+/// Writes a document as people read it, and never holds all of it.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), OptimizeError> {
+    let write = || {
+        let mut file = BufWriter::new(fs::File::create(path)?);
+        serde_json::to_writer_pretty(&mut file, value)?;
+        file.write_all(b"\n")?;
+        file.flush()
+    };
+    write().map_err(OptimizeError::written(path))
 }
 
 /// Writes a text.

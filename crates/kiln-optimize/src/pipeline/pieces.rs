@@ -93,7 +93,7 @@ impl<'a> Pieces<'a> {
     /// Of a model that is to become a draft, but for the tensors that are there already.
     pub fn new(
         model: &'a Model,
-        draft: &Draft,
+        draft: &Draft<'_>,
         quantization: &Quantization,
         there: &[bool],
     ) -> Self {
@@ -128,7 +128,7 @@ impl<'a> Pieces<'a> {
     }
 
     /// Whether what the pieces become follows each other in each of a draft's tensors.
-    pub fn become_runs(&self, draft: &Draft) -> bool {
+    pub fn become_runs(&self, draft: &Draft<'_>) -> bool {
         self.cuts.iter().all(|cut| {
             let form = draft.places[cut.tensor].form.as_ref();
             form.is_none_or(|form| !form.is_transposed() && cut.step[1] == cut.table[1])

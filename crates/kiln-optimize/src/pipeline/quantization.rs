@@ -27,6 +27,7 @@ pub fn quantize(
     asked: &Quantization,
 ) -> Result<(), OptimizeError> {
     let selection = select(model, asked)?;
+    model.expect_layers()?;
     if let Some(remark) = fused::remark(model, &selection) {
         course.remark(remark);
     }
@@ -49,7 +50,7 @@ pub fn quantize(
     announce(course, model, asked, &selection, &draft);
 
     let written = write(course, task, model, asked, (&draft, calibration.as_ref()))?;
-    finish::write_index(&task.output, draft.bytes(), draft.names())?;
+    finish::write_index(&task.output, draft.bytes(), || draft.names())?;
     let config = config::quantized(&model.config().raw, asked, &selection.ignored);
     finish::write_config(&task.output, config)?;
     finish::carry(model, &task.output)?;
@@ -62,7 +63,7 @@ fn announce(
     model: &Model,
     asked: &Quantization,
     selection: &Selection,
-    draft: &Draft,
+    draft: &Draft<'_>,
 ) {
     let form = asked.to_string();
     course.say(&format!(
@@ -81,7 +82,7 @@ fn write(
     task: &Task,
     model: &Model,
     asked: &Quantization,
-    (draft, calibration): (&Draft, Option<&Prepared<'_>>),
+    (draft, calibration): (&Draft<'_>, Option<&Prepared<'_>>),
 ) -> Result<Calibrated, OptimizeError> {
     let in_order = calibration.is_none() && comes_in_order(model, asked, draft);
     let writers = draft.create(&task.output, in_order)?;
@@ -114,20 +115,20 @@ fn write(
 /// Whether a pass without texts makes the result's tensors in the order of the model's files,
 /// but for the scales and what else comes with a weight, if that is little enough to be held
 /// until the weight is there.
-fn comes_in_order(model: &Model, asked: &Quantization, draft: &Draft) -> bool {
+fn comes_in_order(model: &Model, asked: &Quantization, draft: &Draft<'_>) -> bool {
     let nothing = vec![false; model.tensors().len()];
     let pieces = Pieces::new(model, draft, asked, &nothing);
     pieces.become_runs(draft) && draft.most_besides() <= HELD
 }
 
-fn report(course: &mut Course<'_>, model: &Model, draft: &Draft, written: &Calibrated) {
+fn report(course: &mut Course<'_>, model: &Model, draft: &Draft<'_>, written: &Calibrated) {
     let losses = &written.losses;
     let tensors = model.tensors().iter().zip(losses).enumerate();
     let tensors = tensors.map(|(number, (tensor, loss))| {
         let elements = tensor.shape.iter().product::<usize>() as u64;
         let bytes_after = draft.bytes_of(number);
         let quantized = draft.places[number].form.is_some();
-        let figures = written.figures[number];
+        let figures = written.figures.get(&number);
         TensorReport {
             name: tensor.name.clone(),
             elements,

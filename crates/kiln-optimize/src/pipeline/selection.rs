@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::OptimizeError;
 use crate::layout::Layout;
-use crate::model::Model;
+use crate::model::{Model, module};
 use crate::options::{Activations, Quantization};
 use crate::quantize::Granularity;
 use crate::safetensors::Tensor;
@@ -30,16 +30,17 @@ pub fn select(model: &Model, quantization: &Quantization) -> Result<Selection, O
     let mut selection = Selection::default();
     let shared = shared_head(model);
     for linear in model.linears() {
-        if Some(linear.module.as_str()) == shared {
+        let tensor = &model.tensors()[linear.tensor];
+        let module = module(tensor);
+        if Some(module) == shared {
             // It is the embeddings' weight again, which readers take in its place.
             continue;
         }
         // Fixed scales of activations are found by running the layers, and heads are in none.
         let cannot_be_run = is_static && linear.layer.is_none();
-        if cannot_be_run || quantization.ignore.matches(&linear.module) {
+        if cannot_be_run || quantization.ignore.matches(module) {
             continue;
         }
-        let tensor = &model.tensors()[linear.tensor];
         check_shape(tensor, quantization).map_err(OptimizeError::Unsupported)?;
         selection.quantized.push(linear.tensor);
     }

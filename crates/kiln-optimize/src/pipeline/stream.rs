@@ -36,7 +36,7 @@ pub struct Stream<'a> {
     /// What is done with it.
     pub quantization: &'a Quantization,
     /// What it becomes.
-    pub draft: &'a Draft,
+    pub draft: &'a Draft<'a>,
     /// The files.
     pub writers: &'a [Writer],
     /// Which tensors are written already.

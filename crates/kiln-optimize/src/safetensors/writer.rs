@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{Fault, header};
@@ -116,13 +117,9 @@ impl Plan {
             });
         }
 
-        let mut named = serde_json::Map::new();
-        let mut metadata = metadata.clone();
-        metadata.insert("format".to_owned(), "pt".to_owned());
-        named.insert("__metadata__".to_owned(), json!(metadata));
-        let mut offsets = vec![(0, 0); tensors.len()];
+        let mut places = vec![(0, 0); tensors.len()];
         let mut end = 0_u64;
-        for tensor in numbers {
+        for &tensor in &numbers {
             let spec = &tensors[tensor];
             let size = header::bytes(spec.dtype, &spec.shape);
             let after = size.and_then(|size| Some((size, end.checked_add(size)?)));
@@ -132,28 +129,56 @@ impl Plan {
                     shape: spec.shape.clone(),
                 });
             };
-            offsets[tensor] = (end, size);
-            let described = json!({
-                "dtype": spec.dtype,
-                "shape": spec.shape,
-                "data_offsets": [end, after],
-            });
-            if named.insert(spec.name.clone(), described).is_some() {
-                return Err(Fault::Twice(spec.name.clone()));
-            }
+            places[tensor] = (end, size);
             end = after;
         }
 
-        let head = sealed(&serde_json::Value::Object(named).to_string());
+        numbers.sort_by_key(|&tensor| &tensors[tensor].name);
+        let mut pairs = numbers.windows(2);
+        if let Some(twins) = pairs.find(|pair| tensors[pair[0]].name == tensors[pair[1]].name) {
+            return Err(Fault::Twice(tensors[twins[0]].name.clone()));
+        }
+        let described = numbers.iter().map(|&tensor| {
+            let (begin, size) = places[tensor];
+            (&tensors[tensor], [begin, begin + size])
+        });
+        let head = sealed(text(metadata, described));
         let data = head.len() as u64;
-        let places = tensors.into_iter().zip(offsets);
-        let places = places.map(|(spec, (begin, size))| Place::new(spec.name, data + begin, size));
+        let places = places.into_iter();
+        let places = places.map(|(begin, size)| Place::new(data + begin, size));
         Ok(Self {
             places: places.collect(),
             size: data + end,
             head,
         })
     }
+}
+
+/// What the header has under a tensor's name.
+#[derive(Serialize)]
+struct Described<'a> {
+    data_offsets: [u64; 2],
+    dtype: Dtype,
+    shape: &'a [usize],
+}
+
+/// The header's text: it is not made of values, of which there would be very many.
+fn text<'a>(
+    metadata: &BTreeMap<String, String>,
+    tensors: impl Iterator<Item = (&'a TensorSpec, [u64; 2])>,
+) -> String {
+    let mut metadata = metadata.clone();
+    metadata.insert("format".to_owned(), "pt".to_owned());
+    let mut text = format!("{{\"__metadata__\":{}", json!(metadata));
+    for (spec, data_offsets) in tensors {
+        let described = Described {
+            data_offsets,
+            dtype: spec.dtype,
+            shape: &spec.shape,
+        };
+        text.push_str(&format!(",{}:{}", json!(spec.name), json!(described)));
+    }
+    text + "}"
 }
 
 /// Whether each tensor begins at a multiple of its elements' width, in the order of the list.
@@ -175,11 +200,11 @@ fn faulty(path: &Path) -> impl FnOnce(Fault) -> OptimizeError {
 }
 
 /// The text with its length before it, and with spaces so that the data is aligned.
-fn sealed(json: &str) -> Vec<u8> {
+fn sealed(json: String) -> Vec<u8> {
     let length = json.len().next_multiple_of(8);
-    let mut header = (length as u64).to_le_bytes().to_vec();
-    header.extend(json.as_bytes());
-    header.resize(8 + length, b' ');
+    let mut header = json.into_bytes();
+    header.resize(length, b' ');
+    header.splice(0..0, (length as u64).to_le_bytes());
     header
 }
 
@@ -207,7 +232,7 @@ mod tests {
         writer.write_at(0, 10, &[0; 20]).unwrap();
         let said = writer.finish().unwrap_err().to_string();
         assert!(
-            said.starts_with("ServerError: 20 of the 30 bytes of a were written to "),
+            said.starts_with("ServerError: 20 of the 30 bytes from byte 96 on were written to "),
             "{said}"
         );
     }

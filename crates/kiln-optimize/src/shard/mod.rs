@@ -31,15 +31,23 @@ type Visit<'a> = dyn FnMut(usize, usize, u64, &[u8]) -> Result<(), OptimizeError
 /// About how much is read at once.
 const CHUNK: u64 = 1 << 20;
 
-/// Writes the weights of the model for so many ranks into a directory, and tells the files.
-/// `advance` hears of bytes and of the tensor that they belong to; in all there are twice
+/// What a model was cut into.
+#[derive(Debug)]
+pub struct Shards {
+    /// The files.
+    pub files: Vec<PathBuf>,
+    /// How many bytes each of the model's tensors has become, on all ranks together.
+    pub bytes: Vec<u64>,
+}
+
+/// Writes the weights of the model for so many ranks into a directory. `advance` hears of bytes and of the tensor that they belong to; in all there are twice
 /// as many as the model has.
 pub fn shard(
     model: &Model,
     ranks: usize,
     directory: &Path,
     advance: &mut dyn FnMut(u64, &str),
-) -> Result<Vec<PathBuf>, OptimizeError> {
+) -> Result<Shards, OptimizeError> {
     let plan = Plan::new(model, ranks)?;
     let path = |rank: usize| directory.join(weights_name(rank));
     let writers = plan
@@ -64,7 +72,17 @@ pub fn shard(
         scales::write(&scales, plan.layers)?;
         files.extend([path(rank), scales]);
     }
-    Ok(files)
+    let bytes = plan.destinations.iter().map(|places| bytes_of(places));
+    Ok(Shards {
+        files,
+        bytes: bytes.collect(),
+    })
+}
+
+/// Bytes of a tensor's parts, which may be in several places.
+fn bytes_of(places: &[Destination]) -> u64 {
+    let bytes = |place: &Destination| (place.rows.len() * place.columns.len()) as u64;
+    places.iter().map(bytes).sum()
 }
 
 fn weights_name(rank: usize) -> String {

@@ -39,11 +39,11 @@ fn sharded(config: &Value, ranks: usize) -> Result<(Source, Vec<Contents>), Stri
     sample::write(home.path(), config, &sample::decoder(config));
     let model = Model::open(home.path()).unwrap();
     let mut heard = 0;
-    let files = shard(&model, ranks, out.path(), &mut |bytes, _| heard += bytes)
+    let made = shard(&model, ranks, out.path(), &mut |bytes, _| heard += bytes)
         .map_err(|error| error.to_string())?;
     assert_eq!(heard, 2 * model.bytes());
-    assert_eq!(files.len(), 2 * ranks);
-    let shards = (0..ranks).map(|rank| contents(&files[2 * rank]));
+    assert_eq!(made.files.len(), 2 * ranks);
+    let shards = (0..ranks).map(|rank| contents(&made.files[2 * rank]));
     let source = contents(&home.path().join("model.safetensors"));
     Ok((Source(source), shards.collect()))
 }
