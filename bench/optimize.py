@@ -21,13 +21,14 @@ import numpy
 import torch
 from safetensors.torch import load_file, save_file
 
-# Round-to-nearest without data, file to file; and GPTQ on texts.
+# Round-to-nearest without data, file to file, of the layers that Kiln takes; and GPTQ on texts.
 PEER = {
     "rtn": """
 import sys
 from llmcompressor import model_free_ptq
 model, output, scheme = sys.argv[1:]
-model_free_ptq(model, output, scheme=scheme, ignore=["lm_head"], max_workers=2, device="cpu")
+ignore = ["lm_head", "re:.*embed_tokens"]
+model_free_ptq(model, output, scheme=scheme, ignore=ignore, max_workers=2, device="cpu")
 """,
     "gptq": """
 import json, sys
