@@ -47,7 +47,7 @@ impl Tape {
             taken: 0,
             begin: 0,
             held: BTreeMap::new(),
-            digester: Digester::default(),
+            digester: Digester::new(size),
         }
     }
 

@@ -264,7 +264,7 @@ pub fn identity(model: &Model, samples: &Samples, purpose: &str) -> Result<Strin
     hash.update(config.as_bytes());
     for file in model.files() {
         let read = digest(file).map_err(OptimizeError::read(file))?;
-        hash.update(read.blake2sp.as_bytes());
+        hash.update(read.blake2s_tree.as_bytes());
     }
     for sample in &samples.tokens {
         hash.update((sample.len() as u64).to_le_bytes());

@@ -6,7 +6,7 @@
 //! instruction sets give the same bits. Reductions go by lanes of a fixed number.
 
 #[cfg(target_arch = "x86_64")]
-pub(crate) mod blake2sp;
+pub(crate) mod blake2s;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub(crate) mod fit;

@@ -98,8 +98,8 @@ pub struct Total {
 pub struct FileReport {
     /// Its size.
     pub bytes: u64,
-    /// Its BLAKE2sp digest of 256 bits, as `7z h -scrcBLAKE2sp` prints it.
-    pub blake2sp: String,
+    /// The root of its BLAKE2s tree: 256 bits over leaves of 4096 bytes.
+    pub blake2s_tree: String,
 }
 
 impl Total {

@@ -1,8 +1,6 @@
 //! What is told of an optimization: lines while it goes on, and a report beside the
 //! result.
 
-#[cfg(target_arch = "x86_64")]
-mod blake2sp;
 mod digest;
 mod document;
 mod page;

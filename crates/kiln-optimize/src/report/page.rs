@@ -108,9 +108,12 @@ impl Report {
     }
 
     fn write_files(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(f, "## Files\n\n| file | size | BLAKE2sp |\n|---|---|---|")?;
+        writeln!(
+            f,
+            "## Files\n\n| file | size | BLAKE2s tree |\n|---|---|---|"
+        )?;
         for (name, file) in &self.files {
-            let (size, digest) = (size(file.bytes), &file.blake2sp);
+            let (size, digest) = (size(file.bytes), &file.blake2s_tree);
             writeln!(f, "| {name} | {size} | `{digest}` |")?;
         }
         Ok(())
