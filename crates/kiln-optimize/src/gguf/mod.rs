@@ -39,15 +39,13 @@ pub enum GgufType {
 
 /// A tensor that was converted.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Converted {
-    /// Its name in the model.
-    pub source: String,
+pub struct Converted<'a> {
+    /// What it was in the model.
+    pub source: &'a Tensor,
     /// Its name in the file.
     pub name: String,
     /// Its type in the file.
     pub encoding: &'static str,
-    /// Its bytes in the model.
-    pub before: u64,
     /// Its bytes in the file.
     pub after: u64,
     /// The sum of its squares.
@@ -58,9 +56,9 @@ pub struct Converted {
 
 /// What a conversion made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Conversion {
+pub struct Conversion<'a> {
     /// The tensors in the order of the file.
-    pub tensors: Vec<Converted>,
+    pub tensors: Vec<Converted<'a>>,
     /// How many tokens the tokenizer in the file has. A model with neither `tokenizer.json`
     /// nor `tokenizer.model` has none.
     pub tokenizer: Option<usize>,
@@ -68,12 +66,12 @@ pub struct Conversion {
 
 /// Converts the model into a file. `advance` hears of bytes that were read, and of the
 /// tensor that they belong to.
-pub fn convert(
-    model: &Model,
+pub fn convert<'a>(
+    model: &'a Model,
     kind: GgufType,
     path: &Path,
     advance: &mut dyn FnMut(u64, &str),
-) -> Result<Conversion, OptimizeError> {
+) -> Result<Conversion<'a>, OptimizeError> {
     let geometry = model.expect(Family::DECODERS, "be converted to GGUF")?;
     let targets = names::targets(model, geometry, kind)?;
     let tokenizer = tokenizer::read(model, geometry.vocabulary)?;
@@ -114,13 +112,13 @@ fn entry(target: &Target<'_>) -> file::Entry {
 }
 
 /// Moves a tensor in parts of whole rows, and where rows change places, of whole heads.
-fn transfer(
+fn transfer<'a>(
     model: &Model,
-    target: &Target<'_>,
+    target: &Target<'a>,
     writer: &Places,
     number: usize,
     advance: &mut dyn FnMut(u64, &str),
-) -> Result<Converted, OptimizeError> {
+) -> Result<Converted<'a>, OptimizeError> {
     let tensor = target.tensor;
     let (rows, columns) = dimensions(tensor);
     let width = (columns * tensor.dtype.size()) as u64;
@@ -146,10 +144,9 @@ fn transfer(
         advance(bytes.len() as u64, &tensor.name);
     }
     Ok(Converted {
-        source: tensor.name.clone(),
+        source: tensor,
         name: target.name.clone(),
         encoding: target.encoding.name(),
-        before: tensor.bytes(),
         after: at,
         signal: measured.signal,
         noise: measured.noise,

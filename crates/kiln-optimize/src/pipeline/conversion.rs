@@ -4,7 +4,7 @@ use super::course::Course;
 use super::{finish, space};
 use crate::gguf::{self, Conversion, Converted, GgufType};
 use crate::model::Model;
-use crate::report::{TensorReport, Total, bits, share};
+use crate::report::{TensorReport, Total, share};
 use crate::{OptimizeError, Task};
 
 /// What is said of a file without a tokenizer.
@@ -48,7 +48,7 @@ pub fn convert(
     }
     finish::write_config(&task.output, model.config().raw.clone())?;
     finish::carry(model, &task.output)?;
-    report(course, model, &converted);
+    report(course, &converted);
     Ok(())
 }
 
@@ -61,25 +61,15 @@ fn least(bytes: u64, kind: GgufType) -> u64 {
     }
 }
 
-fn report(course: &mut Course<'_>, model: &Model, converted: &Conversion) {
+fn report(course: &mut Course<'_>, converted: &Conversion<'_>) {
     let tensors = converted.tensors.iter();
-    let tensor = |tensor: &Converted| {
-        let found = model.find(&tensor.source);
-        let elements = found.map_or(0, |found| found.shape.iter().product::<usize>() as u64);
-        TensorReport {
-            name: tensor.source.clone(),
-            elements,
-            quantized: tensor.encoding.starts_with('Q'),
-            bits: bits(tensor.after, elements),
-            bytes_before: tensor.before,
-            bytes_after: tensor.after,
-            relative_error: Some(share(tensor.noise, tensor.signal)),
-            output_error: None,
-            output_error_without_texts: None,
-        }
-    };
-    course.report.tensors = tensors.map(tensor).collect();
-    let sum = |of: fn(&Converted) -> f64| converted.tensors.iter().map(of).sum();
+    let tensors = tensors.map(|tensor| TensorReport {
+        quantized: tensor.encoding.starts_with('Q'),
+        relative_error: Some(share(tensor.noise, tensor.signal)),
+        ..TensorReport::unchanged(tensor.source, tensor.after)
+    });
+    course.report.tensors = tensors.collect();
+    let sum = |of: fn(&Converted<'_>) -> f64| converted.tensors.iter().map(of).sum();
     let (noise, signal) = (sum(|tensor| tensor.noise), sum(|tensor| tensor.signal));
     let total = Total::of(&course.report.tensors, noise, signal);
     course.measured(total);

@@ -116,15 +116,6 @@ pub fn carried_bytes(model: &Model) -> Result<u64, OptimizeError> {
     Ok(total)
 }
 
-/// Bytes of files.
-pub fn bytes_of(files: &[PathBuf]) -> Result<u64, OptimizeError> {
-    let size = |path: &PathBuf| {
-        let file = fs::metadata(path).map_err(OptimizeError::read(path))?;
-        Ok(file.len())
-    };
-    files.iter().map(size).sum()
-}
-
 /// What is written anew is not carried over.
 fn carried(model: &Model) -> impl Iterator<Item = &PathBuf> {
     let anew = [

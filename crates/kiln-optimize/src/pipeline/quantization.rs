@@ -10,7 +10,7 @@ use super::{config, finish, fused, space};
 use crate::calibrate::{Prepared, prepare};
 use crate::model::Model;
 use crate::options::Quantization;
-use crate::report::{TensorReport, Total, bits, share, size};
+use crate::report::{TensorReport, Total, share, size};
 use crate::{OptimizeError, Task};
 
 /// Room for the small files that are written besides the weights.
@@ -125,20 +125,14 @@ fn report(course: &mut Course<'_>, model: &Model, draft: &Draft<'_>, written: &C
     let losses = &written.losses;
     let tensors = model.tensors().iter().zip(losses).enumerate();
     let tensors = tensors.map(|(number, (tensor, loss))| {
-        let elements = tensor.shape.iter().product::<usize>() as u64;
-        let bytes_after = draft.bytes_of(number);
         let quantized = draft.places[number].form.is_some();
         let figures = written.figures.get(&number);
         TensorReport {
-            name: tensor.name.clone(),
-            elements,
             quantized,
-            bits: bits(bytes_after, elements),
-            bytes_before: tensor.bytes(),
-            bytes_after,
             relative_error: quantized.then(|| share(loss.noise, loss.signal)),
             output_error: figures.map(|figures| figures.after),
             output_error_without_texts: figures.map(|figures| figures.before),
+            ..TensorReport::unchanged(tensor, draft.bytes_of(number))
         }
     });
     course.report.tensors = tensors.collect();

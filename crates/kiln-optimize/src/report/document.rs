@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::safetensors::Tensor;
+
 /// The report's name in the result.
 pub const REPORT: &str = "optimization-report.json";
 /// The name of the same for a person.
@@ -100,6 +102,24 @@ pub struct FileReport {
     pub bytes: u64,
     /// The root of its BLAKE2s tree: 256 bits over leaves of 4096 bytes.
     pub blake2s_tree: String,
+}
+
+impl TensorReport {
+    /// Of a tensor whose numbers are as they were, in so many bytes.
+    #[must_use]
+    pub fn unchanged(tensor: &Tensor, bytes_after: u64) -> Self {
+        Self {
+            name: tensor.name.clone(),
+            elements: tensor.elements(),
+            quantized: false,
+            bits: bits(bytes_after, tensor.elements()),
+            bytes_before: tensor.bytes(),
+            bytes_after,
+            relative_error: None,
+            output_error: None,
+            output_error_without_texts: None,
+        }
+    }
 }
 
 impl Total {

@@ -35,6 +35,12 @@ impl Tensor {
     pub fn bytes(&self) -> u64 {
         self.range.end - self.range.start
     }
+
+    /// How many numbers it has.
+    #[must_use]
+    pub fn elements(&self) -> u64 {
+        self.bytes() / self.dtype.size() as u64
+    }
 }
 
 /// An open file whose header was checked.

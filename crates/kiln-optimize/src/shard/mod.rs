@@ -31,23 +31,15 @@ type Visit<'a> = dyn FnMut(usize, usize, u64, &[u8]) -> Result<(), OptimizeError
 /// About how much is read at once.
 const CHUNK: u64 = 1 << 20;
 
-/// What a model was cut into.
-#[derive(Debug)]
-pub struct Shards {
-    /// The files.
-    pub files: Vec<PathBuf>,
-    /// How many bytes each of the model's tensors has become, on all ranks together.
-    pub bytes: Vec<u64>,
-}
-
-/// Writes the weights of the model for so many ranks into a directory. `advance` hears of bytes and of the tensor that they belong to; in all there are twice
-/// as many as the model has.
+/// Writes the weights of the model for so many ranks into a directory. `advance` hears of bytes
+/// and of the tensor that they belong to; in all there are twice as many as the model has.
+/// Answers how many bytes each of the model's tensors has become, on all ranks together.
 pub fn shard(
     model: &Model,
     ranks: usize,
     directory: &Path,
     advance: &mut dyn FnMut(u64, &str),
-) -> Result<Shards, OptimizeError> {
+) -> Result<Vec<u64>, OptimizeError> {
     let plan = Plan::new(model, ranks)?;
     let path = |rank: usize| directory.join(weights_name(rank));
     let writers = plan
@@ -66,17 +58,12 @@ pub fn shard(
         .collect::<Result<Vec<_>, _>>()?;
     compare(model, &plan, &shards, advance)?;
 
-    let mut files = Vec::new();
     for rank in 0..ranks {
         let scales = directory.join(format!("model-rank-{rank}-part-1.safetensors"));
         scales::write(&scales, plan.layers)?;
-        files.extend([path(rank), scales]);
     }
     let bytes = plan.destinations.iter().map(|places| bytes_of(places));
-    Ok(Shards {
-        files,
-        bytes: bytes.collect(),
-    })
+    Ok(bytes.collect())
 }
 
 /// Bytes of a tensor's parts, which may be in several places.
