@@ -95,12 +95,12 @@ class Optimization:
 
 def blake2s_tree(content: bytes) -> str:
     """As `docs/optimization.md` says that anybody can compute it."""
-    tree = {"fanout": 0, "depth": 2, "leaf_size": 4096, "inner_size": 32}
-    starts = range(0, max(len(content), 1), 4096)
+    tree = {"fanout": 0, "depth": 2, "leaf_size": 16384, "inner_size": 32}
+    starts = range(0, max(len(content), 1), 16384)
     digests = b""
     for number, start in enumerate(starts):
         node = {"node_offset": number, "last_node": start == starts[-1], **tree}
-        digests += hashlib.blake2s(content[start : start + 4096], **node).digest()
+        digests += hashlib.blake2s(content[start : start + 16384], **node).digest()
     return hashlib.blake2s(digests, node_depth=1, last_node=True, **tree).hexdigest()
 
 

@@ -16,8 +16,8 @@ use super::document::FileReport;
 #[cfg(target_arch = "x86_64")]
 use crate::kernels::blake2s::{MESSAGES, START, States, Whole};
 
-/// Bytes of a leaf: a page, which is what files are written in.
-const LEAF: usize = 4096;
+/// Bytes of a leaf: the root has little to do, and many are in the processor's nearer cache.
+const LEAF: usize = 16 << 10;
 
 /// Bytes of a digest.
 const DIGEST: usize = 32;
@@ -124,9 +124,13 @@ impl Digester {
                 states: begun(self.leaves),
                 messages: group,
             });
-            let digest = |message: usize| states.map(|word| word[message].to_le_bytes());
-            let digests: [_; MESSAGES] = std::array::from_fn(digest);
-            self.root.update(digests.as_flattened().as_flattened());
+            let mut digests = [[0; DIGEST]; MESSAGES];
+            for (word, of_messages) in states.iter().enumerate() {
+                for (digest, of_message) in digests.iter_mut().zip(of_messages) {
+                    digest[word * 4..][..4].copy_from_slice(&of_message.to_le_bytes());
+                }
+            }
+            self.root.update(digests.as_flattened());
             self.leaves += MESSAGES as u64;
         }
         rest
@@ -181,9 +185,9 @@ mod tests {
     use super::*;
 
     // What Python's hashlib makes of them, with the parameters of the tree.
-    const EMPTY: &str = "f516be67ca647aaa6b225e5844e35af8e4a7073cd445f0a41b3ba2a5d0584aa4";
-    const SHORT: &str = "b7eec3bc9d9e142289d22ff44d28e23e708f1f34a19f1420a774dc02eccf600e";
-    const LONG: &str = "65b972df5ad62d51466b606dcafa1debee9521dde993e80735916482eade1665";
+    const EMPTY: &str = "ad25eb732f7403ecdc8c73f81df7597e975d355ad9d485b0e72768d97245385e";
+    const SHORT: &str = "942afdd6c58b3e9576b18aa0eae931decc2dc61bbcd2ec0bfee786f472fbb9b5";
+    const LONG: &str = "54c122fc49c2382ed1c0dff2c5bb194b59da43a34712a28b488fc725eb23dacc";
 
     #[test]
     fn a_digest_is_the_one_that_others_print() {

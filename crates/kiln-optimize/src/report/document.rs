@@ -100,7 +100,7 @@ pub struct Total {
 pub struct FileReport {
     /// Its size.
     pub bytes: u64,
-    /// The root of its BLAKE2s tree: 256 bits over leaves of 4096 bytes.
+    /// The root of its BLAKE2s tree: 256 bits over leaves of 16 KiB.
     pub blake2s_tree: String,
 }
 
