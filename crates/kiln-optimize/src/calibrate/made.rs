@@ -13,6 +13,17 @@ pub enum Made {
     Vector(Vector),
 }
 
+impl Made {
+    /// The name of the layer or of the vector.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Linear(linear) => &linear.module,
+            Self::Vector(vector) => &vector.name,
+        }
+    }
+}
+
 /// A quantized linear layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Linear {

@@ -284,9 +284,7 @@ fn all_layers(
     }
     let start = reached.unwrap_or(0);
     for layer in 0..start {
-        for made in ledger.recall(layer)? {
-            sink.made(made)?;
-        }
+        hand_over(ledger.recall(layer)?, sink)?;
     }
     for layer in start..layers {
         let made = pass.layer(layer, sink)?;
@@ -298,11 +296,16 @@ fn all_layers(
         for flow in [&pass.original, &pass.flow] {
             flow.forget(layer)?;
         }
-        for made in made {
-            sink.made(made)?;
-        }
+        hand_over(made, sink)?;
     }
     Ok(reached.filter(|layer| *layer > 0))
+}
+
+/// Hands over what was made of a layer by its names: sums of what was recalled are then the
+/// very same as of what was made just now.
+fn hand_over(mut made: Vec<Made>, sink: &mut dyn Sink) -> Result<(), OptimizeError> {
+    made.sort_by(|one, other| one.name().cmp(other.name()));
+    made.into_iter().try_for_each(|made| sink.made(made))
 }
 
 /// What tells this request from others for the same model and samples.

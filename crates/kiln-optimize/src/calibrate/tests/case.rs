@@ -25,11 +25,7 @@ pub struct Keeper {
 impl Sink for Keeper {
     fn made(&mut self, made: Made) -> Result<(), OptimizeError> {
         let layer = |name: &str| name.contains(&format!("layers.{}.", self.until.unwrap_or(9)));
-        let stops = match &made {
-            Made::Linear(linear) => layer(&linear.module),
-            Made::Vector(vector) => layer(&vector.name),
-        };
-        if stops {
+        if layer(made.name()) {
             return Err(OptimizeError::Model("killed".to_owned()));
         }
         self.made.push(made);

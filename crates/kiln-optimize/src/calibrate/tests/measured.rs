@@ -55,6 +55,8 @@ fn what_is_only_measured_is_what_it_is_without_data() {
             "{name}"
         );
         assert_eq!(plain.resumed.is_none(), rounds, "{name}");
+        // What is recalled adds up to the very same.
+        assert_eq!(plain.outputs == summary.outputs, !rounds, "{name}");
     }
 }
 
