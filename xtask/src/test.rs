@@ -28,13 +28,19 @@ pub struct Options {
     /// Also run the tests that load optimized models with vLLM, on the processor, many gigabytes
     #[arg(long)]
     vllm: bool,
+    /// Also run the optimizer's Rust tests as a program for ARM, in an emulator; needs rustup
+    #[arg(long)]
+    arm: bool,
     /// Only the end-to-end tests, with these arguments for pytest
     #[arg(last = true)]
     pytest: Vec<String>,
 }
 
-/// Debian's packages that the tests use.
-const PACKAGES: [(&str, &str); 7] = [
+/// A file, and Debian's package that has it.
+type Package = (&'static str, &'static str);
+
+/// What the tests use.
+const PACKAGES: [Package; 7] = [
     ("/bin/busybox", "busybox-static"),
     ("/usr/bin/aws", "awscli"),
     ("/usr/bin/mpirun", "openmpi-bin"),
@@ -46,6 +52,15 @@ const PACKAGES: [(&str, &str); 7] = [
         "libc6-armhf-cross",
     ),
 ];
+
+/// What links programs for ARM.
+const ARM_LINKER: [Package; 1] = [("/usr/bin/aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu")];
+
+/// Programs for ARM, as Rust calls them.
+const ARM: &str = "aarch64-unknown-linux-gnu";
+
+/// What runs them here.
+const ARM_RUNNER: &str = "qemu-aarch64-static -L /usr/aarch64-linux-gnu";
 
 /// The Python environment of the end-to-end tests: its name and its requirements.
 const TESTS: (&str, &str) = ("test-venv", "tests/requirements.txt");
@@ -120,7 +135,7 @@ const EXPORTERS: [(&str, (&str, &str)); 3] = [
 /// Runs the tests.
 pub fn run(options: &Options) -> Result<(), String> {
     let root = root()?;
-    install_packages()?;
+    install(&PACKAGES)?;
     let engine = Engine::start(&root)?;
     let tools = python_environment(&root, TOOLS.1)?;
     let tools = tools.ancestors().nth(2).unwrap_or(&root);
@@ -132,6 +147,9 @@ pub fn run(options: &Options) -> Result<(), String> {
             .env(TOOLS.0, tools)
             .env("KILN_TEST_DOCKER", &engine.address);
         execute(&mut tests)?;
+    }
+    if options.arm {
+        arm(&root)?;
     }
     step("The end-to-end tests");
     execute(cargo(&root).args(["build", "--package", "kiln"]))?;
@@ -174,6 +192,24 @@ pub fn run(options: &Options) -> Result<(), String> {
     execute(&mut pytest)
 }
 
+/// Runs the optimizer's Rust tests on ARM. They are compiled as what is released, since nothing
+/// else has the vector instructions.
+fn arm(root: &Path) -> Result<(), String> {
+    install(&ARM_LINKER)?;
+    step("The optimizer's Rust tests, on ARM");
+    execute(Command::new("rustup").args(["target", "add", ARM]))?;
+    let mut tests = cargo(root);
+    tests
+        .args(["test", "--release", "--package", "kiln-optimize", "--tests"])
+        .args(["--target", ARM])
+        .env(
+            "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
+            ARM_LINKER[0].0,
+        )
+        .env("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER", ARM_RUNNER);
+    execute(&mut tests)
+}
+
 /// The workspace's directory.
 pub fn root() -> Result<PathBuf, String> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -213,8 +249,9 @@ pub fn execute(command: &mut Command) -> Result<(), String> {
     }
 }
 
-fn install_packages() -> Result<(), String> {
-    let missing = PACKAGES
+/// Installs the packages whose files are missing.
+fn install(packages: &[Package]) -> Result<(), String> {
+    let missing = packages
         .iter()
         .filter(|(file, _)| !Path::new(file).exists());
     let missing: Vec<&str> = missing.map(|(_, package)| *package).collect();
