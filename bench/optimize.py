@@ -179,11 +179,12 @@ def without_data(folder, tiny):
     os.sync()
     rows = {}
     for scheme, method in METHODS.items():
-        # The first run has the disk's cache filled for all others.
+        # The first run has the disk's cache filled for all others. Those of Kiln are so short that
+        # one alone tells little: the middle one counts.
         runs = [kiln(folder, model, QUANTIZE=method, ROUNDING="nearest")[0] for _ in range(5)]
         searched, _ = kiln(folder, model, QUANTIZE=method)
         rows[scheme] = {
-            "kiln": min(runs, key=lambda run: run["cpu"]),
+            "kiln": sorted(runs, key=lambda run: run["cpu"])[2],
             "searched": searched,
             "copy": min((copied(folder, model) for _ in range(3)), key=lambda run: run["seconds"]),
             "peer": peer(folder, "rtn", model, scheme),
