@@ -12,7 +12,8 @@ use kiln_agent::runtime::{ControlAddress, Exit, NetworkPolicy, Runtime};
 use sandbox::Sandbox;
 
 /// Sends 64 MiB under its name to whoever connects first, and says what its own
-/// name leads to.
+/// name leads to. It ends when all of that is there: a container's network ends with it, and
+/// takes along what is still on its way.
 const SERVER: &str = r#"
 use Socket;
 socket(my $listener, PF_INET, SOCK_STREAM, 0) or die;
@@ -24,10 +25,11 @@ my ($port, $address) = sockaddr_in($peer);
 print inet_ntoa(inet_aton("algo-1")), " hears ", inet_ntoa($address), "\n";
 my $block = "0123456789abcdef" x 65536;
 syswrite($stream, $block) == length $block or die for 1 .. 64;
+sysread($stream, my $thanks, 1) or die;
 "#;
 
-/// Reads all that `algo-1` sends, and says how much it was and whether any of it
-/// was out of its place.
+/// Reads all that `algo-1` sends, tells it so, and says how much it was and whether any of it
+/// was out of its place. It gives `algo-1` the time to hear it.
 const CLIENT: &str = r#"
 use Socket;
 my $stream;
@@ -36,7 +38,10 @@ for (1 .. 200) {
     last if connect($stream, sockaddr_in(4567, inet_aton("algo-1")));
     select(undef, undef, undef, 0.05);
 }
-my $text = do { local $/; <$stream> };
+read($stream, my $text, 64 << 20);
+syswrite($stream, ".") or die;
+vec(my $waits = "", fileno($stream), 1) = 1;
+select($waits, undef, undef, 10);
 my $sound = $text eq "0123456789abcdef" x (length($text) / 16);
 print inet_ntoa(inet_aton("algo-2")), " got ", length $text, " ", $sound ? "sound" : "torn", "\n";
 open my $routes, "<", "/proc/net/route";
