@@ -97,11 +97,11 @@ def blake2s_tree(content: bytes) -> str:
     """As `docs/optimization.md` says that anybody can compute it."""
     tree = {"fanout": 0, "depth": 2, "leaf_size": 16384, "inner_size": 32}
     starts = range(0, max(len(content), 1), 16384)
-    digests = b""
+    root = hashlib.blake2s(node_depth=1, last_node=True, **tree)
     for number, start in enumerate(starts):
         node = {"node_offset": number, "last_node": start == starts[-1], **tree}
-        digests += hashlib.blake2s(content[start : start + 16384], **node).digest()
-    return hashlib.blake2s(digests, node_depth=1, last_node=True, **tree).hexdigest()
+        root.update(hashlib.blake2s(content[start : start + 16384], **node).digest())
+    return root.hexdigest()
 
 
 def wait_for(condition, within=120) -> None:
