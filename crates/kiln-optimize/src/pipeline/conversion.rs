@@ -66,7 +66,7 @@ fn report(course: &mut Course<'_>, converted: &Conversion<'_>) {
     let tensors = tensors.map(|tensor| TensorReport {
         quantized: tensor.encoding.starts_with('Q'),
         relative_error: Some(share(tensor.noise, tensor.signal)),
-        ..TensorReport::unchanged(tensor.source, tensor.after)
+        ..TensorReport::of(tensor.source, tensor.after)
     });
     course.report.tensors = tensors.collect();
     let sum = |of: fn(&Converted<'_>) -> f64| converted.tensors.iter().map(of).sum();

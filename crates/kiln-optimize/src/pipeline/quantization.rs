@@ -132,7 +132,7 @@ fn report(course: &mut Course<'_>, model: &Model, draft: &Draft<'_>, written: &C
             relative_error: quantized.then(|| share(loss.noise, loss.signal)),
             output_error: figures.map(|figures| figures.after),
             output_error_without_texts: figures.map(|figures| figures.before),
-            ..TensorReport::unchanged(tensor, draft.bytes_of(number))
+            ..TensorReport::of(tensor, draft.bytes_of(number))
         }
     });
     course.report.tensors = tensors.collect();

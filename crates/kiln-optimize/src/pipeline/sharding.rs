@@ -34,7 +34,7 @@ pub fn shard(
     finish::carry(model, &task.output)?;
     // The numbers of a tensor are the same, in one place or in several.
     let tensors = model.tensors().iter().zip(bytes_after);
-    let tensors = tensors.map(|(tensor, bytes_after)| TensorReport::unchanged(tensor, bytes_after));
+    let tensors = tensors.map(|(tensor, bytes_after)| TensorReport::of(tensor, bytes_after));
     course.report.tensors = tensors.collect();
     course.measured(Total::of(&course.report.tensors, 0.0, 0.0));
     Ok(())

@@ -105,9 +105,9 @@ pub struct FileReport {
 }
 
 impl TensorReport {
-    /// Of a tensor whose numbers are as they were, in so many bytes.
+    /// Of a tensor that became so many bytes: its sizes, and that nothing of it is lost.
     #[must_use]
-    pub fn unchanged(tensor: &Tensor, bytes_after: u64) -> Self {
+    pub fn of(tensor: &Tensor, bytes_after: u64) -> Self {
         Self {
             name: tensor.name.clone(),
             elements: tensor.elements(),
